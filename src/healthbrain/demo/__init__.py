@@ -1,0 +1,4 @@
+"""Demo: the synthetic county and its feeds. Everything it makes is synthetic and says so.
+
+Comes in: a size and a seed. Goes out: a truth layer (for scoring only) and feeds as institutions would send them.
+"""

@@ -1,0 +1,38 @@
+"""The data folder: `HEALTHBRAIN_HOME`, or a per-user data folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """Folder that holds the embedded database, the lake, uploads and reports. Created on first use."""
+    named = os.environ.get("HEALTHBRAIN_HOME")
+    path = Path(named).expanduser() if named else Path(platformdirs.user_data_dir("healthbrain"))
+    path.mkdir(parents=True, exist_ok=True)
+    return path.resolve()
+
+
+def folder(*parts: str) -> Path:
+    """A folder below `home()`, created if missing."""
+    path = home().joinpath(*parts)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def secret_key() -> str:
+    """The installation's signing key: `HEALTHBRAIN_SECRET_KEY`, else made once and kept in the data folder, mode 0600."""
+    given = os.environ.get("HEALTHBRAIN_SECRET_KEY")
+    if given:
+        return given
+    path = home() / "secret_key"
+    if not path.exists():
+        import secrets
+
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return path.read_text().strip()

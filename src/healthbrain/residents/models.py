@@ -1,0 +1,140 @@
+"""Identities, residents, links, reviews, contracts."""
+
+from django.db import models
+
+from healthbrain.county.models import Organisation, Source, Team
+
+
+class Resident(models.Model):
+    """A person of the county: the golden record, survivorship by `residents.rules.survivorship`."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.TextField(default="")
+    name_initials = models.TextField(default="")  # pinyin initials, lower case: 张小明 → zxm
+    sex = models.CharField(max_length=1, default="0")  # GB/T 2261.1: 0 unknown, 1 male, 2 female, 9 not stated
+    birth_date = models.DateField(null=True)
+    id_number = models.TextField(null=True)  # GB 11643, 18 characters
+    phone = models.TextField(null=True)
+    address = models.TextField(null=True)
+    division_code = models.TextField(null=True)
+    home_organisation = models.ForeignKey(Organisation, models.PROTECT, null=True)  # responsible by residence
+    deceased_on = models.DateField(null=True)
+    moved_on = models.DateField(null=True)
+    created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(auto_now=True)
+
+    SCOPE = "home_organisation__path"  # what access.gate filters by
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id_number"]),
+            models.Index(fields=["name"], name="resident_name", opclasses=["text_pattern_ops"]),
+            models.Index(fields=["name_initials"], name="resident_initials", opclasses=["text_pattern_ops"]),
+            models.Index(fields=["phone"]),
+            models.Index(fields=["home_organisation"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"resident {self.pk}"
+
+
+class Identity(models.Model):
+    """What one source calls one person. A stub (no name yet) when an event arrives before its person."""
+
+    id = models.BigAutoField(primary_key=True)
+    source = models.ForeignKey(Source, models.PROTECT)
+    source_key = models.TextField()  # the source's own id of the person (`source_id` of the templates)
+    name = models.TextField(default="")
+    pinyin = models.TextField(default="")  # without tones, joined: zhangxiaoming
+    sex = models.CharField(max_length=1, default="0")
+    birth_date = models.DateField(null=True)
+    id_number = models.TextField(null=True)  # normalised to 18 characters when its check digit holds
+    id_number_raw = models.TextField(null=True)  # as it came, when it does not
+    phone = models.TextField(null=True)
+    address = models.TextField(null=True)
+    division_code = models.TextField(null=True)
+    deceased_on = models.DateField(null=True)
+    content_hash = models.BinaryField(null=True)
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "source_key"], name="identity_of_source")]
+        indexes = [  # the blocking keys of the online match
+            models.Index(fields=["id_number"], name="identity_id_number", condition=models.Q(id_number__isnull=False)),
+            models.Index(fields=["birth_date", "pinyin"], name="identity_birth_pinyin"),
+            models.Index(fields=["pinyin", "sex"], name="identity_pinyin"),
+            models.Index(fields=["phone"], name="identity_phone", condition=models.Q(phone__isnull=False)),
+        ]
+
+
+class Link(models.Model):
+    """Identity → resident, as it stands now. Merge and un-merge touch nothing else."""
+
+    identity = models.OneToOneField(Identity, models.CASCADE, primary_key=True)
+    resident = models.ForeignKey(Resident, models.PROTECT)
+    score = models.FloatField(null=True)  # match probability, null for the first identity of a resident
+    rule = models.TextField()  # "new", "id-number", "probabilistic", "steward", …
+    explanation = models.JSONField(default=dict)
+    linked_at = models.DateTimeField(auto_now_add=True)
+
+
+class LinkChange(models.Model):
+    """History of links, append-only: what undo reads."""
+
+    id = models.BigAutoField(primary_key=True)
+    identity_id = models.BigIntegerField()
+    from_resident_id = models.BigIntegerField(null=True)
+    to_resident_id = models.BigIntegerField()
+    rule = models.TextField()
+    explanation = models.JSONField(default=dict)
+    account_id = models.BigIntegerField(null=True)
+    group = models.UUIDField()  # one decision may move several identities
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["identity_id", "-id"]), models.Index(fields=["group"])]
+
+
+class Review(models.Model):
+    """Two identities the matcher is unsure about."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "待定"
+        SAME = "same", "同一人"
+        DIFFERENT = "different", "不同人"
+
+    left = models.ForeignKey(Identity, models.CASCADE, related_name="+")
+    right = models.ForeignKey(Identity, models.CASCADE, related_name="+")
+    score = models.FloatField()
+    explanation = models.JSONField(default=dict)
+    status = models.TextField(choices=Status.choices, default=Status.OPEN)
+    decided_by = models.BigIntegerField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["left", "right"], name="one_review_a_pair"),
+            models.CheckConstraint(condition=models.Q(left_id__lt=models.F("right_id")), name="review_ordered"),
+            models.CheckConstraint(
+                condition=models.Q(status="open", decided_at__isnull=True)
+                | (~models.Q(status="open") & models.Q(decided_at__isnull=False)),
+                name="review_decided_when",
+            ),
+        ]
+        indexes = [models.Index(fields=["status", "-score"])]
+
+
+class Contract(models.Model):
+    """Family-doctor contract (家庭医生签约): decides which team a task goes to first."""
+
+    resident = models.ForeignKey(Resident, models.CASCADE)
+    team = models.ForeignKey(Team, models.PROTECT)
+    starts = models.DateField()
+    ends = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["resident", "team", "starts"], name="contract_once"),
+            models.CheckConstraint(condition=models.Q(ends__gte=models.F("starts")), name="contract_order"),
+        ]
