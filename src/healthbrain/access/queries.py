@@ -1,0 +1,63 @@
+"""Who is acting; accounts and their state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from healthbrain.access.models import Account
+from healthbrain.access.roles import ROLES
+from healthbrain.access.rules import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account as the administrator's page shows it."""
+
+    id: int
+    username: str
+    name: str
+    role: str
+    organisation: str
+    is_active: bool
+    totp: bool
+    locked: bool
+
+
+def actor_of(account: Account) -> Actor:
+    """The frozen value that travels through every call."""
+    return Actor(
+        account_id=account.pk,
+        name=account.name,
+        role=account.role,
+        organisation_id=account.organisation_id,
+        path=account.organisation.path,
+        resident_id=account.resident_id,
+    )
+
+
+def accounts(text: str = "") -> list[AccountRow]:
+    """All accounts whose username or name contains `text`, by username."""
+    from healthbrain.kernel.clock import now
+
+    found = Account.objects.select_related("organisation").order_by("username")
+    if text:
+        found = found.filter(username__icontains=text) | found.filter(name__icontains=text)
+    moment = now()
+    return [
+        AccountRow(
+            id=a.pk,
+            username=a.username,
+            name=a.name,
+            role=a.role,
+            organisation=a.organisation.name,
+            is_active=a.is_active,
+            totp=a.totp_confirmed,
+            locked=bool(a.locked_until and a.locked_until > moment),
+        )
+        for a in found
+    ]
+
+
+def home_of(actor: Actor) -> str:
+    """The desk an actor lands on."""
+    return ROLES[actor.role].home

@@ -1,0 +1,127 @@
+"""Roles as classes: who may hold each, in a sentence, and what it permits. The roles page is made from this file."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+PERMISSIONS: dict[str, tuple[str, str]] = {
+    "care.work": ("处理本机构的任务、记录随访", "Work the tasks of one's organisation and record visits"),
+    "record.search": ("查找居民", "Find a resident"),
+    "record.read": ("查看居民健康档案", "Open a resident's record"),
+    "record.break_glass": ("紧急情况下查看辖区外居民档案", "Open a record outside one's scope in an emergency"),
+    "indicators.read": ("查看全区指标", "See the county's figures"),
+    "people.list": ("查看指标背后的名单", "Open the list of people behind a figure"),
+    "steward.work": ("管理数据批次、匹配复核、合并与拆分", "Work batches, rejects, match reviews, merges"),
+    "intake.upload": ("上传数据", "Upload data"),
+    "accounts.manage": ("管理账号", "Manage accounts"),
+    "audit.read": ("查询审计日志", "Search the audit log"),
+    "fhir.read": ("通过 FHIR 接口读取", "Read through the FHIR API"),
+    "fhir.write": ("通过 FHIR 接口写入", "Write through the FHIR API"),
+    "self.read": ("查看本人档案", "See one's own record"),
+}
+
+
+class Role:
+    """Base of all roles. `county_wide` roles see the whole county; the others see their organisation's subtree."""
+
+    key: ClassVar[str]
+    zh: ClassVar[str]
+    en: ClassVar[str]
+    held_by_zh: ClassVar[str]
+    held_by: ClassVar[str]
+    permissions: ClassVar[frozenset[str]]
+    county_wide: ClassVar[bool] = False
+    home: ClassVar[str] = "/"  # the desk this role lands on
+
+
+class VillageDoctor(Role):
+    key, zh, en = "village_doctor", "村医", "Village doctor"
+    held_by_zh = "村卫生室或社区卫生服务站的在岗医生，只看本站责任区的居民。"
+    held_by = "A doctor on duty at a village or community station; sees the residents that station is responsible for."
+    permissions = frozenset({"care.work", "record.search", "record.read", "record.break_glass"})
+    home = "/work"
+
+
+class TownshipDoctor(Role):
+    key, zh, en = "township_doctor", "卫生院医生", "Township doctor"
+    held_by_zh = "乡镇卫生院或社区卫生服务中心的医生和公卫人员，看本中心及下属站点的居民。"
+    held_by = "A doctor or public-health worker of a township centre; sees the centre's and its stations' residents."
+    permissions = VillageDoctor.permissions | {"people.list", "indicators.read"}
+    home = "/work"
+
+
+class HospitalDoctor(Role):
+    key, zh, en = "hospital_doctor", "医院医生", "Hospital doctor"
+    held_by_zh = "县级医院接诊医生；为诊疗目的可查任何前来就诊的居民，每次查看都留痕。"
+    held_by = "A doctor who treats patients at a county hospital; opens any patient's record for treatment, every look kept."
+    permissions = frozenset({"record.search", "record.read", "record.break_glass"})
+    home = "/find"
+
+
+class Bureau(Role):
+    key, zh, en = "bureau", "卫健局管理人员", "Bureau officer"
+    held_by_zh = "卫生健康局业务科室人员，看全区数字；看名单需要说明目的并留痕。"
+    held_by = "An officer of the health bureau; sees the county's figures, and lists behind them with a purpose, audited."
+    permissions = frozenset({"indicators.read", "people.list"})
+    county_wide = True
+    home = "/county"
+
+
+class Steward(Role):
+    key, zh, en = "steward", "数据管理员", "Data steward"
+    held_by_zh = "负责数据质量的人员：处理批次、退回行、匹配复核、合并与拆分。"
+    held_by = "The person responsible for data quality: batches, rejected rows, match reviews, merges and un-merges."
+    permissions = frozenset({"steward.work", "intake.upload", "record.search", "record.read", "indicators.read"})
+    county_wide = True
+    home = "/steward"
+
+
+class Administrator(Role):
+    key, zh, en = "administrator", "系统管理员", "Administrator"
+    held_by_zh = "管理账号和角色的人员，看不到任何居民的档案（三员分立）。"
+    held_by = "Manages accounts and roles; sees no resident's record (separation of duties, GB/T 22239-2019 8.1.4)."
+    permissions = frozenset({"accounts.manage"})
+    county_wide = True
+    home = "/administrator"
+
+
+class Auditor(Role):
+    key, zh, en = "auditor", "审计员", "Auditor"
+    held_by_zh = "查阅审计日志的人员，不得兼任系统管理员。"
+    held_by = "Reads the audit log; never the same person as the administrator."
+    permissions = frozenset({"audit.read"})
+    county_wide = True
+    home = "/administrator/audit"
+
+
+class ResidentRole(Role):
+    key, zh, en = "resident", "居民", "Resident"
+    held_by_zh = "本人，只看自己的档案以及谁看过它。"
+    held_by = "The person himself; sees his own record and who looked at it."
+    permissions = frozenset({"self.read"})
+    home = "/me"
+
+
+class System(Role):
+    key, zh, en = "system", "接入系统", "Connected system"
+    held_by_zh = "医院、检验等机构的信息系统，用令牌接入 FHIR 接口；不是人。"
+    held_by = "An institution's information system that talks FHIR with a token; not a person."
+    permissions = frozenset({"fhir.read", "fhir.write"})
+    county_wide = True
+
+
+ROLES: dict[str, type[Role]] = {
+    role.key: role
+    for role in (
+        VillageDoctor, TownshipDoctor, HospitalDoctor, Bureau, Steward, Administrator, Auditor, ResidentRole, System,
+    )
+}  # fmt: skip
+
+PURPOSES: dict[str, tuple[str, str]] = {
+    "treatment": ("诊疗", "Treatment"),
+    "public-health": ("公共卫生服务", "Public-health service"),
+    "quality": ("质量与考核", "Quality and assessment"),
+    "data-quality": ("数据质量", "Data quality"),
+    "emergency": ("紧急救治", "Emergency"),
+    "self": ("本人查看", "One's own record"),
+}

@@ -1,0 +1,52 @@
+"""Reads of the county's registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from healthbrain.county.models import Organisation, Place
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceTile:
+    """A township on the schematic map."""
+
+    code: str
+    name: str
+    x: int
+    y: int
+    organisation_id: int | None
+    path: str | None
+
+
+def organisation_ids_by_code() -> dict[str, int]:
+    """Every organisation's id by its code."""
+    return dict(Organisation.objects.values_list("code", "id"))
+
+
+def responsible_for(division_code: str | None) -> Organisation | None:
+    """Who is responsible for a division: the place's own organisation, else the township's, else the county's."""
+    for length in (12, 9, 6):
+        if division_code and len(division_code) >= length:
+            place = Place.objects.filter(code=division_code[:length]).select_related("organisation").first()
+            if place and place.organisation:
+                return place.organisation
+    return None
+
+
+def responsible_by_division() -> dict[str, int]:
+    """Organisation id by division code (6, 9 and 12 digits), for set-based work."""
+    found = Place.objects.exclude(organisation=None).values_list("code", "organisation_id")
+    return {code: organisation for code, organisation in found if organisation is not None}
+
+
+def subtree(path: str) -> list[Organisation]:
+    """An organisation and all below it, by path."""
+    return list(Organisation.objects.filter(path__startswith=path).order_by("path"))
+
+
+def township_tiles() -> list[PlaceTile]:
+    """Townships with their place on the schematic map."""
+    rows = Place.objects.exclude(tile_x=None).exclude(tile_y=None).order_by("code")
+    found = rows.values_list("code", "name", "tile_x", "tile_y", "organisation_id", "organisation__path")
+    return [PlaceTile(*row) for row in found]

@@ -1,0 +1,61 @@
+"""One embedded PostgreSQL for the whole run, in a folder of its own; never the developer's data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+if "HEALTHBRAIN_TEST_HOME" in os.environ:
+    os.environ["HEALTHBRAIN_HOME"] = os.environ["HEALTHBRAIN_TEST_HOME"]
+else:
+    os.environ["HEALTHBRAIN_HOME"] = tempfile.mkdtemp(prefix="healthbrain-test-")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "healthbrain.settings")
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's sync API runs an event loop in this thread
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """The test database; TRUNCATE of the audit log is allowed here only, because Django's flush needs it."""
+    with django_db_blocker.unblock():
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_auditevent DISABLE TRIGGER audit_no_truncate")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Debian's Chromium. Missing: skipped with the reason; under CI=true a failure."""
+    if CHROMIUM.exists():
+        return str(CHROMIUM)
+    if os.environ.get("CI") == "true":
+        pytest.fail("CI=true but no Chromium at /usr/bin/chromium: .ci/run must install it")
+    pytest.skip("needs Chromium at /usr/bin/chromium (Debian: apt-get install chromium fonts-noto-cjk)")
+
+
+@pytest.fixture(scope="session")
+def browser(chromium_path):
+    """One browser for the session."""
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium_path, headless=True, args=arguments)
+        yield opened
+        opened.close()
+
+
+def pytest_unconfigure(config):
+    if "HEALTHBRAIN_TEST_HOME" not in os.environ:
+        home = Path(os.environ["HEALTHBRAIN_HOME"])
+
+        import atexit
+
+        # The server stops in an exit handler registered earlier, hence later in order: remove the folder after it.
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
