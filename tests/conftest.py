@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ if "HEALTHBRAIN_TEST_HOME" in os.environ:
     os.environ["HEALTHBRAIN_HOME"] = os.environ["HEALTHBRAIN_TEST_HOME"]
 else:
     os.environ["HEALTHBRAIN_HOME"] = tempfile.mkdtemp(prefix="healthbrain-test-")
+    # Exit handlers run last in, first out: registered before the server's own, this runs after the server stopped.
+    atexit.register(shutil.rmtree, os.environ["HEALTHBRAIN_HOME"], ignore_errors=True)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "healthbrain.settings")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's sync API runs an event loop in this thread
 
@@ -49,13 +52,3 @@ def browser(chromium_path):
         opened = playwright.chromium.launch(executable_path=chromium_path, headless=True, args=arguments)
         yield opened
         opened.close()
-
-
-def pytest_unconfigure(config):
-    if "HEALTHBRAIN_TEST_HOME" not in os.environ:
-        home = Path(os.environ["HEALTHBRAIN_HOME"])
-
-        import atexit
-
-        # The server stops in an exit handler registered earlier, hence later in order: remove the folder after it.
-        atexit.register(shutil.rmtree, home, ignore_errors=True)

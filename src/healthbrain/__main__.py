@@ -1,0 +1,5 @@
+"""`python -m healthbrain`."""
+
+from healthbrain.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""The command line: a contract that tools outside the project call (docs/architecture.md §6).
+
+Every command has --help and --json, exits 0 only on success, and says in one line what to do when it fails.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from healthbrain import __version__
+
+
+class Commands(click.Group):
+    """Shows commands in the order they are declared, and turns our own errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="healthbrain")
+def cli() -> None:
+    """Health Brain 健康大脑: a county's records in, one record per resident, today's work at the right desk."""
+
+
+def _load() -> None:
+    from healthbrain.cli import benches, care, demo, intake, later, operate, serving
+
+    for module in (demo, intake, care, serving, operate, benches, later):
+        for command in module.COMMANDS:
+            cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point. Own errors end as one line on standard error and exit code 1; broken use exits 2."""
+    _load()
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        click.echo("已中断。 Interrupted.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        from healthbrain.kernel.errors import HealthBrainError
+
+        if not isinstance(error, HealthBrainError):
+            raise
+        click.echo(f"错误 Error: {error}", err=True)
+        sys.exit(1)
+
+
+__all__ = ["cli", "main"]

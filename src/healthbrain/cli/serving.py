@@ -1,0 +1,127 @@
+"""healthbrain serve, worker: the running installation, as a few processes that one command supervises."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import FrameType
+
+import click
+
+from healthbrain.cli.boot import boot
+from healthbrain.cli.output import json_option
+
+
+def children(host: str, port: int, mllp: int | None) -> list[list[str]]:
+    """Command lines of the processes an installation consists of: pages, live stream, worker, HL7v2 listener."""
+    granian = [sys.executable, "-m", "granian", "--no-ws", "--log-level", "warning", "--host", host]
+    pages = ["--interface", "wsgi", "--port", str(port), "--workers", "2", "--blocking-threads", "4"]
+    live = ["--interface", "asgi", "--port", str(port + 1), "--workers", "1"]
+    commands = [
+        [*granian, *pages, "healthbrain.wsgi:application"],
+        [*granian, *live, "healthbrain.desks.live:application"],
+        [sys.executable, "-m", "healthbrain", "worker"],
+    ]
+    if mllp:
+        commands.append([sys.executable, "-m", "healthbrain", "mllp", "--host", host, "--port", str(mllp)])
+    return commands
+
+
+def supervise(commands: list[list[str]]) -> None:
+    """Run the commands until one ends or we are told to stop; then stop the others.
+
+    One that dies ends all: a half-running installation that looks alive is worse than one that is down.
+    """
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    running = [subprocess.Popen(command) for command in commands]  # noqa: S603  our own command lines
+    try:
+        while not stopping.is_set():
+            for child, command in zip(running, commands, strict=True):
+                if child.poll() is not None:
+                    raise click.ClickException(f"进程已结束 A process ended ({child.returncode}): {' '.join(command[1:4])}")
+            stopping.wait(0.5)
+    finally:
+        for child in running:
+            child.terminate()
+        for child in running:
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, help="Pages; the live stream takes the next port.")
+@click.option("--mllp", type=int, help="Also listen for HL7v2 over MLLP on this port.")
+@json_option
+def serve(host: str, port: int, mllp: int | None, as_json: bool) -> None:
+    """Run the installation: pages, live stream, worker and, if asked, the HL7v2 listener. Ctrl-C stops all."""
+    boot()
+    run_system_checks()
+    if not as_json:
+        click.echo(f"健康大脑 Health Brain: http://{host}:{port}")
+    supervise(children(host, port, mllp))
+
+
+def run_system_checks() -> None:
+    """Refuse to start with a page that declares no permission. Raises ClickException."""
+    from django.core.management import CommandError, call_command
+
+    try:
+        call_command("check", verbosity=0)
+    except CommandError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Think about what waits now, then end.")
+@json_option
+def worker(once: bool, as_json: bool) -> None:
+    """Think all the time: re-judge residents whose data changed, wake tasks by date, run uploads and exports."""
+    boot()
+    from healthbrain.cli.thinking import think_forever, think_once
+
+    if once:
+        thought = think_once()
+        click.echo(f'{{"residents": {thought}}}' if as_json else f"已重新判断 {thought} 位居民 re-judged")
+        return
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    jobs = subprocess.Popen([sys.executable, "-m", "django", "procrastinate", "worker"])  # noqa: S603
+    try:
+        think_forever(stopping)
+    finally:
+        jobs.terminate()
+        jobs.wait(10)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=2575, show_default=True)
+@click.option("--source", help="Code of the sending system, where messages do not say it (MSH-3, MSH-4).")
+@json_option
+def mllp(host: str, port: int, source: str | None, as_json: bool) -> None:
+    """Listen for HL7v2 over MLLP; a message is acknowledged only after it is stored."""
+    boot()
+    from healthbrain.records.mllp import serve as listen
+
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    listen(port, host=host, source=source, stop=stopping)
+    while not stopping.is_set():
+        time.sleep(0.2)
+
+
+COMMANDS = [serve, worker, mllp]

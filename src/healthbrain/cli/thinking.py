@@ -1,0 +1,48 @@
+"""The worker's loop: dirty residents within a fraction of a second, wake-ups at each new day, the lake kept close."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+
+from django.db import OperationalError, close_old_connections, connection
+
+from healthbrain.care import actions as care
+from healthbrain.kernel.clock import today
+from healthbrain.records import actions as records
+
+BATCH = 500
+POLL_SECONDS = 0.1  # one indexed query on an empty table; NOTIFY would save it, polling survives every proxy and pooler
+LAKE_EVERY = 300.0
+log = logging.getLogger("healthbrain.worker")
+
+
+def think_once() -> int:
+    """Re-judge everybody who waits now; how many residents that were."""
+    as_of, thought = today(), 0
+    while count := care.think(as_of=as_of, limit=BATCH):
+        thought += count
+    return thought
+
+
+def think_forever(stopping: threading.Event) -> None:
+    """Until told to stop. A lost database connection is retried, not fatal."""
+    woken: dt.date | None = None
+    lake_due = time.monotonic() + LAKE_EVERY
+    while not stopping.is_set():
+        try:
+            if woken != today():
+                woken = today()
+                care.run_wakeups(as_of=woken)
+            if not care.think(as_of=woken, limit=BATCH):
+                stopping.wait(POLL_SECONDS)
+            if time.monotonic() > lake_due:
+                records.refresh_lake()
+                lake_due = time.monotonic() + LAKE_EVERY
+        except OperationalError:
+            log.warning("database away, trying again in 2 s")
+            connection.close()
+            close_old_connections()
+            stopping.wait(2)
