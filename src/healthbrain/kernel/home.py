@@ -36,3 +36,14 @@ def secret_key() -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
     return path.read_text().strip()
+
+
+def mark_synthetic(text: str) -> None:
+    """Mark this installation as one of made-up people; every page then says so."""
+    (home() / "synthetic.json").write_text(text, encoding="utf-8")
+
+
+def synthetic() -> str | None:
+    """What `mark_synthetic` wrote, or None in an installation of real people."""
+    path = home() / "synthetic.json"
+    return path.read_text(encoding="utf-8") if path.exists() else None

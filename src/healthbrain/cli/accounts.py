@@ -1,0 +1,55 @@
+"""The demo's people at work: one account a role, each with a fresh one-time sign-in link. No passwords."""
+
+from __future__ import annotations
+
+from healthbrain.access import actions as access
+from healthbrain.access.models import Account
+from healthbrain.access.rules import SYSTEM
+from healthbrain.county.models import Organisation
+from healthbrain.kernel.db import select
+
+NAMES = {
+    "village_doctor": "村医 演示",
+    "township_doctor": "卫生院 演示",
+    "hospital_doctor": "医院医生 演示",
+    "bureau": "卫健局 演示",
+    "steward": "数据管理员 演示",
+    "administrator": "系统管理员 演示",
+    "auditor": "审计员 演示",
+}
+
+
+def _busiest_village() -> Organisation:
+    """The station with most work today, so that the first desk a newcomer opens has something on it."""
+    busiest = select(
+        """
+        SELECT o.id FROM county_organisation o LEFT JOIN care_task t
+          ON t.organisation_id = o.id AND t.status IN ('due', 'overdue')
+        WHERE o.kind = 'village' GROUP BY o.id ORDER BY count(t.id) DESC, o.id LIMIT 1
+        """
+    )
+    return Organisation.objects.get(pk=busiest[0][0])
+
+
+def _workplaces() -> dict[str, Organisation]:
+    village = _busiest_village()
+    county = Organisation.objects.get(kind=Organisation.Kind.COUNTY)
+    hospital = Organisation.objects.filter(kind=Organisation.Kind.HOSPITAL).order_by("id").first() or county
+    places = {role: county for role in NAMES}
+    return places | {
+        "village_doctor": village,
+        "township_doctor": village.parent or county,
+        "hospital_doctor": hospital,
+    }
+
+
+def demo_accounts() -> dict[str, str]:
+    """Make sure each role has its demo account; a new one-time token by role."""
+    tokens = {}
+    for role, organisation in _workplaces().items():
+        username = f"demo-{role.replace('_', '-')}"
+        account = Account.objects.filter(username=username).first() or access.create_account(
+            by=SYSTEM, username=username, name=NAMES[role], role=role, organisation_id=organisation.pk
+        )
+        tokens[role] = access.sign_in_link(by=SYSTEM, account_id=account.pk)
+    return tokens

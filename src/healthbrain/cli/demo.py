@@ -1,0 +1,156 @@
+"""healthbrain demo: embedded database, synthetic county, feeds in, brain on, web."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+import orjson
+
+from healthbrain.cli.boot import boot
+from healthbrain.cli.output import Advance, emit, json_option, progress
+from healthbrain.kernel.errors import Conflict
+from healthbrain.kernel.home import folder, home, mark_synthetic, synthetic
+
+
+@click.command()
+@click.option("--residents", default=50_000, show_default=True, help="How many people the synthetic county has.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--serve/--no-serve", "serving", default=True, help="Open the web afterwards, or end with the summary.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--fresh", is_flag=True, help="Throw an earlier demo away and build it anew.")
+@json_option
+def demo(residents: int, seed: int, serving: bool, host: str, port: int, fresh: bool, as_json: bool) -> None:
+    """Everything: a synthetic county, its feeds taken in, the brain on, and a sign-in link for each role.
+
+    All people are made up. Run again, it opens the county that is there; --fresh builds a new one.
+    """
+    started = time.monotonic()
+    boot()
+    from healthbrain.cli.serving import children, run_system_checks, supervise
+
+    if fresh:
+        _empty()
+    with progress("演示 demo", quiet=as_json) as advance:
+        summary = _existing(residents, seed) or _build(residents, seed, advance)
+    summary["seconds"] = round(time.monotonic() - started, 1)
+    links = _links(f"http://{host}:{port}")
+    if as_json:
+        emit({**summary, "sign_in": links}, as_json=True)
+    else:
+        emit(summary, as_json=False, title="合成县区 Synthetic county 安澜区 (made-up people only)")
+        _show(links)
+    if serving:
+        run_system_checks()
+        click.echo(f"打开 Open http://{host}:{port}  (Ctrl-C 停止 stops)")
+        supervise(children(host, port, None))
+
+
+def _existing(residents: int, seed: int) -> dict[str, Any] | None:
+    """The summary of the demo that is here already, or None when the database is empty. Raises Conflict otherwise."""
+    from healthbrain.residents.models import Resident
+
+    text = synthetic()
+    if text is None:
+        if Resident.objects.exists():
+            raise Conflict(
+                "这里有真实居民数据，演示不会覆盖。 This installation holds residents; the demo will not touch them.",
+                hint="用 HEALTHBRAIN_HOME 指定另一个文件夹 name another folder in HEALTHBRAIN_HOME.",
+            )
+        return None
+    found: dict[str, Any] = orjson.loads(text)
+    if not found.get("complete"):
+        _empty()  # an earlier demo was interrupted while it was built
+        return None
+    if found["residents_asked"] != residents or found["seed"] != seed:
+        raise Conflict(
+            f"这里已有 {found['residents_asked']} 人的演示 A demo of {found['residents_asked']} residents is here.",
+            hint="加 --fresh 重建，或用 HEALTHBRAIN_HOME 另选文件夹 add --fresh, or name another folder in HEALTHBRAIN_HOME.",
+        )
+    return found
+
+
+def _empty() -> None:
+    """Remove a demo: only where the installation is marked synthetic."""
+    if synthetic() is None:
+        return
+    from django.core.management import call_command
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE")
+        cursor.execute("CREATE SCHEMA public")
+    call_command("migrate", verbosity=0, skip_checks=True)
+    for name in ("demo", "lake"):
+        shutil.rmtree(home() / name, ignore_errors=True)
+    (home() / "synthetic.json").unlink()
+
+
+def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
+    """Generate, take in, match, think. Each step's seconds go into the summary."""
+    from healthbrain.access.rules import SYSTEM
+    from healthbrain.care import actions as care
+    from healthbrain.county import actions as county
+    from healthbrain.demo import generate
+    from healthbrain.kernel.clock import today
+    from healthbrain.records import actions as records
+    from healthbrain.residents import actions as people
+
+    asked = {"residents_asked": residents, "seed": seed}
+    mark_synthetic(orjson.dumps({**asked, "complete": False}).decode())
+    as_of, place, timings = today(), folder("demo"), {}
+
+    def step[T](name: str, work: Callable[[], T]) -> T:
+        advance(len(timings), 5, name)
+        begun = time.monotonic()
+        result = work()
+        timings[name] = round(time.monotonic() - begun, 1)
+        return result
+
+    step("generate", lambda: generate(place, residents=residents, seed=seed, as_of=as_of))
+    step("register", lambda: county.load_register(place / "register", by=SYSTEM))
+    report = step("ingest", lambda: records.ingest([place / "feeds"], by=SYSTEM))
+    people.load_contracts(place / "register" / "contracts.csv", by=SYSTEM)
+    step("lake", records.refresh_lake)
+    care.publish_programmes(by=SYSTEM)
+    step("think", lambda: care.catch_up(as_of=as_of))
+    summary = {**asked, "intake": report.as_dict(), **_counts(), "steps": timings}
+    mark_synthetic(orjson.dumps({**summary, "complete": True}).decode())
+    return summary
+
+
+def _counts() -> dict[str, int]:
+    from healthbrain.kernel.db import select
+
+    counted = {
+        "residents": "SELECT count(*) FROM residents_resident r WHERE EXISTS "
+        "(SELECT 1 FROM residents_link l WHERE l.resident_id = r.id)",
+        "identities": "SELECT count(*) FROM residents_identity",
+        "resources": "SELECT count(*) FROM records_resource",
+        "events": "SELECT count(*) FROM records_event",
+        "enrolments": "SELECT count(*) FROM care_enrolment WHERE status = 'active'",
+        "open_tasks": "SELECT count(*) FROM care_task WHERE status IN ('due', 'overdue')",
+    }
+    return {name: int(select(sql)[0][0]) for name, sql in counted.items()}
+
+
+def _links(base: str) -> dict[str, str]:
+    """A one-time sign-in link for each role."""
+    from healthbrain.cli.accounts import demo_accounts
+
+    return {role: f"{base}/sign-in/{token}" for role, token in demo_accounts().items()}
+
+
+def _show(links: dict[str, str]) -> None:
+    from healthbrain.access.roles import ROLES
+
+    click.echo("\n一次性登录链接 One-time sign-in links (24 h):")
+    for role, link in links.items():
+        click.echo(f"  {ROLES[role].zh} {ROLES[role].en}: {link}")
+
+
+COMMANDS = [demo]
