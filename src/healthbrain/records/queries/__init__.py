@@ -1,0 +1,30 @@
+"""Reads of the longitudinal record: one resident over all institutions, what came in, which feeds are healthy."""
+
+from healthbrain.records.queries.batches import BatchRow, ReasonCount, RejectRow, batch, batches, reasons, rejects
+from healthbrain.records.queries.feeds import Feed, FeedHealth, feed_health
+from healthbrain.records.queries.ledger import History, LedgerEvent, StoredResource, history, resource, who_looked
+from healthbrain.records.queries.longitudinal import diagnoses, medication, results, timeline, visits
+
+__all__ = [
+    "BatchRow",
+    "Feed",
+    "FeedHealth",
+    "History",
+    "LedgerEvent",
+    "ReasonCount",
+    "RejectRow",
+    "StoredResource",
+    "batch",
+    "batches",
+    "diagnoses",
+    "feed_health",
+    "history",
+    "medication",
+    "reasons",
+    "rejects",
+    "resource",
+    "results",
+    "timeline",
+    "visits",
+    "who_looked",
+]
