@@ -1,6 +1,7 @@
 """Identities, residents, links, reviews, contracts."""
 
 from django.db import models
+from django.db.models.functions import Right
 
 from healthbrain.county.models import Organisation, Source, Team
 
@@ -11,6 +12,7 @@ class Resident(models.Model):
     id = models.BigAutoField(primary_key=True)
     name = models.TextField(default="")
     name_initials = models.TextField(default="")  # pinyin initials, lower case: 张小明 → zxm
+    name_pinyin = models.TextField(default="")  # zhangxiaoming
     sex = models.CharField(max_length=1, default="0")  # GB/T 2261.1: 0 unknown, 1 male, 2 female, 9 not stated
     birth_date = models.DateField(null=True)
     id_number = models.TextField(null=True)  # GB 11643, 18 characters
@@ -20,6 +22,7 @@ class Resident(models.Model):
     home_organisation = models.ForeignKey(Organisation, models.PROTECT, null=True)  # responsible by residence
     deceased_on = models.DateField(null=True)
     moved_on = models.DateField(null=True)
+    merged_into = models.BigIntegerField(null=True)  # a tombstone: no link is left; who has them now
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
 
@@ -30,7 +33,9 @@ class Resident(models.Model):
             models.Index(fields=["id_number"]),
             models.Index(fields=["name"], name="resident_name", opclasses=["text_pattern_ops"]),
             models.Index(fields=["name_initials"], name="resident_initials", opclasses=["text_pattern_ops"]),
-            models.Index(fields=["phone"]),
+            models.Index(fields=["name_pinyin"], name="resident_pinyin", opclasses=["text_pattern_ops"]),
+            models.Index(Right("id_number", 4), name="resident_id_tail"),
+            models.Index(Right("phone", 4), name="resident_phone_tail"),
             models.Index(fields=["home_organisation"]),
         ]
 
@@ -46,6 +51,9 @@ class Identity(models.Model):
     source_key = models.TextField()  # the source's own id of the person (`source_id` of the templates)
     name = models.TextField(default="")
     pinyin = models.TextField(default="")  # without tones, joined: zhangxiaoming
+    surname = models.TextField(default="")  # pinyin of the surname: zhang
+    given = models.TextField(default="")  # pinyin of the given name: xiaoming
+    initials = models.TextField(default="")  # zxm
     sex = models.CharField(max_length=1, default="0")
     birth_date = models.DateField(null=True)
     id_number = models.TextField(null=True)  # normalised to 18 characters when its check digit holds
@@ -54,15 +62,14 @@ class Identity(models.Model):
     address = models.TextField(null=True)
     division_code = models.TextField(null=True)
     deceased_on = models.DateField(null=True)
-    content_hash = models.BinaryField(null=True)
     updated = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "source_key"], name="identity_of_source")]
         indexes = [  # the blocking keys of the online match
             models.Index(fields=["id_number"], name="identity_id_number", condition=models.Q(id_number__isnull=False)),
-            models.Index(fields=["birth_date", "pinyin"], name="identity_birth_pinyin"),
-            models.Index(fields=["pinyin", "sex"], name="identity_pinyin"),
+            models.Index(fields=["birth_date", "surname", "given"], name="identity_birth_name"),
+            models.Index(fields=["pinyin", "birth_date"], name="identity_pinyin_birth"),
             models.Index(fields=["phone"], name="identity_phone", condition=models.Q(phone__isnull=False)),
         ]
 
@@ -75,7 +82,14 @@ class Link(models.Model):
     score = models.FloatField(null=True)  # match probability, null for the first identity of a resident
     rule = models.TextField()  # "new", "id-number", "probabilistic", "steward", …
     explanation = models.JSONField(default=dict)
-    linked_at = models.DateTimeField(auto_now_add=True)
+    linked_at = models.DateTimeField(auto_now_add=True)  # when the identity was last looked at
+
+
+class NameCount(models.Model):
+    """How many identities bear a name, by pinyin: a shared common name proves less. Refreshed by the batch match."""
+
+    pinyin = models.TextField(primary_key=True)
+    identities = models.IntegerField()
 
 
 class LinkChange(models.Model):

@@ -1,0 +1,43 @@
+"""The writes of the index: identities in, links out, a steward's decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from healthbrain.residents import identities, match
+from healthbrain.residents.identities import PersonRow
+from healthbrain.residents.settle import Settled
+
+__all__ = ["PersonRow", "Settled", "identity_stubs", "match_new", "upsert_identities", "upsert_identities_frame"]
+
+
+def upsert_identities(rows: pl.DataFrame | Sequence[PersonRow | Mapping[str, Any]]) -> dict[tuple[int, str], int]:
+    """Store what sources say about people; (source_id, source_key) → identity id.
+
+    Columns as `PersonRow`: source_id (a county.Source id) and source_key are needed, the rest may be absent or null;
+    sex and numbers are normalised here. Unknown values never erase known ones. Call `match_new` with the ids after.
+    """
+    found = identities.upsert_frame(rows)
+    return {(source, key): identity for source, key, identity in found.iter_rows()}
+
+
+def upsert_identities_frame(rows: pl.DataFrame | Sequence[PersonRow | Mapping[str, Any]]) -> pl.DataFrame:
+    """The same for millions: a frame of source_id, source_key, identity_id."""
+    return identities.upsert_frame(rows)
+
+
+def identity_stubs(pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Identity ids of (source_id, source_key); unknown persons get an identity without a name, not yet linked."""
+    return identities.stubs(pairs)
+
+
+def match_new(identity_ids: Iterable[int], *, mode: str = "auto") -> Settled:
+    """Link these identities to residents. `mode`: auto, online (few, scored in Python) or batch (many, in DuckDB).
+
+    Ids that are linked already and unchanged cost nothing; changed ones are looked at again. Stubs stay waiting.
+    Runs in the caller's transaction when there is one. Raises ValueError for an unknown mode.
+    """
+    return match.match_new(list(identity_ids), mode=mode)

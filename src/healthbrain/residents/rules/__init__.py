@@ -1,0 +1,1 @@
+"""Pure rules of identity: numbers, names, comparison of two persons, decision, golden record. No Django, no clock."""

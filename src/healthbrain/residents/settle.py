@@ -1,0 +1,163 @@
+"""Scored pairs become links, residents and reviews: one transaction, set-based for one identity or a million."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from healthbrain.kernel import bus, db
+from healthbrain.residents import golden
+from healthbrain.residents.events import ResidentsChanged
+from healthbrain.residents.rules.clusters import Clusters, Edge, cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A pair the scorer found worth linking or asking about. `left` is new; `right` is new or linked already."""
+
+    left: int
+    right: int
+    right_resident: int | None
+    weight: float  # log2 of the odds
+    rule: str  # id-number, probabilistic
+    link: bool  # False: ask a person
+    explanation: Mapping[str, Any]
+
+    @property
+    def probability(self) -> float:
+        """The match probability the weight stands for."""
+        return 1.0 if self.weight > 50 else 2**self.weight / (1 + 2**self.weight)
+
+
+@dataclass(slots=True)
+class Facts:
+    """What clustering must know of the nodes: own valid numbers, birth dates, pairs a steward called different."""
+
+    numbers: dict[int, str] = field(default_factory=dict)
+    births: dict[int, str] = field(default_factory=dict)
+    foes: dict[int, frozenset[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """`links`: identity → resident. `new`: residents made. `reviews`: pairs put before a person."""
+
+    links: dict[int, int]
+    new: list[int]
+    reviews: int
+
+
+def copy_csv(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """COPY rows by CSV text: several times faster than typed rows. None is NULL; an empty text stays a text."""
+    buffer = io.StringIO()
+    csv.writer(buffer, quoting=csv.QUOTE_NOTNULL).writerows(rows)
+    with connection.cursor() as cursor:
+        with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:
+            copy.write(buffer.getvalue().encode())
+
+
+def _node(pair: Scored) -> int:
+    return -pair.right_resident if pair.right_resident else pair.right
+
+
+def _resident_ids(count: int) -> list[int]:
+    rows = db.select(
+        "SELECT nextval(pg_get_serial_sequence('residents_resident', 'id')) FROM generate_series(1, %s)", (count,)
+    )
+    return [row[0] for row in rows]
+
+
+def _assign(new: Sequence[int], clusters: Clusters) -> tuple[dict[int, int], dict[int, int]]:
+    """Identity → resident, and new resident → the identity it began with."""
+    roots = {identity: clusters.root_of.get(identity, identity) for identity in new}
+    first: dict[int, int] = {}
+    for identity in sorted(new):
+        if roots[identity] > 0:
+            first.setdefault(roots[identity], identity)
+    made = dict(zip(first, _resident_ids(len(first)), strict=True))
+    links = {identity: made[root] if root > 0 else -root for identity, root in roots.items()}
+    return links, {made[root]: identity for root, identity in first.items()}
+
+
+def _best_pairs(pairs: Iterable[Scored], links: Mapping[int, int]) -> dict[int, Scored]:
+    """For each new identity the surest pair that lies inside its resident: the link's reason."""
+    best: dict[int, Scored] = {}
+    for pair in pairs:
+        if not pair.link:
+            continue
+        resident = pair.right_resident or links.get(pair.right)
+        if resident != links.get(pair.left):
+            continue
+        for identity in (pair.left, pair.right):
+            if identity in links and (identity not in best or best[identity].weight < pair.weight):
+                best[identity] = pair
+    return best
+
+
+def settle(new: Sequence[int], pairs: Sequence[Scored], facts: Facts) -> Settled:
+    """Write links, residents, history and reviews for `new` identities. Runs in the caller's transaction."""
+    edges = [Edge(p.left, _node(p), p.weight) for p in pairs if p.link]
+    clusters = cluster(edges, numbers=facts.numbers, births=facts.births, foes=facts.foes)
+    links, first_of = _assign(new, clusters)
+    _write_links(links, first_of, _best_pairs(pairs, links))
+    reviews = _write_reviews(pairs, links, facts)
+    golden.refresh(set(links.values()))
+    bus.publish(ResidentsChanged(sorted(set(links.values()))))
+    return Settled(links, sorted(first_of), reviews)
+
+
+def _write_links(links: Mapping[int, int], first_of: Mapping[int, int], best: Mapping[int, Scored]) -> None:
+    if first_of:  # residents first, empty: links point at them; the golden record follows in the same transaction
+        db.execute(
+            """INSERT INTO residents_resident (id, name, name_initials, name_pinyin, sex, created, updated)
+               SELECT id, '', '', '', '0', now(), now() FROM unnest(%s::bigint[]) AS id""",
+            (list(first_of),),
+        )
+    rows, history = [], []
+    group, at = str(uuid.uuid4()), db.select("SELECT now()")[0][0]
+    for identity, resident in links.items():
+        pair = None if first_of.get(resident) == identity else best.get(identity)
+        if pair is None:
+            rows.append((identity, resident, None, "new", "{}", at))
+            continue
+        why = json.dumps(dict(pair.explanation), ensure_ascii=False)
+        rows.append((identity, resident, round(pair.probability, 6), pair.rule, why, at))
+        history.append((identity, resident, pair.rule, why, group, at))
+    copy_csv("residents_link", ("identity_id", "resident_id", "score", "rule", "explanation", "linked_at"), rows)
+    if history:
+        copy_csv(
+            "residents_linkchange", ("identity_id", "to_resident_id", "rule", "explanation", '"group"', "at"), history
+        )
+
+
+def _write_reviews(pairs: Iterable[Scored], links: Mapping[int, int], facts: Facts) -> int:
+    """Pairs that ended with different residents although the scorer was not sure they differ."""
+    rows: dict[tuple[int, int], Scored] = {}
+    seen: dict[tuple[int, int], Scored] = {}
+    for pair in sorted(pairs, key=lambda p: (-p.weight, p.left, p.right)):
+        a, b = links[pair.left], pair.right_resident or links[pair.right]
+        if a == b or _node(pair) in facts.foes.get(pair.left, ()):
+            continue
+        if seen.setdefault((min(a, b), max(a, b)), pair) is pair:  # one question per two residents is enough
+            rows[min(pair.left, pair.right), max(pair.left, pair.right)] = pair
+    if rows:
+        db.execute(
+            """INSERT INTO residents_review (left_id, right_id, score, explanation, status, created)
+               SELECT l, r, s, e::jsonb, 'open', now()
+               FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::text[]) AS p(l, r, s, e)
+               ON CONFLICT (left_id, right_id) DO NOTHING""",
+            (
+                [left for left, _ in rows],
+                [right for _, right in rows],
+                [round(pair.probability, 6) for pair in rows.values()],
+                [json.dumps(dict(pair.explanation), ensure_ascii=False) for pair in rows.values()],
+            ),
+        )
+    return len(rows)
