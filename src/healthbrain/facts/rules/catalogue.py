@@ -1,0 +1,205 @@
+"""What each fact is: its kind, codes, unit and plausible range. Loaded from knowledge/facts/*.yaml.
+
+Four shapes of fact:
+- *coded*    ledger events of one kind whose code matches, e.g. sbp, hypertension, face_to_face_visit
+- *pair*     two coded observations of the same resident, organisation and moment, e.g. bp = sbp + dbp
+- *together* two facts of the same resident, organisation and day, e.g. a visit with a blood pressure
+- *derived*  an expression over other facts, e.g. bmi; only its latest value and date can be asked for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from healthbrain.facts.rules.located import load_yaml, where, wrong
+
+KINDS = frozenset(
+    {"observation", "condition", "encounter", "procedure", "immunization", "medication", "referral"}
+)  # as in records.models.Event.kind
+_COMMON = {"title", "source", "note"}
+_ALLOWED = {
+    "coded": _COMMON | {"kind", "codes", "unit", "units", "plausible", "answers", "only", "except"},
+    "pair": _COMMON | {"pair"},
+    "together": _COMMON | {"together"},
+    "derived": _COMMON | {"derived", "at", "unit"},
+}
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code of one system, or a range of ICD-10 three-character categories with everything below them."""
+
+    low: str  # "icd10|I10"
+    high: str  # "icd10|I13"; the same as `low` when it is one code
+    prefix: bool  # True: everything that begins so, as national editions extend ICD (I10.x00x002)
+
+    def matches(self, code: str) -> bool:
+        if not self.prefix:
+            return code == self.low
+        return self.low <= code[: len(self.low)] <= self.high
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One entry of the catalogue. `value` is "number", "text", "pair" or "" (it only happened)."""
+
+    name: str
+    title: Mapping[str, str] = field(compare=False)
+    shape: str = "coded"
+    kind: str = ""
+    codes: tuple[Code, ...] = ()
+    value: str = ""
+    unit: str = ""
+    factors: tuple[tuple[str, float], ...] = ()  # other accepted units → factor to `unit`
+    plausible: tuple[float, float] | None = None  # outside: never used by a rule
+    answers: tuple[str, ...] = ()  # the only texts a coded answer may have
+    only: tuple[str, ...] = ()  # event.text must be one of these (a referral that is accepted)
+    excluded: tuple[str, ...] = ()  # event.text must be none of these (a diagnosis that is refuted)
+    members: tuple[Fact, ...] = ()  # of a pair or together
+    derived: str = field(default="", compare=False)
+    derived_at: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    facts: Mapping[str, Fact]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.facts
+
+    def __getitem__(self, name: str) -> Fact:
+        return self.facts[name]
+
+    def pair_of(self, names: frozenset[str]) -> Fact | None:
+        """The one pair that has all `names` as members."""
+        pairs = [f for f in self.facts.values() if f.shape == "pair" and names <= {m.name for m in f.members}]
+        return pairs[0] if len(pairs) == 1 else None
+
+
+def load_catalogue(*folders: Path) -> Catalogue:
+    """All facts of the folders. A file in a later folder (the county's own) replaces the file of the same name."""
+    files = {path.name: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+    entries: dict[str, Any] = {}
+    for path in files.values():
+        for name, entry in load_yaml(path).items():
+            if name in entries:
+                raise wrong(f"fact {name!r} is already defined at {where(entries[name][0])}", name)
+            entries[name] = (name, entry)
+    return catalogue_of(dict(entries.values()))
+
+
+def catalogue_of(entries: Mapping[str, Any]) -> Catalogue:
+    """A catalogue from entries as they stand in YAML."""
+    facts: dict[str, Fact] = {}
+    composed: list[tuple[str, dict[str, Any], str]] = []
+    for name, entry in entries.items():
+        if not str(name).isidentifier() or str(name) != str(name).lower():
+            raise wrong(f"fact name {name!r} must be lower-case letters, digits and underscores", name)
+        shape = _shape(name, entry)
+        if shape in {"pair", "together"}:
+            composed.append((name, entry, shape))
+        else:
+            facts[name] = _coded(name, entry) if shape == "coded" else _derived(name, entry)
+    for name, entry, shape in sorted(composed, key=lambda item: item[2] != "pair"):
+        facts[name] = _composed(name, entry, shape, facts)
+    return Catalogue(facts)
+
+
+def together(first: Fact, second: Fact) -> Fact:
+    """`first with second`: occurrences of `first` on a day on which `second` happened at the same organisation."""
+    title = {lang: f"{first.title.get(lang, '')}＋{second.title.get(lang, '')}" for lang in ("zh", "en")}
+    return Fact(f"{first.name}_with_{second.name}", title, "together", members=(first, second))
+
+
+def _shape(name: str, entry: Any) -> str:
+    if not isinstance(entry, dict):
+        raise wrong(f"fact {name!r} must be a mapping", name)
+    shape = next((word for word in ("pair", "together", "derived") if word in entry), "coded")
+    unknown = set(entry) - _ALLOWED[shape]
+    if unknown:
+        raise wrong(f"fact {name!r}: unknown key {sorted(unknown)[0]!r}", sorted(unknown)[0])
+    if not isinstance(entry.get("title"), dict) or not entry["title"].get("zh"):
+        raise wrong(f"fact {name!r} needs a title with zh (and en)", name)
+    return shape
+
+
+def _coded(name: str, entry: dict[str, Any]) -> Fact:
+    kind = entry.get("kind")
+    if kind not in KINDS:
+        raise wrong(f"fact {name!r}: kind {kind!r} is none of {', '.join(sorted(KINDS))}", kind or name)
+    value = "text" if "answers" in entry else "number" if "unit" in entry else ""
+    if value == "number" and "plausible" not in entry:
+        raise wrong(f"fact {name!r} has a unit and needs a plausible range", name)
+    if not entry.get("source"):
+        raise wrong(f"fact {name!r} needs a source", name)
+    return Fact(
+        name=str(name),
+        title=entry["title"],
+        kind=str(kind),
+        codes=tuple(_code(text) for text in entry.get("codes", ())),
+        value=value,
+        unit=str(entry.get("unit", "")),
+        factors=tuple((str(unit), float(factor)) for unit, factor in entry.get("units", {}).items()),
+        plausible=_range(name, entry.get("plausible")),
+        answers=tuple(map(str, entry.get("answers", ()))),
+        only=tuple(map(str, entry.get("only", ()))),
+        excluded=tuple(map(str, entry.get("except", ()))),
+        source=str(entry["source"]),
+        where=where(name),
+    )
+
+
+def _derived(name: str, entry: dict[str, Any]) -> Fact:
+    return Fact(
+        name=str(name),
+        title=entry["title"],
+        shape="derived",
+        value="number",
+        unit=str(entry.get("unit", "")),
+        derived=entry["derived"],
+        derived_at=entry.get("at", ""),
+        source=str(entry.get("source", "")),
+        where=where(name),
+    )
+
+
+def _composed(name: str, entry: dict[str, Any], shape: str, facts: Mapping[str, Fact]) -> Fact:
+    names = entry[shape]
+    if not isinstance(names, list) or len(names) != 2:
+        raise wrong(f"fact {name!r}: {shape} takes two facts", name)
+    members = []
+    for member in names:
+        fact = facts.get(member)
+        if fact is None or fact.shape not in ({"coded"} if shape == "pair" else {"coded", "pair"}):
+            raise wrong(f"fact {name!r}: {member!r} cannot be part of a {shape}", member)
+        if shape == "pair" and fact.value != "number":
+            raise wrong(f"fact {name!r}: a pair is of numbers, {member!r} is not", member)
+        members.append(fact)
+    value = "pair" if shape == "pair" else ""
+    return Fact(str(name), entry["title"], shape, value=value, members=tuple(members), where=where(name))
+
+
+def _range(name: str, given: Any) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list) or len(given) != 2 or not given[0] < given[1]:
+        raise wrong(f"fact {name!r}: plausible must be [lowest, highest]", name)
+    return float(given[0]), float(given[1])
+
+
+def _code(text: str) -> Code:
+    """loinc|8480-6 exactly; icd10|I10 and below; icd10|I10..I13; vaccine|HepB* for a prefix of any other system."""
+    system, bar, code = str(text).partition("|")
+    if not bar or not code:
+        raise wrong(f"code {text!r} must be written system|code", text)
+    low, dots, high = code.partition("..")
+    if dots and (system != "icd10" or len(low) != len(high) or low > high):
+        raise wrong(f"code range {text!r} must be ICD-10, both ends of one length, in order", text)
+    prefix = system in {"icd10", "icd9cm3"} or low.endswith("*")
+    low, high = low.rstrip("*"), (high or low).rstrip("*")
+    return Code(f"{system}|{low}", f"{system}|{high}", prefix)
