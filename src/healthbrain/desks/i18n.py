@@ -1,0 +1,88 @@
+"""Two languages side by side in the page: `t("记录随访", "Record visit")`. Chinese first, English complete.
+
+A pair in one place cannot drift apart as two catalogues do, and a reader of the template sees both.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import get_language
+
+WEEKDAYS = "一二三四五六日"
+
+
+def english() -> bool:
+    """Is English the active language?"""
+    return (get_language() or "zh-hans").startswith("en")
+
+
+def t(zh: str, en: str, **values: object) -> str:
+    """The text in the active language, `{name}` replaced by `values`."""
+    text = en if english() else zh
+    return text.format(**values) if values else text
+
+
+def said(value: Any) -> str:
+    """A bilingual value of a knowledge file ({zh, en}), or plain text, in the active language."""
+    if isinstance(value, Mapping):
+        first, second = ("en", "zh") if english() else ("zh", "en")
+        return str(value.get(first) or value.get(second) or "")
+    return "" if value is None else str(value)
+
+
+def day(value: dt.date | dt.datetime | None, today: dt.date | None = None) -> str:
+    """4月3日 周五 · Fri 3 Apr; with the year when it is not this one."""
+    if value is None:
+        return "—"
+    value = value.date() if isinstance(value, dt.datetime) else value
+    same_year = today is None or value.year == today.year
+    if english():
+        return f"{value:%a} {value.day} {value:%b}" + ("" if same_year else f" {value.year}")
+    return ("" if same_year else f"{value.year}年") + f"{value.month}月{value.day}日 周{WEEKDAYS[value.weekday()]}"
+
+
+def date(value: dt.date | dt.datetime | None) -> str:
+    """2026年4月3日 · 3 Apr 2026."""
+    if value is None:
+        return "—"
+    return f"{value.day} {value:%b} {value.year}" if english() else f"{value.year}年{value.month}月{value.day}日"
+
+
+def moment(value: dt.datetime | None) -> str:
+    """Date and hour: 4月3日 09:15 · 3 Apr 09:15."""
+    if value is None:
+        return "—"
+    return f"{value.day} {value:%b %H:%M}" if english() else f"{value.month}月{value.day}日 {value:%H:%M}"
+
+
+def until(due: dt.date, today: dt.date) -> str:
+    """还剩 2 天 · 今天 · 逾期 3 天."""
+    days = (due - today).days
+    if days == 0:
+        return t("今天", "today")
+    if days > 0:
+        return t("还剩 {n} 天", "{n} day left" if days == 1 else "{n} days left", n=days)
+    return t("逾期 {n} 天", "{n} day overdue" if days == -1 else "{n} days overdue", n=-days)
+
+
+def age_of(born: dt.date | None, today: dt.date) -> str:
+    """61岁 · 61 y; under three years in months, as health workers say it."""
+    if born is None:
+        return t("年龄不详", "age unknown")
+    months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
+    if months < 36:
+        return t("{n}月龄", "{n} mo", n=max(months, 0))
+    return t("{n}岁", "{n} y", n=months // 12)
+
+
+def sex_of(code: str | None) -> str:
+    """GB/T 2261.1 in words."""
+    return {"1": t("男", "M"), "2": t("女", "F")}.get(code or "0", t("性别不详", "sex unknown"))
+
+
+def number(value: float | int | None, digits: int = 0) -> str:
+    """1,234.5; a dash for what is not known, never 0."""
+    return "—" if value is None else f"{value:,.{digits}f}"
