@@ -2,3 +2,7 @@
 
 Comes in: a size and a seed. Goes out: a truth layer (for scoring only) and feeds as institutions would send them.
 """
+
+from healthbrain.demo.generation import Manifest, generate
+
+__all__ = ["Manifest", "generate"]
