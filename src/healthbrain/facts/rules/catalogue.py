@@ -9,6 +9,7 @@ Four shapes of fact:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from healthbrain.facts.rules.located import load_yaml, where, wrong
 KINDS = frozenset(
     {"observation", "condition", "encounter", "procedure", "immunization", "medication", "referral"}
 )  # as in records.models.Event.kind
+_CATEGORY = re.compile(r"[A-Z]\d\d")
 _COMMON = {"title", "source", "note"}
 _ALLOWED = {
     "coded": _COMMON | {"kind", "codes", "unit", "units", "plausible", "answers", "only", "except"},
@@ -30,16 +32,14 @@ _ALLOWED = {
 
 @dataclass(frozen=True)
 class Code:
-    """A code of one system, or a range of ICD-10 three-character categories with everything below them."""
+    """A code as the ledger writes it, "icd10|I10". With `prefix`: everything that begins so, too, because national
+    editions extend ICD (I10.x00x002)."""
 
-    low: str  # "icd10|I10"
-    high: str  # "icd10|I13"; the same as `low` when it is one code
-    prefix: bool  # True: everything that begins so, as national editions extend ICD (I10.x00x002)
+    text: str
+    prefix: bool = False
 
     def matches(self, code: str) -> bool:
-        if not self.prefix:
-            return code == self.low
-        return self.low <= code[: len(self.low)] <= self.high
+        return code.startswith(self.text) if self.prefix else code == self.text
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _coded(name: str, entry: dict[str, Any]) -> Fact:
         name=str(name),
         title=entry["title"],
         kind=str(kind),
-        codes=tuple(_code(text) for text in entry.get("codes", ())),
+        codes=_codes(entry.get("codes", [])),
         value=value,
         unit=str(entry.get("unit", "")),
         factors=tuple((str(unit), float(factor)) for unit, factor in entry.get("units", {}).items()),
@@ -192,14 +192,23 @@ def _range(name: str, given: Any) -> tuple[float, float] | None:
     return float(given[0]), float(given[1])
 
 
-def _code(text: str) -> Code:
-    """loinc|8480-6 exactly; icd10|I10 and below; icd10|I10..I13; vaccine|HepB* for a prefix of any other system."""
-    system, bar, code = str(text).partition("|")
-    if not bar or not code:
-        raise wrong(f"code {text!r} must be written system|code", text)
-    low, dots, high = code.partition("..")
-    if dots and (system != "icd10" or len(low) != len(high) or low > high):
-        raise wrong(f"code range {text!r} must be ICD-10, both ends of one length, in order", text)
-    prefix = system in {"icd10", "icd9cm3"} or low.endswith("*")
-    low, high = low.rstrip("*"), (high or low).rstrip("*")
-    return Code(f"{system}|{low}", f"{system}|{high}", prefix)
+def _codes(texts: list[str]) -> tuple[Code, ...]:
+    """loinc|8480-6 exactly; icd10|I10 and below; icd10|I10..I13; hb|child-visit-* for a prefix in any other system."""
+    codes: list[Code] = []
+    for text in texts:
+        system, bar, code = str(text).partition("|")
+        if not bar or not code:
+            raise wrong(f"code {text!r} must be written system|code", text)
+        low, dots, high = code.partition("..")
+        names = _categories(text, low, high) if dots else [code.removesuffix("*")]
+        prefix = system in {"icd10", "icd9cm3"} or code.endswith("*")
+        codes += [Code(f"{system}|{name}", prefix) for name in names]
+    return tuple(codes)
+
+
+def _categories(text: str, low: str, high: str) -> list[str]:
+    """The ICD-10 categories from I10 to I13."""
+    if not all(_CATEGORY.fullmatch(end) for end in (low, high)) or low > high:
+        raise wrong(f"code range {text!r} must run between two ICD-10 categories, such as I10..I13", text)
+    first, last = (ord(end[0]) * 100 + int(end[1:]) for end in (low, high))
+    return [f"{chr(number // 100)}{number % 100:02}" for number in range(first, last + 1)]

@@ -54,7 +54,8 @@ class Checker:
 
     def check(self, node: exp.Expr, scope: Scope) -> Typed:
         rule = RULES.get(type(node))
-        if rule is None:
+        given = {key for key, value in node.args.items() if value not in (None, False, [])}
+        if rule is None or given - PARTS.get(type(node), {"this", "expression"}):
             raise self.wrong(f"{node.sql('postgres')!r} is not part of the language", scope)
         return rule(self, node, scope)
 
@@ -196,6 +197,8 @@ class Checker:
         if fact is not None and fact.shape == "derived" and selected.name not in scope.arguments:
             return self._derived(fact, function, within, bool(named), scope)
         selection = self._selection(selected, named, scope)
+        if function.startswith("first") and within:  # the first within a window is the first of what lies in it
+            selection, within = _starting(selection, within), None
         if function == "days_since":
             return self._days_since(Call("latest_at", selection, within=within))
         nth = self._nth(function, positional, scope)
@@ -315,6 +318,13 @@ class Checker:
         return typed.member(pair.members[0].name).node
 
 
+def _starting(selection: Selection, within: Duration) -> Selection:
+    start: exp.Expr = exp.cast(exp.Sub(this=exp.column("as_of"), expression=interval_node(within)), "date")
+    if selection.after:
+        start = exp.Greatest(this=start, expressions=[selection.after.node.copy()])
+    return replace(selection, after=Tree.of(start))
+
+
 RULES: dict[type[exp.Expr], Callable[[Checker, Any, Scope], Typed]] = {
     exp.Column: Checker._column,
     exp.Dot: Checker._dot,
@@ -343,4 +353,16 @@ RULES: dict[type[exp.Expr], Callable[[Checker, Any, Scope], Typed]] = {
     exp.Cast: operators.date_literal,
     exp.Boolean: operators.boolean,
     exp.Null: operators.null,
+}
+PARTS: dict[type[exp.Expr], set[str]] = {  # what a node may carry; anything more is a corner of SQL we do not speak
+    exp.Column: {"this", "table"},
+    exp.Anonymous: {"this", "expressions"},
+    exp.Between: {"this", "low", "high"},
+    exp.In: {"this", "expressions"},
+    exp.Is: {"this", "expression", "negate"},
+    exp.Case: {"ifs", "default"},
+    exp.Literal: {"this", "is_string"},
+    exp.Interval: {"this", "unit"},
+    exp.Cast: {"this", "to"},
+    exp.Div: {"this", "expression", "typed", "safe"},
 }

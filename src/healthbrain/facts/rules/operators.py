@@ -64,8 +64,6 @@ def between(checker: Checks, node: exp.Between, scope: Scope) -> Typed:
 
 
 def in_(checker: Checks, node: exp.In, scope: Scope) -> Typed:
-    if {key for key, value in node.args.items() if value} - {"this", "expressions"}:
-        raise checker.wrong("in (…) takes a list of values", scope)
     this, parts = checker.check(node.this, scope), [checker.check(part, scope) for part in node.expressions]
     for part in parts:
         same_type(checker, this, part, scope)
@@ -74,11 +72,12 @@ def in_(checker: Checks, node: exp.In, scope: Scope) -> Typed:
 
 def is_(checker: Checks, node: exp.Is, scope: Scope) -> Typed:
     typed = checker.check(node.this, scope)
-    if isinstance(node.expression, exp.Boolean) and typed.type == BOOLEAN:
-        return Typed(exp.Is(this=typed.node, expression=node.expression.copy()), BOOLEAN)
-    if not isinstance(node.expression, exp.Null):
+    truth = isinstance(node.expression, exp.Boolean) and typed.type == BOOLEAN
+    if not truth and not isinstance(node.expression, exp.Null):
         raise checker.wrong("is takes null, true or false", scope)
-    return Typed(exp.Is(this=checker.first(typed, node.this, scope), expression=exp.Null()), BOOLEAN)
+    this = typed.node if truth else checker.first(typed, node.this, scope)
+    test = exp.Is(this=whole(this), expression=node.expression.copy())
+    return Typed(exp.Not(this=test) if node.args.get("negate") else test, BOOLEAN)
 
 
 def arithmetic(checker: Checks, node: exp.Expr, scope: Scope) -> Typed:
@@ -106,8 +105,6 @@ def negative(checker: Checks, node: exp.Neg, scope: Scope) -> Typed:
 
 
 def case(checker: Checks, node: exp.Case, scope: Scope) -> Typed:
-    if node.this is not None:
-        raise checker.wrong("write case when condition then value … end", scope)
     conditions = [checker.check_as(branch.this, scope, BOOLEAN) for branch in node.args["ifs"]]
     values = [checker.check(branch.args["true"], scope) for branch in node.args["ifs"]]
     default = node.args.get("default")

@@ -1,0 +1,284 @@
+"""Calls → SQL: one pass over the ledger, one row a resident, one column a call.
+
+The pass, step by step (each step is one named part of the query):
+  subject     the residents, with their age at as_of and the date from which each `within` counts
+  meaning     which facts each distinct code stands for, and its unit factor: prefixes are matched once a code
+  hit         usable events (not flagged, plausible, right answer), one row for each fact they mean
+  occurrence  hits, moments of a pair, and days on which two facts came together
+  selected    occurrences up to as_of, one row for each selection whose condition and bounds hold
+  ranked      … with their place counted from the newest: by moment (`newest`) and by day (`nth_day`)
+  fact        one row a resident: each call is one filtered aggregate
+
+The same text runs in PostgreSQL and DuckDB; Spark gets it translated. `facts.rules.reference` says the same slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import sqlglot
+
+from healthbrain.facts.rules.calls import Call, Selection
+from healthbrain.facts.rules.catalogue import Fact
+from healthbrain.facts.rules.duration import Duration
+
+RESIDENT_COLUMNS = (
+    "resident_id", "birth_date", "sex", "deceased_on", "moved_on", "home_organisation_id", "contract_team_id",
+)  # fmt: skip
+_MONTHS = (  # full months lived: a birthday on the 31st is kept on the last day of a shorter month
+    "CASE WHEN birth_date <= as_of THEN"
+    " (EXTRACT(YEAR FROM as_of) - EXTRACT(YEAR FROM birth_date)) * 12"
+    " + EXTRACT(MONTH FROM as_of) - EXTRACT(MONTH FROM birth_date)"
+    " - CASE WHEN EXTRACT(DAY FROM as_of) >= EXTRACT(DAY FROM birth_date) OR EXTRACT(DAY FROM as_of + 1) = 1"
+    " THEN 0 ELSE 1 END END"
+)
+
+
+def facts_sql(calls: Iterable[Call], dialect: str, *, residents: str, events: str, as_of: str, codes: str = "") -> str:
+    """The SELECT. `residents` and `events` name relations, `as_of` is a date expression over `residents`.
+
+    residents  resident_id, birth_date, sex, deceased_on, moved_on, home_organisation_id, contract_team_id
+    events     resident_id, id, kind, code, "at", value, unit, text, flag, organisation_id; current ones only
+    codes      the distinct (kind, code, unit) of `events`, when they can be had cheaper than by reading `events`
+    """
+    ordered = sorted(set(calls), key=lambda call: call.column)
+    text = _Pass(ordered, "postgres" if dialect == "postgres" else "duckdb").sql(residents, events, as_of, codes)
+    return sqlglot.transpile(text, read="duckdb", write=dialect, pretty=True)[0] if dialect == "spark" else text
+
+
+class _Pass:
+    """One query being written. Facts and selections are numbered; the query compares numbers, not names."""
+
+    def __init__(self, calls: list[Call], dialect: str) -> None:
+        self.calls, self.dialect = calls, dialect
+        self.selections = {s: n for n, s in enumerate(sorted({c.selection for c in calls}, key=lambda s: s.name))}
+        self.withins = sorted({call.within for call in calls if call.within is not None})
+        self.facts = _numbered(selection.fact for selection in self.selections)
+
+    def sql(self, residents: str, events: str, as_of: str, codes: str) -> str:
+        if not self.calls:
+            return f"WITH {self.subject(residents, as_of)}\nSELECT {_subject_columns()} FROM subject"
+        parts = [
+            self.subject(residents, as_of),
+            f"event AS (SELECT * FROM {events} AS source_event)",
+            self.meaning(codes or "(SELECT DISTINCT kind, code, unit FROM event)"),
+            self.hit(),
+            self.moment(),
+            self.occurrence(),
+            self.selected(),
+            self.ranked(),
+            self.fact(),
+        ]
+        steps = ",\n".join(part for part in parts if part)
+        columns = ",\n  ".join([_subject_columns(), *(self.result(call) for call in self.calls)])
+        return (
+            f"WITH {steps}\nSELECT\n  {columns}\nFROM subject LEFT JOIN fact ON fact.resident_id = subject.resident_id"
+        )
+
+    def subject(self, residents: str, as_of: str) -> str:
+        columns = ", ".join(RESIDENT_COLUMNS)
+        starts = "".join(
+            f",\n    CAST(as_of - INTERVAL '{within}' AS DATE) AS {_start(within)}" for within in self.withins
+        )
+        return f"""subject AS (
+  SELECT {columns}, as_of, CAST(age_months AS INTEGER) AS age_months,
+    CAST(FLOOR(age_months / 12.0) AS INTEGER) AS age{starts}
+  FROM (SELECT {columns}, as_of, {_MONTHS} AS age_months
+        FROM (SELECT {columns}, CAST({as_of} AS DATE) AS as_of FROM {residents} AS source_resident) AS dated) AS aged
+)"""
+
+    def meaning(self, codes: str) -> str:
+        rows = ",\n    ".join(row for fact, n in self.facts.items() for row in _meanings(fact, n))
+        return f"""definition (fact, kind, code, prefix, unit, factor, lowest, highest) AS (VALUES
+    {rows}
+),
+meaning AS (
+  SELECT seen.kind, seen.code, COALESCE(seen.unit, '') AS unit, definition.fact, MAX(factor) AS factor,
+    MAX(lowest) AS lowest, MAX(highest) AS highest
+  FROM {codes} AS seen JOIN definition ON definition.kind = seen.kind
+    AND definition.code = CASE WHEN prefix THEN LEFT(seen.code, LENGTH(definition.code)) ELSE seen.code END
+    AND (definition.unit IS NULL OR definition.unit = COALESCE(seen.unit, ''))
+  GROUP BY seen.kind, seen.code, COALESCE(seen.unit, ''), definition.fact
+)"""
+
+    def hit(self) -> str:
+        answers = [f"WHEN {n} THEN {test}" for fact, n in self.facts.items() if (test := _answer_test(fact))]
+        condition = f" AND CASE meaning.fact {' '.join(answers)} ELSE TRUE END" if answers else ""
+        return f"""hit AS (
+  SELECT event.resident_id, meaning.fact, event.id, event."at" AS occurred, CAST(event."at" AS DATE) AS day,
+    event.organisation_id,
+    event.value * meaning.factor AS value, CAST(NULL AS DOUBLE PRECISION) AS value2, event.text
+  FROM event JOIN meaning
+    ON meaning.kind = event.kind AND meaning.code = event.code AND meaning.unit = COALESCE(event.unit, '')
+  WHERE event.flag = 0
+    AND (meaning.factor IS NULL OR event.value * meaning.factor BETWEEN meaning.lowest AND meaning.highest){condition}
+)"""
+
+    def moment(self) -> str:
+        """Moments of the pairs. A moment may miss one member: conditions see it, whole pairs do not count it."""
+        selects = []
+        for pair, n in self.facts.items():
+            if pair.shape != "pair":
+                continue
+            first, second = (self.facts[member] for member in pair.members)
+            selects.append(f"""SELECT resident_id, {n} AS fact, MAX(id) AS id, occurred, day, organisation_id,
+    {self.last_recorded(first)} AS value, {self.last_recorded(second)} AS value2, CAST(NULL AS TEXT) AS text
+  FROM hit WHERE fact IN ({first}, {second}) GROUP BY resident_id, organisation_id, occurred, day""")
+        return f"moment AS (\n  {'\n  UNION ALL '.join(selects)}\n)" if selects else ""
+
+    def last_recorded(self, fact: int) -> str:
+        """Of two values of one fact at one moment and organisation, the one recorded later counts."""
+        if self.dialect == "postgres":
+            return f"(ARRAY_AGG(value ORDER BY id DESC) FILTER (WHERE fact = {fact}))[1]"
+        return f"ARG_MAX(value, id) FILTER (WHERE fact = {fact})"
+
+    def occurrence(self) -> str:
+        has_pairs = any(fact.shape == "pair" for fact in self.facts)
+        base = "SELECT * FROM hit UNION ALL SELECT * FROM moment" if has_pairs else "SELECT * FROM hit"
+        joined = [(fact, n) for fact, n in self.facts.items() if fact.shape == "together"]
+        if not joined:
+            return f"occurrence AS ({base})"
+        days = "\n  UNION ALL ".join(self.together(fact, n) for fact, n in joined)
+        return f"single AS ({base}),\noccurrence AS (\n  SELECT * FROM single\n  UNION ALL {days}\n)"
+
+    def together(self, fact: Fact, number: int) -> str:
+        first, second = fact.members
+        return f"""SELECT resident_id, {number} AS fact, id, occurred, day, organisation_id, value, value2, text
+  FROM single AS one WHERE one.fact = {self.facts[first]} AND {_whole_pair(first)} AND EXISTS (
+    SELECT 1 FROM single AS other WHERE other.fact = {self.facts[second]} AND other.resident_id = one.resident_id
+      AND other.day = one.day AND other.organisation_id IS NOT DISTINCT FROM one.organisation_id
+      AND {_whole_pair(second, "other.")})"""
+
+    def selected(self) -> str:
+        rows = ", ".join(f"({self.facts[s.fact]}, {n})" for s, n in self.selections.items())
+        tests = [f"WHEN {n} THEN {test}" for s, n in self.selections.items() if (test := self.selection_test(s))]
+        condition = f"\n    AND CASE selection.selection {' '.join(tests)} ELSE TRUE END" if tests else ""
+        flags = "".join(f", day > {_start(within)} AS {_flag(within)}" for within in self.withins)
+        return f"""selection (fact, selection) AS (VALUES {rows}),
+selected AS (
+  SELECT occurrence.resident_id, selection.selection, id, occurred, day, organisation_id, value, value2, text{flags}
+  FROM occurrence JOIN selection ON selection.fact = occurrence.fact
+    JOIN subject ON subject.resident_id = occurrence.resident_id
+  WHERE day <= as_of{condition}
+)"""
+
+    def selection_test(self, selection: Selection) -> str:
+        tests = []
+        if selection.condition:
+            tests.append(f"({selection.condition.node.sql(self.dialect)})")
+        elif selection.fact.shape == "pair":
+            tests.append(_whole_pair(selection.fact))
+        for bound, operator in ((selection.since, ">="), (selection.after, ">"), (selection.until, "<=")):
+            if bound:
+                tests.append(f"day {operator} ({bound.node.sql(self.dialect)})")
+        return " AND ".join(tests)
+
+    def ranked(self) -> str:
+        by = "PARTITION BY resident_id, selection ORDER BY"
+        oldest = f",\n    ROW_NUMBER() OVER ({by} occurred, id) AS oldest" if self.uses("first_id") else ""
+        return f"""ranked AS (
+  SELECT selected.*,
+    ROW_NUMBER() OVER ({by} day DESC, occurred DESC, id DESC) AS newest,
+    DENSE_RANK() OVER ({by} day DESC) AS nth_day,
+    LAG(day) OVER ({by} day DESC, occurred DESC, id DESC) IS DISTINCT FROM day AS last_of_day{oldest}
+  FROM selected
+)"""
+
+    def uses(self, function: str) -> bool:
+        return any(call.function == function for call in self.calls)
+
+    def fact(self) -> str:
+        columns = ",\n    ".join(f"{self.aggregate(call)} AS {call.column}" for call in self.calls)
+        return f"fact AS (\n  SELECT resident_id,\n    {columns}\n  FROM ranked GROUP BY resident_id\n)"
+
+    def aggregate(self, call: Call) -> str:
+        what, extra = _AGGREGATES[call.function]
+        value = "text" if call.selection.fact.value == "text" else "value"
+        if call.member and call.member == call.selection.fact.members[1].name:
+            value = "value2"
+        tests = [f"selection = {self.selections[call.selection]}"]
+        tests += [extra.format(nth=call.nth)] if extra else []
+        tests += [_flag(call.within)] if call.within else []
+        return f"{what.format(value=value)} FILTER (WHERE {' AND '.join(tests)})"
+
+    def result(self, call: Call) -> str:
+        """A resident without any row counts 0 and has "never"; everything else stays unknown."""
+        column = f"fact.{call.column}"
+        if call.function == "ever":
+            return f"COALESCE({column}, 0) > 0 AS {call.column}"
+        return f"COALESCE({column}, 0) AS {call.column}" if call.function.startswith("count") else column
+
+
+_LAST_OF_DAY = "last_of_day AND nth_day = {nth}"
+_AGGREGATES = {  # function → aggregate, and which rows besides the selection's own
+    "latest": ("MAX({value})", "newest = 1"),
+    "latest_at": ("MAX(day)", ""),
+    "latest_id": ("MAX(id)", "newest = 1"),
+    "latest_organisation": ("MAX(organisation_id)", "newest = 1"),
+    "previous": ("MAX({value})", _LAST_OF_DAY),
+    "previous_at": ("MAX(day)", _LAST_OF_DAY),
+    "previous_id": ("MAX(id)", _LAST_OF_DAY),
+    "first_at": ("MIN(day)", ""),
+    "first_id": ("MIN(id)", "oldest = 1"),
+    "count": ("COUNT(*)", ""),
+    "count_days": ("COUNT(*)", "last_of_day"),
+    "ever": ("COUNT(*)", ""),
+    "min": ("MIN({value})", ""),
+    "max": ("MAX({value})", ""),
+}
+
+
+def _numbered(facts: Iterable[Fact]) -> dict[Fact, int]:
+    """The facts and the members they are made of, each with its number."""
+    numbers: dict[Fact, int] = {}
+    for fact in sorted(facts, key=lambda fact: fact.name):
+        for part in (*(inner for member in fact.members for inner in member.members), *fact.members, fact):
+            numbers.setdefault(part, len(numbers) + 1)
+    return numbers
+
+
+def _meanings(fact: Fact, number: int) -> Collection[str]:
+    """Rows of `definition`: one for each code and unit of a coded fact. No codes: every event of the kind."""
+    if fact.shape != "coded":
+        return []
+    units: list[tuple[str, str]] = [("NULL", "NULL")]
+    if fact.value == "number":
+        units = [(_quoted(unit), repr(factor)) for unit, factor in ((fact.unit, 1.0), ("", 1.0), *fact.factors)]
+    lowest, highest = fact.plausible or ("NULL", "NULL")
+    rows = []
+    for code, prefix in [(code.text, code.prefix) for code in fact.codes] or [("", True)]:
+        for unit, factor in units:
+            numbers = ", ".join(f"CAST({n} AS DOUBLE PRECISION)" for n in (factor, lowest, highest))
+            kind, known = _quoted(fact.kind), f"CAST({unit} AS TEXT)"
+            rows.append(f"({number}, {kind}, {_quoted(code)}, {str(prefix).upper()}, {known}, {numbers})")
+    return rows
+
+
+def _answer_test(fact: Fact) -> str:
+    tests = []
+    for allowed in (fact.answers, fact.only):
+        if allowed:
+            tests.append(f"COALESCE(event.text, '') IN ({', '.join(map(_quoted, allowed))})")
+    if fact.excluded:
+        tests.append(f"COALESCE(event.text, '') NOT IN ({', '.join(map(_quoted, fact.excluded))})")
+    return " AND ".join(tests)
+
+
+def _whole_pair(fact: Fact, of: str = "") -> str:
+    return f"{of}value IS NOT NULL AND {of}value2 IS NOT NULL" if fact.shape == "pair" else "TRUE"
+
+
+def _subject_columns() -> str:
+    return ", ".join(f"subject.{name}" for name in (*RESIDENT_COLUMNS, "as_of", "age", "age_months"))
+
+
+def _start(within: Duration) -> str:
+    return f"start_{within}".replace(" ", "_")
+
+
+def _flag(within: Duration) -> str:
+    return f"in_{within}".replace(" ", "_")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
