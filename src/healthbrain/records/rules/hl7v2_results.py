@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from healthbrain.kernel.ids import stable_id
@@ -152,18 +153,12 @@ class Report:
             issues.append(Issue("warning", "required", f"{where}-14", "没有检验时间 (no time of observation)"))
 
     def _judged(self, found: Element, obx: list[str], units: Element) -> None:
-        flags = [self._flag(raw) for raw in self.message.repeats(at(obx, 8))]
-        if flags := [flag for flag in flags if flag]:
-            found["interpretation"] = flags
-        if normal := types.reference_range(self.message.text(at(obx, 7)), units):
-            found["referenceRange"] = [normal]
-
-    def _flag(self, raw: str) -> Element | None:
-        text = self.message.parts(raw)[0].strip()
-        code = FLAGS.get(text, text.upper())
-        if code in FLAG_CODES:
-            return {"coding": [{"system": INTERPRETATION, "code": code}]}
-        return {"text": text} if text else None
+        if raw := at(obx, 8):
+            flags = [_flag(self.message.parts(item)[0]) for item in self.message.repeats(raw)]
+            if flags := [flag for flag in flags if flag]:
+                found["interpretation"] = flags
+        if text := self.message.text(at(obx, 7)).strip():
+            found["referenceRange"] = [types.reference_range(text, units)]
 
     def _value(self, found: Element, kind: str, raw: str, units: Element, where: str, issues: list[Issue]) -> None:
         if not raw or raw == '""':
@@ -197,8 +192,19 @@ class Report:
             self.attachments.append({"contentType": kind, "data": "".join(pieces[4].split()), "title": title})
 
 
+@functools.lru_cache(256)
+def _flag(text: str) -> Element | None:
+    text = text.strip()
+    code = FLAGS.get(text, text.upper())
+    if code in FLAG_CODES:
+        return {"coding": [{"system": INTERPRETATION, "code": code}]}
+    return {"text": text} if text else None
+
+
 def value_of(message: Message, kind: str, raw: str, units: Element) -> tuple[str, Any]:
     """OBX-5 by OBX-2 as (value[x] name, value). What cannot be read as its type stays as text: nothing is lost."""
+    if kind == "NM" and (found := types.quantity(raw, units)):
+        return "valueQuantity", found
     repeats = message.repeats(raw)
     if kind in {"CE", "CWE", "CNE", "CF"}:
         concepts = [found for item in repeats if (found := types.concept(message, item))]
@@ -209,7 +215,7 @@ def value_of(message: Message, kind: str, raw: str, units: Element) -> tuple[str
         return _structured(message, repeats[0], units) or ("valueString", plain)
     if kind in {"DT", "TS", "DTM"} and (moment := types.timestamp(message.parts(raw)[0])):
         return "valueDateTime", moment
-    is_number = kind == "NM" or (kind in {"ST", ""} and units)  # many laboratories send every number as ST
+    is_number = kind == "NM" or (kind in {"ST", ""} and units)  # many laboratories send each number as ST
     if is_number and len(repeats) == 1 and (found := types.quantity(plain, units)):
         return "valueQuantity", found
     return "valueString", plain

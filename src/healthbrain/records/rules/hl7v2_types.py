@@ -36,6 +36,8 @@ def at(segment: list[str], number: int) -> str:
 def part(message: Message, segment: list[str], number: int, component: int = 1) -> str:
     """Component of the first repetition of a field, escapes resolved, trimmed."""
     raw = segment[number] if len(segment) > number else ""
+    if raw.isalnum():  # no delimiter is alphanumeric: nothing to take apart
+        return raw if component == 1 else ""
     if not raw or raw == '""':
         return ""
     if message.repetition and message.repetition in raw:
@@ -139,12 +141,27 @@ def _coding(code: str, text: str, system: str, kind: str) -> Element | None:
 
 
 def concept(message: Message, raw: str, kind: str = "") -> Element | None:
-    """CE/CWE with its alternate coding. A code without a system is recognised by shape where `kind` says of what."""
-    pieces = raw.split(message.component) if message.component in raw else [raw]
-    texts = [message.text(piece).strip() for piece in (*pieces, *[""] * 6)[:6]] if pieces != [""] else [""] * 6
+    """CE/CWE with its alternate coding. A code without a system is recognised by shape where `kind` says of what.
+
+    Remembered, since a laboratory sends the same few hundred codes all day: the result is a value, not to be changed.
+    """
+    if not raw:
+        return None
+    if message.escape and message.escape in raw:
+        return _concept(tuple(message.text(piece) for piece in raw.split(message.component)), kind)
+    return _plain_concept(raw, message.component, kind)
+
+
+@functools.lru_cache(8192)
+def _plain_concept(raw: str, component: str, kind: str) -> Element | None:
+    return _concept(tuple(raw.split(component)), kind)
+
+
+def _concept(pieces: tuple[str, ...], kind: str) -> Element | None:
+    texts = ["" if piece == '""' else piece.strip() for piece in (*pieces, *[""] * 6)]
     codings = [_coding(*texts[i : i + 3], kind) for i in (0, 3)]
-    found = [dict(coding) for coding in codings if coding]
-    text = texts[1] or texts[4] or (message.text(pieces[8]).strip() if len(pieces) > 8 else "")
+    found = [coding for coding in codings if coding]
+    text = texts[1] or texts[4] or (texts[8] if len(pieces) > 8 else "")
     if not found:
         return {"text": text} if text else None
     return {"coding": found, "text": text} if text else {"coding": found}
@@ -161,15 +178,21 @@ def number(text: str) -> int | float | None:
 
 
 def unit(message: Message, raw: str) -> Element:
-    """OBX-6 as the unit part of a Quantity."""
-    if not raw:
-        return {}
-    pieces = [*message.parts(raw), "", "", ""]
-    code, text, system = pieces[0].strip(), pieces[1].strip(), pieces[2].strip().upper()
+    """OBX-6 as the unit part of a Quantity. Remembered, like `concept`."""
+    return _unit(raw, message.component) if raw and message.escape not in raw else _unit_of(message.parts(raw))
+
+
+@functools.lru_cache(2048)
+def _unit(raw: str, component: str) -> Element:
+    return _unit_of(raw.split(component))
+
+
+def _unit_of(pieces: list[str]) -> Element:
+    code, text, system = (piece.strip() for piece in [*pieces, "", "", ""][:3])
     if not code and not text:
         return {}
     found: Element = {"unit": text or code}
-    return found | {"system": UCUM, "code": "".join(code.split())} if system == "UCUM" and code else found
+    return found | {"system": UCUM, "code": "".join(code.split())} if system.upper() == "UCUM" and code else found
 
 
 def quantity(text: str, units: Element) -> Element | None:
@@ -196,11 +219,8 @@ def _limits(text: str) -> tuple[int | float | None, int | float | None]:
     return None, None
 
 
-def reference_range(text: str, units: Element) -> Element | None:
+def reference_range(text: str, units: Element) -> Element:
     """OBX-7: `3.9-6.1`, `<5.2`, `>=1`, else words. The words always stay."""
-    text = text.strip()
-    if not text:
-        return None
     low, high = _limits(text)
     found: Element = {}
     if low is not None:

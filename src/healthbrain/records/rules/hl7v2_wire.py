@@ -61,6 +61,8 @@ class Message:
 
     def parts(self, raw: str) -> list[str]:
         """Components, escapes resolved."""
+        if raw.isalnum():
+            return [raw]
         if self.component not in raw:
             return [self.text(raw)]
         return [self.text(part) for part in raw.split(self.component)]
