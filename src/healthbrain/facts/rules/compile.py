@@ -46,6 +46,14 @@ def facts_sql(calls: Iterable[Call], dialect: str, *, residents: str, events: st
     return sqlglot.transpile(text, read="duckdb", write=dialect, pretty=True)[0] if dialect == "spark" else text
 
 
+def occurrences_sql(facts: Iterable[Fact], dialect: str, *, residents: str, events: str, as_of: str) -> str:
+    """The occurrences of `facts` up to as_of, one row each: resident_id, fact (its name), id, occurred, day,
+    organisation_id, value, value2 (second member of a pair), text. Relations as in `facts_sql`."""
+    calls = [Call("ever", Selection(fact)) for fact in dict.fromkeys(facts)]
+    text = _Pass(calls, "postgres" if dialect == "postgres" else "duckdb").occurrences(residents, events, as_of)
+    return sqlglot.transpile(text, read="duckdb", write=dialect, pretty=True)[0] if dialect == "spark" else text
+
+
 class _Pass:
     """One query being written. Facts and selections are numbered; the query compares numbers, not names."""
 
@@ -58,6 +66,20 @@ class _Pass:
     def sql(self, residents: str, events: str, as_of: str, codes: str) -> str:
         if not self.calls:
             return f"WITH {self.subject(residents, as_of)}\nSELECT {_subject_columns()} FROM subject"
+        steps = ",\n".join([*self.steps(residents, events, as_of, codes), self.ranked(), self.fact()])
+        columns = ",\n  ".join([_subject_columns(), *(self.result(call) for call in self.calls)])
+        return (
+            f"WITH {steps}\nSELECT\n  {columns}\nFROM subject LEFT JOIN fact ON fact.resident_id = subject.resident_id"
+        )
+
+    def occurrences(self, residents: str, events: str, as_of: str) -> str:
+        names = " ".join(f"WHEN {n} THEN {_quoted(s.fact.name)}" for s, n in self.selections.items())
+        steps = ",\n".join(self.steps(residents, events, as_of, ""))
+        return f"""WITH {steps}
+SELECT resident_id, CASE selection {names} END AS fact, id, occurred, day, organisation_id, value, value2, text
+FROM selected"""
+
+    def steps(self, residents: str, events: str, as_of: str, codes: str) -> list[str]:
         parts = [
             self.subject(residents, as_of),
             f"event AS (SELECT * FROM {events} AS source_event)",
@@ -66,14 +88,8 @@ class _Pass:
             self.moment(),
             self.occurrence(),
             self.selected(),
-            self.ranked(),
-            self.fact(),
         ]
-        steps = ",\n".join(part for part in parts if part)
-        columns = ",\n  ".join([_subject_columns(), *(self.result(call) for call in self.calls)])
-        return (
-            f"WITH {steps}\nSELECT\n  {columns}\nFROM subject LEFT JOIN fact ON fact.resident_id = subject.resident_id"
-        )
+        return [part for part in parts if part]
 
     def subject(self, residents: str, as_of: str) -> str:
         columns = ", ".join(RESIDENT_COLUMNS)
@@ -146,7 +162,7 @@ meaning AS (
         return f"""SELECT resident_id, {number} AS fact, id, occurred, day, organisation_id, value, value2, text
   FROM single AS one WHERE one.fact = {self.facts[first]} AND {_whole_pair(first)} AND EXISTS (
     SELECT 1 FROM single AS other WHERE other.fact = {self.facts[second]} AND other.resident_id = one.resident_id
-      AND other.day = one.day AND other.organisation_id IS NOT DISTINCT FROM one.organisation_id
+      AND other.day = one.day AND other.organisation_id = one.organisation_id
       AND {_whole_pair(second, "other.")})"""
 
     def selected(self) -> str:

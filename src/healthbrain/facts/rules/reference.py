@@ -157,7 +157,7 @@ def occurrences(fact: Fact, history: History) -> list[Occurrence]:
         return _moments(fact, history)
     if fact.shape == "together":
         first, second = (_complete(member, history) for member in fact.members)
-        places = {(o.day, o.organisation_id) for o in second}
+        places = {(o.day, o.organisation_id) for o in second if o.organisation_id is not None}
         return [o for o in first if (o.day, o.organisation_id) in places]
     found = []
     for event in history.events:

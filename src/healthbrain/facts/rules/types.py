@@ -29,8 +29,8 @@ BOOLEAN, NUMBER, DATE, TEXT, INTERVAL, PAIR, NULL = map(
 )
 SEX = Type("text", answers=("0", "1", "2", "9"))  # GB/T 2261.1
 ATTRIBUTES: dict[str, tuple[Type, str]] = {  # name → its type, and what it stands for over the resident's columns
-    "age": (Type("number", "years"), "age"),
-    "age_months": (Type("number", "months"), "age_months"),
+    "age": (Type("number", "a"), "age"),
+    "age_months": (Type("number", "mo"), "age_months"),
     "sex": (SEX, "sex"),
     "male": (BOOLEAN, "CASE WHEN sex = '1' THEN TRUE WHEN sex = '2' THEN FALSE END"),
     "female": (BOOLEAN, "CASE WHEN sex = '2' THEN TRUE WHEN sex = '1' THEN FALSE END"),
