@@ -4,5 +4,6 @@ Comes in: a size and a seed. Goes out: a truth layer (for scoring only) and feed
 """
 
 from healthbrain.demo.generation import Manifest, generate
+from healthbrain.demo.lake import generate_identities, generate_lake
 
-__all__ = ["Manifest", "generate"]
+__all__ = ["Manifest", "generate", "generate_identities", "generate_lake"]

@@ -9,7 +9,7 @@ from healthbrain.demo.geography import County
 from healthbrain.demo.parameters import Parameters
 from healthbrain.demo.people import People
 from healthbrain.demo.story import (
-    CENTRE, CLASS, CREATININE, DBP, FPG, HB, HBA1C, HIS, IPD, LIS, SBP, TC, TYPE, Story,
+    CENTRE, CLASS, CREATININE, DBP, FPG, HB, HBA1C, HIS, IPD, LIS, PULSE, SBP, TC, TYPE, Story,
 )  # fmt: skip
 from healthbrain.demo.streams import stream
 
@@ -108,15 +108,21 @@ def _hospital_tests(health: Health, story: Story, rng: np.random.Generator, who:
 
 
 def _pressures(health: Health, story: Story, rng: np.random.Generator, who: np.ndarray, visit: np.ndarray) -> None:
+    """Managed people have theirs taken at the station: what is planted there stays the last word."""
+    free = ~np.any(list(health.managed.values()), axis=0)[who]
+    who, visit = who[free], visit[free]
     n = len(who)
     high = health.has["hypertension"][who] & health.known["hypertension"][who] & (rng.random(n) < 0.3)
     story.observe(visit, SBP, np.where(high, rng.normal(151, 9, n).clip(141, 178), rng.normal(123, 8, n).clip(94, 138)))
     story.observe(visit, DBP, np.where(high, rng.normal(88, 7, n).clip(66, 107), rng.normal(75, 5, n).clip(52, 84)))
+    story.observe(visit, PULSE, rng.normal(76, 9, n).clip(50, 112))
 
 
 def _panel(health: Health, story: Story, rng: np.random.Generator, who: np.ndarray, visit: np.ndarray) -> None:
     n, diabetic = len(who), health.has["type-2-diabetes"][who]
-    story.observe(visit, FPG, np.where(diabetic, rng.normal(8, 1.5, n).clip(5.5, 16), rng.normal(5.3, 0.4, n).clip(4, 6.9)), decimals=1)
+    fpg = np.where(diabetic, rng.normal(8, 1.5, n).clip(5.5, 16), rng.normal(5.3, 0.4, n).clip(4, 6.9))
+    free = ~health.managed["type-2-diabetes"][who]
+    story.observe(visit[free], FPG, fpg[free], decimals=1)
     story.observe(visit, TC, rng.normal(4.9, 0.9, n).clip(2.4, 9), decimals=2)
     story.observe(visit, CREATININE, np.where(health.has["chronic-kidney-disease"][who], rng.normal(135, 30, n).clip(90, 600), rng.normal(70, 12, n).clip(35, 105)))
     story.observe(visit[diabetic], HBA1C, rng.normal(7.4, 1, int(diabetic.sum())).clip(5.5, 13), decimals=1)

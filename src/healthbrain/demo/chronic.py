@@ -9,7 +9,7 @@ from healthbrain.demo.geography import County
 from healthbrain.demo.parameters import Parameters
 from healthbrain.demo.people import People
 from healthbrain.demo.story import (
-    CLASS, DAY, DBP, FEV1, FPG, PH, PULSE, SBP, SPO2, WEIGHT, Story, assign, repeat,
+    CLASS, DBP, FEV1, FPG, PH, PULSE, SBP, SPO2, WEIGHT, Story, assign, repeat,
 )  # fmt: skip
 from healthbrain.demo.streams import stream
 
@@ -29,6 +29,7 @@ def tell_chronic(p: Parameters, county: County, people: People, health: Health, 
     _register(p, county, people, health, story, rng)
     person, nth, day, last = _schedule(p, people, health, rhythm, states, rng)
     station = county.village_station[people.village[person]]
+    states["before"] = _before(people, person, nth, day)
     cls = _classes(p, rng, nth, rhythm[person])
     visit = story.visit(person, day, station, channel=PH, type="follow-up", cls=cls, rng=rng)
     seen = cls != CLASS["PHONE"]
@@ -72,6 +73,14 @@ def _schedule(
     start = np.min([np.where(managed, health.since[name], people.as_of) for name, managed in health.managed.items()], axis=0)
     ok = (day > np.maximum(start[who], people.as_of - 365 * p("chronic_visits.history_years"))[row]) | (nth == 0)
     return who[row[ok]], nth[ok], day[ok], people.as_of - back[row[ok]]
+
+
+def _before(people: People, person: np.ndarray, nth: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """The day before the last visit but one: readings elsewhere must be older, or the planted state would not hold."""
+    out = np.full(len(people), people.as_of, np.int32)
+    for step in (0, 1):
+        out[person[nth == step]] = day[nth == step] - 1
+    return out
 
 
 def _classes(p: Parameters, rng: np.random.Generator, nth: np.ndarray, rhythm: np.ndarray) -> np.ndarray:
@@ -143,7 +152,3 @@ def _prescriptions(
         own = np.array(drugs)[rng.integers(0, len(drugs), len(health.managed[name]))]
         now = health.managed[name][person] & (nth < 4) & (rng.random(len(person)) < 0.35)
         story.prescribe(visit[now], own[person[now]], days=84)
-
-
-def day_of(at: np.ndarray) -> np.ndarray:
-    return at // DAY

@@ -29,8 +29,9 @@ def escaped(text: str | None) -> str:
     return out
 
 
-def header(source: str, organisation: str, sent: str, kind: str, control: str) -> str:
-    return f"MSH|^~\\&|{source}|{organisation}|HEALTHBRAIN|330197|{sent}||{kind}|{control}|P|2.4|||AL|NE|CHN|UNICODE UTF-8"
+def header(source: str, sent: str, kind: str, control: str) -> str:
+    """MSH-4 stays empty: the source is the sending application alone, its institution stands in the register and in PV1-39."""
+    return f"MSH|^~\\&|{source}||HEALTHBRAIN|330197|{sent}||{kind}|{control}|P|2.4|||AL|NE|CHN|UNICODE UTF-8"
 
 
 def person_segment(row: Row, died: str | None) -> str:
@@ -50,7 +51,7 @@ def person_segment(row: Row, died: str | None) -> str:
 def visit_segment(row: Row, organisation: str) -> str:
     cls = {"IMP": "I", "EMER": "E"}.get(row["class"], "O")
     fields = ["PV1", "1", cls, f"{organisation}^^^"] + [""] * 15 + [str(row["visit"])]
-    fields += [""] * (44 - len(fields)) + [stamp(row["start"]), stamp(row["end"])]
+    fields += [""] * (39 - len(fields)) + [organisation] + [""] * 4 + [stamp(row["start"]), stamp(row["end"])]
     return "|".join(fields)
 
 
@@ -92,12 +93,12 @@ def _messages(row: Row, who: Row, died: str | None, new: bool, seen: dict[int, l
     laboratory = row["type"] == "laboratory"
     kind = "A31" if laboratory and not new else "A04" if laboratory else "A01" if row["class"] == "IMP" else "A04" if new else "A08"
     person, visit = person_segment(who, died), visit_segment(row, organisation)
-    segments = [header(source, organisation, sent, f"ADT^{kind}", f"{source}A{row['visit']}"), f"EVN|{kind}|{sent}", person, visit]
+    segments = [header(source, sent, f"ADT^{kind}", f"{source}A{row['visit']}"), f"EVN|{kind}|{sent}", person, visit]
     segments += [f"DG1|{i}||{d['code']}^^I10||{stamp(d['onset'])}|A" for i, d in enumerate(ill.get(row["visit"], []), 1)]
     out = ["\r".join(segments) + "\r"]
     rows = [r for r in seen.get(row["visit"], []) if r["value"]]
     if rows:
-        head = header(source, organisation, sent, "ORU^R01", f"{source}R{row['visit']}")
+        head = header(source, sent, "ORU^R01", f"{source}R{row['visit']}")
         out.append("\r".join([head, person, visit, *results(rows)]) + "\r")
     return out
 

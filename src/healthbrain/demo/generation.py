@@ -20,14 +20,13 @@ from healthbrain.demo.identities import Identities, make_identities
 from healthbrain.demo.parameters import Parameters, parameters
 from healthbrain.demo.people import day_number
 from healthbrain.demo.register import contracts, write_register
-from healthbrain.demo.sheets import MINUTE, Sheets, make_sheets, moments
-from healthbrain.demo.story import DAY
+from healthbrain.demo.sheets import MINUTE, PER_BLOCK, Sheets, make_sheets, moments
+from healthbrain.demo.story import CLASSES, DAY, TYPES
 from healthbrain.demo.streams import BLOCK, blocks, over_blocks, stream
 from healthbrain.demo.truth import write_truth
 
 Progress = Callable[[str, float], None]  # what, share done
 BUNDLE_DAYS = ((10_000, 60), (300_000, 40), (10**9, 3))  # residents below → days of bundles; older visits go as NDJSON
-VISIT_COLUMNS = ["class", "type", "start", "end"]
 
 
 @dataclass(frozen=True)
@@ -109,14 +108,12 @@ def _write_feeds(
 
 def _all_visits(where: County, block: Block, who: Identities, dirt: Dirt) -> pl.DataFrame:
     """Every recorded visit with the day it was sent, in the order of sending: HL7v2 tells of visits CSV would not show."""
-    from healthbrain.demo.story import CLASSES, TYPES
-
     visits = block.visits
     rows = np.flatnonzero((who.of_visit >= 0) & ~dirt.withheld)
     identity, at = who.of_visit[rows], visits["at"][rows]
     end = at + visits["minutes"][rows]
     return pl.DataFrame({
-        "visit": rows,
+        "visit": rows + block.people.block * PER_BLOCK,
         "source_row": who.source[identity],
         "source": who.frame["source"].gather(identity),
         "source_id": who.frame["source_id"].gather(identity),

@@ -105,7 +105,7 @@ def _recorded(
     no_id = rng.random(n) < np.maximum(missing, 0.30 * duplicate)
     no_phone = rng.random(n) < p("identities.phone_missing")
     village = pl.Series(county.village_codes).gather(people.village[person])
-    number = ((people.person[person].astype(np.int64) * 2 + duplicate) * 48271 + source * 7919) % PRIME
+    number = ((people.person[person].astype(np.int64) * 2 + duplicate + 1) * 48271 + source * 7919) % PRIME
     short = pl.Series(number).cast(pl.String).str.zfill(8)
     birth = pl.Series(people.birth[person]).cast(pl.Date)
     frame = pl.DataFrame({

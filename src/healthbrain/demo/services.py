@@ -34,7 +34,10 @@ def tell_examinations(
         goes = (elderly >= 0) & (rng.random(len(people)) < p("elderly.attendance")) & (elderly != 2)
         who = np.flatnonzero(elderly == 0) if back == 0 else np.flatnonzero(goes & (people.age - back >= 65))
         span = max(people.as_of - start, 1) if back == 0 else YEAR
-        _examine(p, county, people, health, story, rng, who, start + rng.integers(0, span, len(who)), full=True)
+        day = np.minimum(start + rng.integers(0, span, len(who)), states["before"][who])
+        if back == 0:
+            elderly[who[day < year_start]] = 1
+        _examine(p, county, people, health, story, rng, who, day, full=True)
     _adult_readings(p, county, people, health, story, rng, states)
     return {"elderly": elderly}
 
@@ -77,7 +80,8 @@ def _adult_readings(
     alive = people.died > people.as_of
     managed = (states["rhythm"] == 0) & (people.age < 65)
     who = np.flatnonzero(managed & (rng.random(len(people)) < p("adults.managed_examination")))
-    _examine(p, county, people, health, story, rng, who, people.as_of - rng.integers(10, 360, len(who)), full=False)
+    day = np.minimum(people.as_of - rng.integers(10, 360, len(who)), states["before"][who])
+    _examine(p, county, people, health, story, rng, who, day, full=False)
     free = (people.age >= 35) & (people.age < 65) & (states["rhythm"] < 0) & alive
     suspect = free & ~health.known["hypertension"] & (rng.random(len(people)) < p("adults.suspect"))
     if people.block == 0 and suspect.sum() < 2:
@@ -109,6 +113,7 @@ def _pressure_of_unmanaged(
     sbp = np.where(high, rng.normal(148, 7, n).clip(141, 176), np.where(border, rng.integers(130, 139, n), rng.normal(118, 7, n).clip(92, 129)))
     story.observe(visit, SBP, sbp)
     story.observe(visit, DBP, np.where(high, rng.normal(90, 7, n).clip(68, 106), rng.normal(75, 5, n).clip(54, 84)))
+    story.observe(visit, PULSE, rng.normal(74, 8, n).clip(50, 108))
     some = rng.random(n) < 0.5
     story.observe(visit[some], WEIGHT, (people.bmi * (people.height / 100) ** 2)[who[some]], decimals=1)
     story.observe(visit[some], HEIGHT, people.height[who[some]])

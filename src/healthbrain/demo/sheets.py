@@ -27,6 +27,7 @@ TABLE_OF = {
     "observations": "observations", "conditions": "conditions", "medications": "medications",
     "immunizations": "immunizations", "procedures": "procedures", "encounters": "visits",
 }  # fmt: skip
+PER_BLOCK = 10_000_000  # more rows than a block ever has: numbers of visits and rows are unique in the county
 MINUTE = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -50,19 +51,20 @@ def make_sheets(county: County, block: Block, who: Identities, dirt: Dirt) -> Sh
         number = np.arange(len(visits["at"])) if table == "visits" else columns["visit"]
         rows = np.flatnonzero(sent[number] & (visits["shown"] if table == "visits" else True))
         number = number[rows]
-        head = _head(county, visits, who, dirt, number, rows, dirt.repeated[table])
+        head = _head(county, visits, who, dirt, number, rows, dirt.repeated[table], block.people.block * PER_BLOCK)
         frames[template] = head.with_columns(_columns(template, columns, dirt, rows, head))
     return Sheets(frames)
 
 
 def _head(
-    county: County, visits: dict[str, np.ndarray], who: Identities, dirt: Dirt, number: np.ndarray, rows: np.ndarray, repeated: np.ndarray
-) -> pl.DataFrame:
+    county: County, visits: dict[str, np.ndarray], who: Identities, dirt: Dirt, number: np.ndarray, rows: np.ndarray,
+    repeated: np.ndarray, offset: int,
+) -> pl.DataFrame:  # fmt: skip
     identity = who.of_visit[number]
     at = visits["at"][number]
     return pl.DataFrame({
-        "visit": number,
-        "row": rows,
+        "visit": number + offset,
+        "row": rows + offset,
         "identity": identity,
         "source_row": who.source[identity],
         "source": who.frame["source"].gather(identity),
