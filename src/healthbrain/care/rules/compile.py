@@ -1,0 +1,216 @@
+"""Programmes as SQL for PostgreSQL and DuckDB: facts, events, places and deferrals in; enrolments and tasks out.
+
+The same algebra as `occurrence`, said for many residents at once. Every step is a named relation, in an order in
+which each uses only earlier ones: PostgreSQL runs them as one WITH, DuckDB as temporary tables.
+
+Relations expected:
+  facts      one row a resident: resident and call columns of `calls_of(programmes)` (facts.rules.compile)
+  events     resident_id, id, kind, code, at, value, unit, text, flag, organisation_id
+  places     resident_id, team_id, organisation_id, township_id, county_id
+  deferrals  resident_id, programme, task ('' = all), kind, from_date, until
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from healthbrain.care.rules import tasks_sql
+from healthbrain.care.rules.evidence import fact_ctes, facts_of, quoted, set_sql
+from healthbrain.care.rules.programme import Programme, span_sql
+from healthbrain.facts.rules.calls import Call
+from healthbrain.facts.rules.catalogue import Catalogue
+from healthbrain.facts.rules.duration import Duration
+from healthbrain.facts.rules.language import all_calls
+
+ENROLMENT_COLUMNS = (
+    "resident_id", "programme", "version", "status", "risk_level", "since", "state_since", "ended_on", "end_reason",
+    "next_evaluation_at",
+)  # fmt: skip
+TASK_COLUMNS = (
+    "resident_id", "programme", "version", "task", "anchor", "ordinal", "opens", "due", "grace_until", "expires",
+    "status", "urgent", "organisation_id", "team_id", "escalated_to", "closed_on", "closed_by_event", "reason",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Named relations in order, and the names of the three results."""
+
+    steps: tuple[tuple[str, str], ...]
+    enrolments: str = "enrolments"
+    tasks: str = "tasks"
+    done: str = "done"  # resident_id, programme, task, day, event_id: when each task was last done
+
+    def one_query(self, results: str) -> str:
+        """Everything as one WITH; `results` is the SELECT at its end."""
+        steps = ", ".join(f"{name} AS MATERIALIZED ({sql})" for name, sql in self.steps)
+        return f"WITH {steps} {results}"
+
+
+def calls_of(programmes: Iterable[Programme]) -> frozenset[Call]:
+    """Every call the programmes need, with those that tell when a value leaves its window."""
+    calls = all_calls(e for programme in programmes for e in programme.expressions)
+    return calls | {edge for call in calls if (edge := window_edge(call)) is not None}
+
+
+def window_edge(call: Call) -> Call | None:
+    """The call for the day whose leaving the window changes `call` first; None for a call without a window."""
+    if call.within is None:
+        return None
+    at = call.evidence.get("at")
+    return at or dataclasses.replace(call, function="first_at", member="", nth=1)
+
+
+def windows_of(programme: Programme) -> list[tuple[Call, Duration]]:
+    """Edges of the windows that decide enrolment, state and tasks (what is only shown does not wake anyone)."""
+    deciding = [programme.population, programme.enrol, programme.suspect, *(s.when for s in programme.states)]
+    deciding += [programme.reading, *(t.when for t in programme.tasks), *(t.anchor for t in programme.tasks)]
+    calls = all_calls(e for e in deciding if e is not None)
+    edges = {(edge, c.within) for c in calls if c.within and (edge := window_edge(c))}
+    return sorted(edges, key=lambda pair: pair[0].column)
+
+
+def compile_programmes(programmes: Sequence[Programme], catalogue: Catalogue, dialect: str, *, as_of: str) -> Plan:
+    """The plan for all `programmes`. `as_of` is the day as SQL text of the dialect."""
+    sets = evidence_sets(programmes)
+    steps = list(fact_ctes(facts_of((s for s, _ in sets.values()), catalogue), "events", as_of).items())
+    steps += [(f"set_{name}", set_sql(evidence)) for evidence, name in sets.values()]
+    everything = " UNION ALL ".join(
+        f"SELECT resident_id, {quoted(name)} AS set_name, day, event_id FROM set_{name}" for _, name in sets.values()
+    )
+    steps.append(("evidence", everything))
+    steps.append(("last_evidence", _last_evidence([name for _, name in sets.values()], dialect)))
+    steps.append(("subjects", "SELECT f.*, l.* FROM facts f LEFT JOIN last_evidence l ON l.evidence_of = f.resident_id"))
+    for n, programme in enumerate(programmes):
+        steps += [(f"p{n}_base", _base(programme, dialect)), (f"p{n}", _standing(programme, f"p{n}_base", dialect))]
+    names = {key: name for key, (_, name) in sets.items()}
+    shown = [
+        tasks_sql.occurrences(programme, f"p{n}", {t.id: names[programme.id, t.evidence] for t in programme.tasks})
+        for n, programme in enumerate(programmes)
+    ]
+    steps.append(("occurrences", " UNION ALL ".join(part for parts in shown for part in parts)))
+    steps += tasks_sql.placed(programmes, dialect)
+    steps.append(("enrolments", " UNION ALL ".join(_enrolments(p, f"p{n}") for n, p in enumerate(programmes))))
+    steps.append(("done", _done(programmes, names)))
+    return Plan(tuple(steps))
+
+
+def evidence_sets(programmes: Sequence[Programme]) -> dict[tuple[str, str], tuple[object, str]]:
+    """(programme, set) → the set and the relation's short name; sets that say the same share one."""
+    by_content: dict[object, str] = {}
+    result = {}
+    for programme in programmes:
+        for evidence in programme.evidence.values():
+            name = by_content.setdefault(evidence.clauses, f"e{len(by_content)}")
+            result[programme.id, evidence.name] = (evidence, name)
+    return result
+
+
+def _last_evidence(names: Sequence[str], dialect: str) -> str:
+    columns = []
+    for name in names:
+        only = f"FILTER (WHERE set_name = {quoted(name)})"
+        newest = f"arg_max(event_id, day) {only}" if dialect == "duckdb" else f"(array_agg(event_id ORDER BY day DESC) {only})[1]"
+        columns.append(f"max(day) {only} AS {name}_day, {newest} AS {name}_event")
+    return f"SELECT resident_id AS evidence_of, {', '.join(columns)} FROM evidence GROUP BY resident_id"
+
+
+def _base(programme: Programme, dialect: str) -> str:
+    """Residents the programme may be about, with the values of its expressions."""
+
+    def sql(expression: object) -> str:
+        return f"({expression.sql(dialect)})" if expression is not None else "NULL"  # type: ignore[attr-defined]
+
+    state = " ".join(
+        f"WHEN {sql(s.when)} THEN {quoted(s.id)}" if s.when is not None else f"ELSE {quoted(s.id)}"
+        for s in programme.states
+    )
+    columns = [
+        f"{sql(programme.enrol)} AS enrolled",
+        f"CAST({sql(programme.since)} AS DATE) AS condition_since",
+        f"CAST({sql(programme.suspect)} AS BOOLEAN) AS suspect",
+        f"CAST({sql(programme.suspect_since)} AS DATE) AS suspect_since",
+        f"CAST({sql(programme.reading)} AS DATE) AS reading",
+        f"CASE {state} END AS state" if programme.states else "'' AS state",
+        f"{_window_wake(programme)} AS window_wake",
+        f"{because(programme, dialect)} AS because",
+    ]
+    columns += [f"{sql(t.when)} AS {name_of('when', t.id)}" for t in programme.tasks if t.when is not None]
+    columns += [f"CAST({sql(t.anchor)} AS DATE) AS {name_of('anchor', t.id)}" for t in programme.tasks if t.anchor]
+    entry = sql(programme.enrol)
+    if programme.suspect is not None:
+        entry = f"({entry} IS TRUE OR {sql(programme.suspect)} IS TRUE)"
+    return f"SELECT s.*, {', '.join(columns)} FROM subjects s WHERE {sql(programme.population)} IS TRUE AND {entry}"
+
+
+def because(programme: Programme, dialect: str) -> str:
+    """The values a person is shown, as JSON text."""
+    parts = [f"'{name}', ({expression.sql(dialect)})" for name, expression in programme.because.items()]
+    parts += ["'reading', CAST(" + (f"({programme.reading.sql(dialect)})" if programme.reading else "NULL") + " AS TEXT)"]
+    function = "json_object" if dialect == "duckdb" else "json_build_object"
+    return f"CAST({function}({', '.join(parts)}) AS TEXT)"
+
+
+def name_of(kind: str, task_id: str) -> str:
+    """Column name of a task's condition or anchor."""
+    return f"{kind}_{task_id.replace('-', '_')}"
+
+
+def _standing(programme: Programme, base: str, dialect: str) -> str:
+    """Status and dates of the enrolment, one row a resident."""
+    by_age = (
+        f"CAST(birth_date + {span_sql(programme.age_from)} AS DATE)" if programme.age_from is not None else "NULL::DATE"
+    )
+    since = (
+        "CASE WHEN enrolled IS TRUE THEN "
+        f"COALESCE(GREATEST(COALESCE(condition_since, {by_age}), COALESCE({by_age}, condition_since)), as_of) "
+        "ELSE COALESCE(suspect_since, as_of) END"
+    )
+    left = "LEAST(COALESCE(deceased_on, DATE '9999-12-31'), COALESCE(moved_on, DATE '9999-12-31'))"
+    reason = "CASE WHEN deceased_on = ended_on THEN 'died' ELSE 'moved' END"
+    inner = (
+        f"SELECT *, CASE WHEN enrolled IS TRUE THEN 'active' ELSE 'suspected' END AS entry, {since} AS since, "
+        f"CASE WHEN {left} <= as_of THEN {left} END AS ended_on FROM {base}"
+    )
+    ages = "".join(f", {_future(f'CAST(birth_date + {span_sql(age)} AS DATE)')}" for age in programme.ages)
+    new_year = ", make_date(CAST(EXTRACT(YEAR FROM as_of) AS INTEGER) + 1, 1, 1)" if programme.yearly else ""
+    return (
+        "SELECT *, CASE WHEN ended_on IS NULL THEN entry ELSE 'ended' END AS status, COALESCE(reading, since) AS "
+        f"state_since, CASE WHEN ended_on IS NOT NULL THEN {reason} END AS end_reason, "
+        f"LEAST(window_wake, {_future('deceased_on')}, {_future('moved_on')}{ages}{new_year}) AS wake FROM ({inner}) i "
+        "WHERE ended_on IS NULL OR (entry = 'active' AND since <= ended_on)"
+    )
+
+
+def _future(date: str) -> str:
+    return f"CASE WHEN {date} > as_of THEN {date} END"
+
+
+def _window_wake(programme: Programme) -> str:
+    """First day on which a value may leave its window. Month ends: up to three days late, so looked at daily."""
+    days = []
+    for call, within in windows_of(programme):
+        edge = f"CAST({call.column} + {span_sql(within)} AS DATE)"
+        days.append(f"CASE WHEN {edge} + 3 > as_of THEN GREATEST({edge}, as_of + 1) END")
+    return f"CAST(LEAST({', '.join([*days, 'NULL', 'NULL'])}) AS DATE)" if days else "CAST(NULL AS DATE)"
+
+
+def _enrolments(programme: Programme, relation: str) -> str:
+    return (
+        f"SELECT p.resident_id, {quoted(programme.id)} AS programme, {quoted(programme.version)} AS version, p.status, "
+        "p.state AS risk_level, p.since, p.state_since, p.ended_on, p.end_reason, "
+        "CASE WHEN p.status <> 'ended' THEN LEAST(p.wake, w.wake) END AS next_evaluation_at "
+        f"FROM {relation} p LEFT JOIN task_wakes w ON w.resident_id = p.resident_id AND w.programme = {quoted(programme.id)}"
+    )
+
+
+def _done(programmes: Sequence[Programme], names: dict[tuple[str, str], str]) -> str:
+    """When each task was last done: closes a task whose reason has gone."""
+    return " UNION ALL ".join(
+        f"SELECT resident_id, {quoted(p.id)} AS programme, {quoted(t.id)} AS task, {names[p.id, t.evidence]}_day AS day, "
+        f"{names[p.id, t.evidence]}_event AS event_id FROM subjects WHERE {names[p.id, t.evidence]}_day IS NOT NULL"
+        for p in programmes
+        for t in p.tasks
+    )
