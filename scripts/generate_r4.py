@@ -23,6 +23,7 @@ ORIGIN = {
     "generator": "scripts/generate_r4.py",
 }
 MAX_CODES = 300  # larger required value sets (currencies, MIME types, languages) are not enumerated
+MAX_TARGETS = 20
 INHERITED = {"id", "extension", "modifierExtension", "meta", "implicitRules", "language", "text", "contained"}
 CARDINALITY = {(0, "1"): "?", (1, "1"): "!", (0, "*"): "*", (1, "*"): "+"}
 
@@ -172,9 +173,15 @@ class Search:
         for term in parameter["expression"].split("|"):
             paths += self.paths(base, term.strip())
         if paths:
-            self.found[base][parameter["code"]] = " ".join([parameter["type"], *dict.fromkeys(paths)])
+            self.found[base][parameter["code"]] = " ".join([self.kind(parameter), *dict.fromkeys(paths)])
         else:
             self.skipped.append(f"{base}.{parameter['code']}: {parameter['expression']}")
+
+    @staticmethod
+    def kind(parameter: dict[str, Any]) -> str:
+        """A reference names the types it may point to, unless it may point to nearly everything."""
+        targets = parameter.get("target", [])
+        return f"reference!{','.join(targets)}" if 0 < len(targets) <= MAX_TARGETS else str(parameter["type"])
 
     def paths(self, base: str, term: str) -> list[str]:
         target = re.search(r"\.where\(resolve\(\) is (\w+)\)", term)

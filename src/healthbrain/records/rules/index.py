@@ -10,6 +10,7 @@ Grammar (search.py writes the same words when it asks):
 - reference:                    `subject=Patient/p1`; two parameters on one path (`patient`, `subject`) share the first
 - reference by identifier:      `subject:identifier=urn:mrn|17`
 - string, for prefix search:    `family^zh`: each prefix up to 8 characters, case-folded, accents removed
+- date (Patient.birthDate):     `birthdate=1950-03-07`, `birthdate=1950-03`, `birthdate=1950`
 - present at all (for :missing) is asked of the resource, not of tokens
 
 Indexed are the parameters people use (`INDEXED`), for other types `FALLBACK`; every other R4 parameter that is a plain
@@ -47,6 +48,7 @@ ALIASES = {
     "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical": "algclin",
     "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification": "algver",
 }
+KINDS = {"token", "reference", "string", "date"}  # what tokens can answer; the rest is asked of the resource
 PREFIX = 8
 LONGEST = 200  # a GIN entry may not exceed about 2,700 bytes
 
@@ -54,7 +56,7 @@ FALLBACK = ("identifier", "status", "code", "category", "type", "subject", "pati
 _CLINICAL = ("identifier", "status", "code", "category", "subject", "patient", "encounter")
 INDEXED: dict[str, tuple[str, ...]] = {
     "Patient": (
-        *("identifier", "active", "gender", "name", "family", "given", "phone", "email"),
+        *("identifier", "active", "gender", "birthdate", "name", "family", "given", "phone", "email"),
         *("general-practitioner", "organization", "link"),
     ),
     "Observation": (*_CLINICAL, "component-code", "performer"),
@@ -212,6 +214,17 @@ def _prefixes(name: str) -> Emit:
     return emit
 
 
+def _date(name: str) -> Emit:
+    """The date and what contains it: a search for a month or a year is one token too."""
+    prefix = name + "="
+
+    def emit(value: Any, out: list[str]) -> None:
+        if type(value) is str:
+            out.extend(prefix + value[:length] for length in (4, 7, 10) if len(value) >= length)
+
+    return emit
+
+
 def _human_name(name: str) -> Emit:
     one = _prefixes(name)
 
@@ -226,6 +239,8 @@ def _human_name(name: str) -> Emit:
 def _emitter(name: str, kind: str, fhir_type: str, system: str | None) -> Emit | None:
     if fhir_type == "HumanName":
         return _human_name(name)
+    if kind == "date":
+        return _date(name)
     if kind == "string":
         return _prefixes(name) if fhir_type in {"string", "markdown"} else None
     if fhir_type == "ContactPoint":
@@ -263,7 +278,7 @@ def canonical(resource_type: str) -> dict[str, str]:
     by_path: dict[Any, str] = {}
     for code in (*INDEXED.get(resource_type, FALLBACK), "patient", "subject"):
         parameter = parameters.get(code)
-        if parameter is None or parameter.kind not in {"token", "reference", "string"}:
+        if parameter is None or parameter.kind not in KINDS:
             continue
         path = tuple((p.steps, p.system) for p in parameter.paths)
         is_new = code in INDEXED.get(resource_type, FALLBACK)

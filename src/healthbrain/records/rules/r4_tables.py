@@ -54,6 +54,7 @@ class Parameter:
     code: str
     kind: str
     paths: tuple[Path, ...]
+    targets: tuple[str, ...] = ()  # resource types a reference may point to; empty: any
 
 
 def _elements(name: str, spec: str, bindings: list[frozenset[str]]) -> list[Element]:
@@ -93,14 +94,17 @@ def _path(text: str) -> Path:
     return Path(tuple(steps.split(".")), kind, target or None, system or None)
 
 
+def _parameter(code: str, spec: str) -> Parameter:
+    head, *paths = spec.split()
+    kind, _, targets = head.partition("!")
+    return Parameter(code, kind, tuple(_path(p) for p in paths), tuple(targets.split(",")) if targets else ())
+
+
 @functools.cache
 def search_parameters() -> dict[str, dict[str, Parameter]]:
     """Search parameters by resource type and code."""
     found: dict[str, dict[str, Parameter]] = {}
     for owner, parameters in _read("search.json").items():
         if owner not in META:
-            found[owner] = {
-                code: Parameter(code, spec.split()[0], tuple(_path(p) for p in spec.split()[1:]))
-                for code, spec in parameters.items()
-            }
+            found[owner] = {code: _parameter(code, spec) for code, spec in parameters.items()}
     return found
