@@ -1,0 +1,1 @@
+"""Accounts, roles, audit. Sees no resident's record."""
