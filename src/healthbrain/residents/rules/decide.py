@@ -1,0 +1,121 @@
+"""From a compared pair to a decision: link, ask a person, or leave apart. Weights are data (knowledge/matching)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from healthbrain.residents.rules.compare import ALIKE_NAMES, COMPARISONS, Level, Person
+
+LINK, ASK, APART = "link", "ask", "apart"
+ID_NUMBER_BITS = 40.0  # an exact key stands for itself; shown as this weight where weights are ordered
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Trained weights: bits for each (comparison, level); `name_collision` is the chance that two share a pinyin."""
+
+    bits: Mapping[str, Mapping[str, float]]
+    name_collision: float
+    link_bits: float
+    ask_bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """The crowd a pair is found in: how many identities, and how many of them bear each name (by pinyin)."""
+
+    identities: int
+    name_counts: Mapping[str, int]
+
+    def prior_bits(self) -> float:
+        """log2 of the odds that a random pair is one person: each has about two partners."""
+        return 1 - math.log2(max(self.identities, SMALLEST_POPULATION))
+
+
+SMALLEST_POPULATION = 20_000  # a small file is judged as a small county: strict from its first row on
+FEW_IDENTITIES = 1_000
+RAREST = 2  # the pair itself makes two
+NAME_BITS_RANGE = (-4.0, 6.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found, its weight, and what follows."""
+
+    outcomes: tuple[Level | None, ...]  # in the order of COMPARISONS
+    weights: tuple[float, ...]
+    total: float
+    rule: str
+    decision: str
+    veto: str  # why it may not be linked without a person, Chinese; empty when it may
+
+
+def rarity_bits(model: Model, population: Population, a: str, b: str) -> float:
+    """How much more (or less) than usual it means to share this name: log2(usual chance / this name's share)."""
+    if population.identities < FEW_IDENTITIES:
+        return 0.0  # too few to know which names are common
+    count = max(population.name_counts.get(a, 0), population.name_counts.get(b, 0), RAREST)
+    low, high = NAME_BITS_RANGE
+    return min(high, max(low, math.log2(model.name_collision * population.identities / count)))
+
+
+def _key(level: Level | None) -> str:
+    return level.key if level else "unknown"
+
+
+def exact_key(name: str, born: str, sex: str, number: str) -> bool:
+    """The same own valid number, and name or birth date not against it."""
+    if number != "same" or sex == "else":
+        return False
+    return name in ALIKE_NAMES or name in {"unknown", "one-off"} or (name == "given" and born == "exact")
+
+
+def veto(name: str, born: str, sex: str, number: str, phone: str, address: str) -> str:
+    """Why these two must not be linked without a person; empty when nothing stands against it."""
+    if number == "conflict":
+        return "两个有效身份证号不同"
+    if sex == "else" and number != "same":
+        return "性别不同"
+    if number == "same" and name in {"surname", "else", "given"}:
+        return "身份证号相同而姓名不同，可能借用他人证件"
+    if name in {"one-off", "surname"} and number != "same" and born in {"exact", "placeholder"}:
+        return "同日出生、同姓、名不同，可能是双胞胎"
+    if name == "unknown" and number != "same":
+        return "缺少姓名"
+    if name in {"given", "else"}:
+        return "姓名不同"
+    if born in {"year", "else"} and number != "same":
+        return "出生日期不同"
+    return ""
+
+
+def judge(model: Model, population: Population, a: Person, b: Person) -> Judgement:
+    """Compare, weigh and decide. Symmetric in `a` and `b`."""
+    outcomes = tuple(comparison.outcome(a, b) for comparison in COMPARISONS)
+    weights = []
+    for comparison, level in zip(COMPARISONS, outcomes, strict=True):
+        bits = model.bits[comparison.key][level.key] if level else 0.0
+        if comparison.key == "name" and level and level.key in ALIKE_NAMES:
+            bits += rarity_bits(model, population, a.pinyin, b.pinyin)
+        weights.append(bits)
+    keys = [_key(level) for level in outcomes]
+    total = population.prior_bits() + sum(weights)
+    against = veto(*keys)
+    if exact_key(*keys[:4]):
+        return Judgement(outcomes, tuple(weights), max(total, ID_NUMBER_BITS), "id-number", LINK, "")
+    decision = LINK if total >= model.link_bits and not against else ASK if total >= model.ask_bits else APART
+    if against and keys[3] == "same":
+        decision = ASK
+    return Judgement(outcomes, tuple(weights), total, "probabilistic", decision, against)
+
+
+def explain(judgement: Judgement, prior: float) -> dict[str, object]:
+    """What a steward reads: each comparison, what was found, its weight in bits."""
+    levels = [
+        {"what": comparison.words, "found": level.words, "bits": round(bits, 1)}
+        for comparison, level, bits in zip(COMPARISONS, judgement.outcomes, judgement.weights, strict=True)
+        if level
+    ]
+    return {"levels": levels, "prior": round(prior, 1), "total": round(judgement.total, 1), "veto": judgement.veto}
