@@ -17,7 +17,13 @@ from healthbrain.residents.models import Resident
 def county(db):
     """County /1/ with two townships, one village each; one resident at each village and one without a place."""
     made = {}
-    for code, parent in (("county", None), ("east", "county"), ("east-1", "east"), ("west", "county"), ("west-1", "west")):
+    for code, parent in (
+        ("county", None),
+        ("east", "county"),
+        ("east-1", "east"),
+        ("west", "county"),
+        ("west-1", "west"),
+    ):
         upper = made.get(parent)
         organisation = Organisation.objects.create(code=code, name=code, kind="village", parent=upper, path=f"?{code}")
         organisation.path = f"{upper.path if upper else '/'}{organisation.pk}/"
@@ -30,7 +36,14 @@ def county(db):
 
 
 def actor(role: str, organisation: Organisation, resident_id: int | None = None) -> Actor:
-    return Actor(account_id=1, name="x", role=role, organisation_id=organisation.pk, path=organisation.path, resident_id=resident_id)
+    return Actor(
+        account_id=1,
+        name="x",
+        role=role,
+        organisation_id=organisation.pk,
+        path=organisation.path,
+        resident_id=resident_id,
+    )
 
 
 # role, works at, purpose → residents it sees

@@ -40,9 +40,7 @@ def create_account(
         raise Invalid("居民账号必须且只能对应一位居民 A resident account stands for exactly one resident")
     if Account.objects.filter(username=username).exists():
         raise Conflict(f"用户名 {username} 已被使用 Username taken")
-    account = Account(
-        username=username, name=name, role=role, organisation_id=organisation_id, resident_id=resident_id
-    )
+    account = Account(username=username, name=name, role=role, organisation_id=organisation_id, resident_id=resident_id)
     account.set_unusable_password()
     account.save()
     audit.record(by=by, action="account.create", subject=f"account/{account.pk}", detail={"role": role})
@@ -80,9 +78,7 @@ def sign_in_link(*, by: Actor, account_id: int) -> str:
     """A one-time sign-in token, valid 24 hours; only its hash is kept."""
     require(by, "accounts.manage")
     token = secrets.token_urlsafe(24)
-    SignInLink.objects.create(
-        account_id=account_id, token_hash=digest(token.encode()), expires=now() + LINK_LIFETIME
-    )
+    SignInLink.objects.create(account_id=account_id, token_hash=digest(token.encode()), expires=now() + LINK_LIFETIME)
     audit.record(by=by, action="account.sign_in_link", subject=f"account/{account_id}")
     return token
 
@@ -152,10 +148,17 @@ def _code_holds(account: Account, code: str) -> bool:
     return False
 
 
+def _own(by: Actor) -> Account:
+    """The actor's own account, locked. Raises NotAllowed for the system, which has none."""
+    if by.account_id is None:
+        raise NotAllowed("系统没有账号 The system has no account")
+    return Account.objects.select_for_update().get(pk=by.account_id)
+
+
 @transaction.atomic
 def set_password(*, by: Actor, password: str) -> None:
     """Set one's own password. Raises Invalid with what is wrong with it."""
-    account = Account.objects.select_for_update().get(pk=by.account_id)
+    account = _own(by)
     try:
         validate_password(password, account)
     except ValidationError as error:
@@ -168,7 +171,7 @@ def set_password(*, by: Actor, password: str) -> None:
 @transaction.atomic
 def enrol_totp(*, by: Actor) -> str:
     """Begin a second factor: the otpauth:// address to show as a QR code. Nothing holds until `confirm_totp`."""
-    account = Account.objects.select_for_update().get(pk=by.account_id)
+    account = _own(by)
     if account.totp_confirmed:
         raise Conflict("动态口令已启用 A second factor is already in force")
     account.totp_secret = pyotp.random_base32()
@@ -179,7 +182,7 @@ def enrol_totp(*, by: Actor) -> str:
 @transaction.atomic
 def confirm_totp(*, by: Actor, code: str) -> None:
     """The second factor is in force once its first code was typed right. Raises Invalid."""
-    account = Account.objects.select_for_update().get(pk=by.account_id)
+    account = _own(by)
     if not account.totp_secret or not pyotp.TOTP(account.totp_secret).verify(code.strip(), valid_window=1):
         raise Invalid("验证码不对，请看手机上的最新六位数字。 Wrong code: type the newest six digits.")
     account.totp_confirmed = True
@@ -195,7 +198,7 @@ def break_glass(*, by: Actor, resident_id: int, reason: str) -> BreakGlass:
     if len(reason.strip()) < 4:
         raise Invalid("请写明紧急查看的原因（至少四个字）。 Say why, in at least four characters.")
     opened = BreakGlass.objects.create(
-        account_id=by.account_id, resident_id=resident_id, reason=reason.strip(), expires=now() + BREAK_GLASS_FOR
+        account=_own(by), resident_id=resident_id, reason=reason.strip(), expires=now() + BREAK_GLASS_FOR
     )
     audit.record(
         by=by, action="record.break_glass", resident_id=resident_id, purpose="emergency", detail={"reason": reason}

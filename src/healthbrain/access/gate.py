@@ -73,8 +73,9 @@ def scope_sql(actor: Actor, purpose: str, column: str, resident_column: str = ""
 
 def broke_glass(actor: Actor, resident_id: int) -> bool:
     """True while an emergency opening of this record by this account is in force."""
-    found = BreakGlass.objects.filter(account_id=actor.account_id, resident_id=resident_id, expires__gt=now())
-    return actor.account_id is not None and found.exists()
+    if actor.account_id is None:
+        return False
+    return BreakGlass.objects.filter(account_id=actor.account_id, resident_id=resident_id, expires__gt=now()).exists()
 
 
 def page(*, permission: str, second_factor: bool = True) -> Callable[[View], View]:

@@ -28,7 +28,6 @@ class Account(AbstractBaseUser):
     created = models.DateTimeField(auto_now_add=True)
 
     USERNAME_FIELD = "username"
-    REQUIRED_FIELDS: list[str] = []
     objects = AccountManager()
 
     def __str__(self) -> str:

@@ -53,7 +53,9 @@ class TownshipDoctor(Role):
 class HospitalDoctor(Role):
     key, zh, en = "hospital_doctor", "医院医生", "Hospital doctor"
     held_by_zh = "县级医院接诊医生；为诊疗目的可查任何前来就诊的居民，每次查看都留痕。"
-    held_by = "A doctor who treats patients at a county hospital; opens any patient's record for treatment, every look kept."
+    held_by = (
+        "A doctor who treats patients at a county hospital; opens any patient's record for treatment, every look kept."
+    )
     permissions = frozenset({"record.search", "record.read", "record.break_glass"})
     home = "/find"
 
@@ -61,7 +63,9 @@ class HospitalDoctor(Role):
 class Bureau(Role):
     key, zh, en = "bureau", "卫健局管理人员", "Bureau officer"
     held_by_zh = "卫生健康局业务科室人员，看全区数字；看名单需要说明目的并留痕。"
-    held_by = "An officer of the health bureau; sees the county's figures, and lists behind them with a purpose, audited."
+    held_by = (
+        "An officer of the health bureau; sees the county's figures, and lists behind them with a purpose, audited."
+    )
     permissions = frozenset({"indicators.read", "people.list"})
     county_wide = True
     home = "/county"

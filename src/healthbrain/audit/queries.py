@@ -83,8 +83,16 @@ def verify() -> Verification:
         for event in AuditEvent.objects.filter(lane=lane).order_by("id").iterator(chunk_size=5000):
             events += 1
             entry = Entry(
-                event.at, event.lane, event.account_id, event.actor, event.role, event.action, event.purpose,
-                event.resident_id, event.subject, event.detail,
+                event.at,
+                event.lane,
+                event.account_id,
+                event.actor,
+                event.role,
+                event.action,
+                event.purpose,
+                event.resident_id,
+                event.subject,
+                event.detail,
             )
             chained = entry.chained(previous)
             if bytes(event.previous_hash) != previous or bytes(event.hash) != chained:

@@ -35,7 +35,7 @@ def _workplaces() -> dict[str, Organisation]:
     village = _busiest_village()
     county = Organisation.objects.get(kind=Organisation.Kind.COUNTY)
     hospital = Organisation.objects.filter(kind=Organisation.Kind.HOSPITAL).order_by("id").first() or county
-    places = {role: county for role in NAMES}
+    places = dict.fromkeys(NAMES, county)
     return places | {
         "village_doctor": village,
         "township_doctor": village.parent or county,

@@ -69,7 +69,7 @@ def _existing(residents: int, seed: int) -> dict[str, Any] | None:
     if found["residents_asked"] != residents or found["seed"] != seed:
         raise Conflict(
             f"这里已有 {found['residents_asked']} 人的演示 A demo of {found['residents_asked']} residents is here.",
-            hint="加 --fresh 重建，或用 HEALTHBRAIN_HOME 另选文件夹 add --fresh, or name another folder in HEALTHBRAIN_HOME.",
+            hint="加 --fresh 重建，或另设 HEALTHBRAIN_HOME add --fresh, or set another HEALTHBRAIN_HOME.",
         )
     return found
 

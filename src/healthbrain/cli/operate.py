@@ -38,7 +38,9 @@ def _tool(name: str) -> str:
     bundled = Path(POSTGRES_BIN_PATH) / name
     found = str(bundled) if bundled.exists() else shutil.which(name)
     if not found:
-        raise HealthBrainError(f"找不到 {name} not found", hint="安装 PostgreSQL 客户端工具 install PostgreSQL client tools")
+        raise HealthBrainError(
+            f"找不到 {name} not found", hint="安装 PostgreSQL 客户端工具 install PostgreSQL client tools"
+        )
     return found
 
 
@@ -60,7 +62,11 @@ def backup(folder: Path, as_json: bool) -> None:
     boot()
     dump = folder / "healthbrain.dump"
     _run([_tool("pg_dump"), "--format=custom", "--compress=zstd:3", f"--file={dump}", database_url()])
-    result: dict[str, Any] = {"file": str(dump), "bytes": dump.stat().st_size, "seconds": round(time.monotonic() - started, 1)}
+    result: dict[str, Any] = {
+        "file": str(dump),
+        "bytes": dump.stat().st_size,
+        "seconds": round(time.monotonic() - started, 1),
+    }
     emit(result, as_json=as_json, title="备份 Backup")
 
 
@@ -73,7 +79,9 @@ def restore(folder: Path, replace: bool, as_json: bool) -> None:
     started = time.monotonic()
     dump = folder / "healthbrain.dump"
     if not dump.exists():
-        raise HealthBrainError(f"{dump} 不存在 not found", hint="指向 backup 写出的文件夹 name a folder that backup wrote")
+        raise HealthBrainError(
+            f"{dump} 不存在 not found", hint="指向 backup 写出的文件夹 name a folder that backup wrote"
+        )
     boot()
     from django.db import connection
 

@@ -47,7 +47,9 @@ def supervise(commands: list[list[str]]) -> None:
         while not stopping.is_set():
             for child, command in zip(running, commands, strict=True):
                 if child.poll() is not None:
-                    raise click.ClickException(f"进程已结束 A process ended ({child.returncode}): {' '.join(command[1:4])}")
+                    raise click.ClickException(
+                        f"进程已结束 A process ended ({child.returncode}): {' '.join(command[1:4])}"
+                    )
             stopping.wait(0.5)
     finally:
         for child in running:
@@ -98,7 +100,7 @@ def worker(once: bool, as_json: bool) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     signal.signal(signal.SIGINT, lambda *_: stopping.set())
-    jobs = subprocess.Popen([sys.executable, "-m", "django", "procrastinate", "worker"])  # noqa: S603
+    jobs = subprocess.Popen([sys.executable, "-m", "django", "procrastinate", "worker"])
     try:
         think_forever(stopping)
     finally:

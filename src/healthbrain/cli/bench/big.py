@@ -74,7 +74,10 @@ def _indexes_aside(table: str) -> Iterator[None]:
 
 
 def _copy(table: str, columns: tuple[str, ...], frames: Iterator[pl.DataFrame]) -> None:
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy,
+    ):
         for frame in frames:
             for part in frame.select(columns).iter_slices(200_000):
                 copy.write(part.write_csv(include_header=False).encode())
@@ -114,7 +117,8 @@ def _identities(lake: Path, source: int) -> None:
 
 def _events(lake: Path) -> None:
     columns = (
-        "id", "identity_id", "kind", "code", "at", "value", "unit", "text", "flag", "organisation_id", "resource", "recorded",
+        "id", "identity_id", "kind", "code", "at", "value", "unit", "text", "flag", "organisation_id", "resource",
+        "recorded",
     )  # fmt: skip
     nobody = "00000000-0000-0000-0000-000000000000"  # no resource body behind a bench event
     files = sorted((lake / "event").glob("*.parquet"))

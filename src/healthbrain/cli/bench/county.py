@@ -1,4 +1,4 @@
-"""bench county: facts and all programmes for everybody, from the lake, in a process of its own so that memory counts."""
+"""bench county: facts and all programmes for everybody, from the lake, in one process so that memory counts."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def run(residents: int | None, advance: Advance) -> dict[str, Any]:
     stopping = threading.Event()
     listener = threading.Thread(target=_listen, args=(arrived, stopping), daemon=True)
     listener.start()
-    worker = subprocess.Popen([sys.executable, "-m", "healthbrain", "worker"])  # noqa: S603  our own command
+    worker = subprocess.Popen([sys.executable, "-m", "healthbrain", "worker"])
     try:
         time.sleep(5)  # the worker's start is not part of the figure
         sent = _send(patients, advance)
