@@ -5,5 +5,6 @@ Comes in: a size and a seed. Goes out: a truth layer (for scoring only) and feed
 
 from healthbrain.demo.generation import Manifest, generate
 from healthbrain.demo.lake import generate_identities, generate_lake
+from healthbrain.demo.selfchecks import Check, selfcheck
 
-__all__ = ["Manifest", "generate", "generate_identities", "generate_lake"]
+__all__ = ["Check", "Manifest", "generate", "generate_identities", "generate_lake", "selfcheck"]

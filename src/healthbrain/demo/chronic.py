@@ -9,8 +9,19 @@ from healthbrain.demo.geography import County
 from healthbrain.demo.parameters import Parameters
 from healthbrain.demo.people import People
 from healthbrain.demo.story import (
-    CLASS, DBP, FEV1, FPG, PH, PULSE, SBP, SPO2, WEIGHT, Story, assign, repeat,
-)  # fmt: skip
+    CLASS,
+    DBP,
+    FEV1,
+    FPG,
+    PH,
+    PULSE,
+    SBP,
+    SPO2,
+    WEIGHT,
+    Story,
+    assign,
+    repeat,
+)
 from healthbrain.demo.streams import stream
 
 CONTROLLED, FIRST, TWICE, URGENT = range(4)
@@ -18,16 +29,21 @@ REGULAR, LOST, NEW, PHONE_ONLY = range(4)
 DRUGS = {"hypertension": (0, 1, 2, 3), "type-2-diabetes": (4, 5, 6), "copd": (7, 8)}
 
 
-def tell_chronic(p: Parameters, county: County, people: People, health: Health, story: Story, seed: int) -> dict[str, np.ndarray]:
+def tell_chronic(
+    p: Parameters, county: County, people: People, health: Health, story: Story, seed: int
+) -> dict[str, np.ndarray]:
     """Adds the visits; returns the planted state of each person for the truth layer."""
     rng = stream(seed, "chronic", people.block)
     managed = np.any(list(health.managed.values()), axis=0)
     rhythm = assign(rng, p("chronic_visits.rhythm"), managed, people.block)
     states = {"rhythm": rhythm}
     for name in ("hypertension", "type-2-diabetes"):
-        states[name] = assign(rng, p(f"chronic_visits.{name}"), health.managed[name] & (rhythm == REGULAR), people.block)
+        states[name] = assign(
+            rng, p(f"chronic_visits.{name}"), health.managed[name] & (rhythm == REGULAR), people.block
+        )
+    _diagnosed(people, health, managed, rhythm, rng)
     _register(p, county, people, health, story, rng)
-    person, nth, day, last = _schedule(p, people, health, rhythm, states, rng)
+    person, nth, day = _schedule(p, people, health, rhythm, states, rng)
     station = county.village_station[people.village[person]]
     states["before"] = _before(people, person, nth, day)
     cls = _classes(p, rng, nth, rhythm[person])
@@ -44,7 +60,19 @@ def tell_chronic(p: Parameters, county: County, people: People, health: Health, 
     return states
 
 
-def _register(p: Parameters, county: County, people: People, health: Health, story: Story, rng: np.random.Generator) -> None:
+def _diagnosed(
+    people: People, health: Health, managed: np.ndarray, rhythm: np.ndarray, rng: np.random.Generator
+) -> None:
+    """New people were diagnosed within weeks; the others long enough ago for their last two visits."""
+    recent = people.as_of - rng.integers(3, 26, len(people))
+    oldest = people.as_of - np.where(rhythm == LOST, 850, 250)
+    for since in health.since.values():
+        since[managed] = np.where(rhythm == NEW, recent, np.minimum(since, oldest))[managed]
+
+
+def _register(
+    p: Parameters, county: County, people: People, health: Health, story: Story, rng: np.random.Generator
+) -> None:
     """The chronic-disease card: the diagnosis as the township enters it, dated when it was made."""
     for name, managed in health.managed.items():
         who = np.flatnonzero(managed)
@@ -55,9 +83,14 @@ def _register(p: Parameters, county: County, people: People, health: Health, sto
 
 
 def _schedule(
-    p: Parameters, people: People, health: Health, rhythm: np.ndarray, states: dict[str, np.ndarray], rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(person, how many visits ago, day, day of the person's last visit) of every follow-up.
+    p: Parameters,
+    people: People,
+    health: Health,
+    rhythm: np.ndarray,
+    states: dict[str, np.ndarray],
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(person, how many visits ago, day) of every follow-up.
 
     A person whose last reading was too high was seen days ago, or weeks: both are work, one due and one overdue.
     """
@@ -70,9 +103,11 @@ def _schedule(
     gap = rng.integers(80, 101, len(row)) * (nth > 0)
     steps = np.cumsum(gap.reshape(len(who), -1), axis=1).ravel()
     day = people.as_of - back[row] - steps
-    start = np.min([np.where(managed, health.since[name], people.as_of) for name, managed in health.managed.items()], axis=0)
-    ok = (day > np.maximum(start[who], people.as_of - 365 * p("chronic_visits.history_years"))[row]) | (nth == 0)
-    return who[row[ok]], nth[ok], day[ok], people.as_of - back[row[ok]]
+    start = np.min(
+        [np.where(managed, health.since[name], people.as_of) for name, managed in health.managed.items()], axis=0
+    )
+    ok = (day > np.maximum(start[who], people.as_of - 365 * p("chronic_visits.history_years"))[row]) | (nth <= 1)
+    return who[row[ok]], nth[ok], day[ok]
 
 
 def _before(people: People, person: np.ndarray, nth: np.ndarray, day: np.ndarray) -> np.ndarray:
@@ -100,9 +135,16 @@ def _course(state: np.ndarray, nth: np.ndarray, rng: np.random.Generator, contro
 
 
 def _pressure(
-    people: People, health: Health, state: np.ndarray, story: Story, rng: np.random.Generator,
-    person: np.ndarray, nth: np.ndarray, visit: np.ndarray, keep: np.ndarray,
-) -> None:  # fmt: skip
+    people: People,
+    health: Health,
+    state: np.ndarray,
+    story: Story,
+    rng: np.random.Generator,
+    person: np.ndarray,
+    nth: np.ndarray,
+    visit: np.ndarray,
+    keep: np.ndarray,
+) -> None:
     """Target 140/90, from 65 years 150/90: "high" here is above, "controlled" below, for either."""
     n = len(person)
     habit = np.clip(0.72 + 0.1 * people.frailty * -1, 0.3, 0.95)[person]
@@ -120,9 +162,15 @@ def _pressure(
 
 
 def _sugar(
-    health: Health, state: np.ndarray, story: Story, rng: np.random.Generator,
-    person: np.ndarray, nth: np.ndarray, visit: np.ndarray, keep: np.ndarray,
-) -> None:  # fmt: skip
+    health: Health,
+    state: np.ndarray,
+    story: Story,
+    rng: np.random.Generator,
+    person: np.ndarray,
+    nth: np.ndarray,
+    visit: np.ndarray,
+    keep: np.ndarray,
+) -> None:
     mine = health.managed["type-2-diabetes"][person]
     person, nth, visit, keep = person[mine], nth[mine], visit[mine], keep[mine]
     n = len(person)
@@ -134,9 +182,15 @@ def _sugar(
 
 
 def _breath(
-    p: Parameters, people: People, health: Health, story: Story, rng: np.random.Generator,
-    person: np.ndarray, nth: np.ndarray, visit: np.ndarray,
-) -> None:  # fmt: skip
+    p: Parameters,
+    people: People,
+    health: Health,
+    story: Story,
+    rng: np.random.Generator,
+    person: np.ndarray,
+    nth: np.ndarray,
+    visit: np.ndarray,
+) -> None:
     mine = health.managed["copd"][person]
     person, nth, visit = person[mine], nth[mine], visit[mine]
     story.observe(visit, SPO2, rng.normal(95, 1.8, len(person)).clip(84, 99))

@@ -11,8 +11,21 @@ from healthbrain.demo.block import Block
 from healthbrain.demo.geography import County
 from healthbrain.demo.parameters import Parameters
 from healthbrain.demo.story import (
-    BMI, CENTRE, CODES, COPD_SQ, DAY, DBP, FPG, HB, HEIGHT, SBP, SPO2, TC, UNITS, WEIGHT,
-)  # fmt: skip
+    BMI,
+    CENTRE,
+    CODES,
+    COPD_SQ,
+    DAY,
+    DBP,
+    FPG,
+    HB,
+    HEIGHT,
+    SBP,
+    SPO2,
+    TC,
+    UNITS,
+    WEIGHT,
+)
 from healthbrain.demo.streams import stream
 
 # code → (unit a clerk may use instead, factor)
@@ -72,5 +85,7 @@ def _spoilt(seen: dict[str, np.ndarray], kind: np.ndarray) -> tuple[np.ndarray, 
     for item, (name, times) in OTHER_UNITS.items():
         mixed = (kind >= DECLARED) & (code == item)
         value[mixed] = np.round(value[mixed] * times, 1)
-        unit = unit.zip_with(pl.Series(~((kind == DECLARED) & (code == item))), pl.Series([name]).new_from_index(0, len(unit)))
+        unit = unit.zip_with(
+            pl.Series(~((kind == DECLARED) & (code == item))), pl.Series([name]).new_from_index(0, len(unit))
+        )
     return value, unit

@@ -28,7 +28,7 @@ class Health:
 
 def make_health(p: Parameters, people: People, seed: int) -> Health:
     rng, n = stream(seed, "disease", people.block), len(people)
-    airway = 0.7 * rng.standard_normal(n) + 0.714 * _standard(people.smoker)
+    airway = _airway(people, rng)
     health = Health({}, {}, {}, {}, {})
     alive = people.died > people.as_of
     for name, spec in p.tree["disease"].items():
@@ -41,17 +41,27 @@ def make_health(p: Parameters, people: People, seed: int) -> Health:
         floor = MANAGED_FROM.get(name)
         if floor is not None:
             eligible = known & (people.age >= floor) & alive
-            health.managed[name] = _force(people, eligible & (rng.random(n) < p(f"disease.{name}.managed")), latent, eligible)
+            health.managed[name] = _force(
+                people, eligible & (rng.random(n) < p(f"disease.{name}.managed")), latent, eligible
+            )
         youngest = people.birth + 365 * np.minimum(people.age, spec["prevalence"]["from_age"])
         health.has[name], health.known[name] = has, known
-        health.since[name] = np.maximum(people.as_of - (rng.random(n) ** 1.3 * 15 * 365).astype(np.int32) - 20, youngest)
+        health.since[name] = np.maximum(
+            people.as_of - (rng.random(n) ** 1.3 * 15 * 365).astype(np.int32) - 20, youngest
+        )
         shares = np.cumsum(spec["icd10"]["weights"])
         health.code[name] = np.searchsorted(shares / shares[-1], rng.random(n), side="right")
     return health
 
 
-def _standard(flag: np.ndarray) -> np.ndarray:
-    return (flag - flag.mean()) / max(flag.std(), 1e-6)
+def _airway(people: People, rng: np.random.Generator) -> np.ndarray:
+    """Smoke and chance, mean 0 and variance 1 within each sex, so that the prevalence of each sex is kept."""
+    out = 0.7 * rng.standard_normal(len(people)) + 1.4 * people.smoker
+    for sex in (1, 2):
+        adult = (people.sex == sex) & (people.age >= 18)
+        if adult.sum() > 1:
+            out[adult] = (out[adult] - out[adult].mean()) / out[adult].std()
+    return out
 
 
 def _threshold(p: Parameters, name: str) -> np.ndarray:

@@ -10,11 +10,25 @@ import polars as pl
 from healthbrain.demo.names import homophones, look_alikes
 from healthbrain.demo.people import People
 
-KINDS = ("homophone", "look-alike", "order-swap", "birth-swap", "id-15", "id-missing", "id-typo", "phone-reuse", "mothers-id")
+KINDS = (
+    "homophone",
+    "look-alike",
+    "order-swap",
+    "birth-swap",
+    "id-15",
+    "id-missing",
+    "id-typo",
+    "phone-reuse",
+    "mothers-id",
+)
 
 
 def spoil(
-    frame: pl.DataFrame, kinds: list[tuple[int, list[str]]], people: People, person: np.ndarray, rng: np.random.Generator
+    frame: pl.DataFrame,
+    kinds: list[tuple[int, list[str]]],
+    people: People,
+    person: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Writes the errors into the rows; returns the frame and, for each row, the kinds that changed something."""
     columns = {name: frame[name].to_list() for name in ("name", "birth_date", "id_number", "phone")}
@@ -27,7 +41,10 @@ def spoil(
         made = []
         for kind in wanted:
             if kind == "mothers-id":
-                record |= {"name": names[mother] + ("之子" if people.sex[who] == 1 else "之女"), "id_number": numbers[mother]}
+                record |= {
+                    "name": names[mother] + ("之子" if people.sex[who] == 1 else "之女"),
+                    "id_number": numbers[mother],
+                }
                 record["phone"] = phones[mother]
             elif kind == "phone-reuse":
                 record["phone"] = phones[int(rng.integers(0, len(people)))]
@@ -76,8 +93,11 @@ def _swapped(birth: str) -> str:
     """Two neighbouring digits exchanged, or month and day, whatever still is a date and is another one."""
     year, month, day = birth[:4], birth[5:7], birth[8:10]
     for y, m, d in (
-        (year, day, month), (year, month, day[::-1]), (year, month[::-1], day), (year[:2] + year[3] + year[2], month, day),
-    ):  # fmt: skip
+        (year, day, month),
+        (year, month, day[::-1]),
+        (year, month[::-1], day),
+        (year[:2] + year[3] + year[2], month, day),
+    ):
         try:
             made = date(int(y), int(m), int(d)).isoformat()
         except ValueError:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from xlsxwriter import Workbook
 
 from healthbrain.demo.sheets import TEMPLATES
 
@@ -24,9 +26,17 @@ BAD = (
 
 
 def write_csv(
-    folder: Path, source: str, number: int, persons: pl.DataFrame, frames: dict[str, pl.DataFrame],
-    bad_share: float, rng: np.random.Generator, *, gbk: bool, xlsx: bool,
-) -> list[dict[str, object]]:  # fmt: skip
+    folder: Path,
+    source: str,
+    number: int,
+    persons: pl.DataFrame,
+    frames: dict[str, pl.DataFrame],
+    bad_share: float,
+    rng: np.random.Generator,
+    *,
+    gbk: bool,
+    xlsx: bool,
+) -> list[dict[str, object]]:
     """Writes one source's files of one block; returns labels of the bad rows (file, line as a reader counts, kind)."""
     folder.mkdir(parents=True, exist_ok=True)
     labels: list[dict[str, object]] = []
@@ -43,12 +53,17 @@ def write_csv(
             frame = pl.concat([frame, frame.filter(pl.col("repeated"))])
         table, made = _with_bad_rows(frame.select(columns), template, bad_share, rng)
         path = folder / f"{name}{'.xlsx' if xlsx and template == 'procedures' else '.csv'}"
-        labels += [{"source": source, "file": path.name, "line": table.height - len(made) + i + 2, "kind": k} for i, k in enumerate(made)]
+        labels += [
+            {"source": source, "file": path.name, "line": table.height - len(made) + i + 2, "kind": k}
+            for i, k in enumerate(made)
+        ]
         _write(path, table, gbk and template == "persons")
     return labels
 
 
-def _with_bad_rows(table: pl.DataFrame, template: str, share: float, rng: np.random.Generator) -> tuple[pl.DataFrame, list[str]]:
+def _with_bad_rows(
+    table: pl.DataFrame, template: str, share: float, rng: np.random.Generator
+) -> tuple[pl.DataFrame, list[str]]:
     """Good rows of the table, spoilt and added at its end: nothing that is true is lost by them."""
     kinds: list[str] = []
     extra = []
@@ -64,7 +79,11 @@ def _with_bad_rows(table: pl.DataFrame, template: str, share: float, rng: np.ran
 
 def _write(path: Path, table: pl.DataFrame, gbk: bool) -> None:
     if path.suffix == ".xlsx":
-        table.write_excel(path, worksheet="procedures")
+        with Workbook(path) as book:
+            book.set_properties(
+                {"created": datetime(2020, 1, 1, tzinfo=UTC)}
+            )  # else the hour of writing is in the file
+            table.write_excel(book, worksheet="procedures")
     elif gbk:
         path.write_bytes(table.write_csv().encode("gbk", errors="replace"))
     else:

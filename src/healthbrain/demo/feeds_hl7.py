@@ -10,10 +10,21 @@ import polars as pl
 
 SEX = {"1": "M", "2": "F", "0": "U"}
 NAMES = {
-    "8480-6": "收缩压", "8462-4": "舒张压", "14771-0": "空腹血糖", "4548-4": "糖化血红蛋白", "14647-2": "总胆固醇", "14682-9": "肌酐",
+    "8480-6": "收缩压",
+    "8462-4": "舒张压",
+    "14771-0": "空腹血糖",
+    "4548-4": "糖化血红蛋白",
+    "14647-2": "总胆固醇",
+    "14682-9": "肌酐",
     "718-7": "血红蛋白",
-}  # fmt: skip
-RANGES = {"14771-0": (3.9, 6.1), "4548-4": (4.0, 6.0), "14647-2": (2.8, 5.7), "14682-9": (41.0, 111.0), "718-7": (115.0, 175.0)}
+}
+RANGES = {
+    "14771-0": (3.9, 6.1),
+    "4548-4": (4.0, 6.0),
+    "14647-2": (2.8, 5.7),
+    "14682-9": (41.0, 111.0),
+    "718-7": (115.0, 175.0),
+}
 PER_FILE = 500
 Row = dict[str, Any]
 
@@ -57,7 +68,11 @@ def visit_segment(row: Row, organisation: str) -> str:
 
 def results(rows: list[Row]) -> list[str]:
     first = rows[0]
-    out = [f"OBR|1||{first['source']}{first['row']}|LAB^检验^L|||{stamp(first['effective'])}" + "|" * 15 + f"{stamp(first['effective'])}|||F"]
+    out = [
+        f"OBR|1||{first['source']}{first['row']}|LAB^检验^L|||{stamp(first['effective'])}"
+        + "|" * 15
+        + f"{stamp(first['effective'])}|||F"
+    ]
     for i, row in enumerate(rows, 1):
         low, high = RANGES.get(row["code"], (None, None))
         value = float(row["value"])
@@ -69,7 +84,12 @@ def results(rows: list[Row]) -> list[str]:
 
 
 def write_hl7(
-    folder: Path, number: int, persons: dict[str, Row], died: dict[str, str], visits: pl.DataFrame, frames: dict[str, pl.DataFrame]
+    folder: Path,
+    number: int,
+    persons: dict[str, Row],
+    died: dict[str, str],
+    visits: pl.DataFrame,
+    frames: dict[str, pl.DataFrame],
 ) -> None:
     """`visits`: every visit of the source (shown or not), oldest sending first."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,14 +107,28 @@ def write_hl7(
         (folder / f"messages-{number:03}-{part:03}.hl7").write_text(body, encoding="utf-8", newline="")
 
 
-def _messages(row: Row, who: Row, died: str | None, new: bool, seen: dict[int, list[Row]], ill: dict[int, list[Row]]) -> list[str]:
+def _messages(
+    row: Row, who: Row, died: str | None, new: bool, seen: dict[int, list[Row]], ill: dict[int, list[Row]]
+) -> list[str]:
     """A registration or an update, then the results if there are any."""
     source, organisation, sent = row["source"], row["organisation"], stamp(row["sent"])
     laboratory = row["type"] == "laboratory"
-    kind = "A31" if laboratory and not new else "A04" if laboratory else "A01" if row["class"] == "IMP" else "A04" if new else "A08"
+    kind = (
+        "A31"
+        if laboratory and not new
+        else "A04"
+        if laboratory
+        else "A01"
+        if row["class"] == "IMP"
+        else "A04"
+        if new
+        else "A08"
+    )
     person, visit = person_segment(who, died), visit_segment(row, organisation)
     segments = [header(source, sent, f"ADT^{kind}", f"{source}A{row['visit']}"), f"EVN|{kind}|{sent}", person, visit]
-    segments += [f"DG1|{i}||{d['code']}^^I10||{stamp(d['onset'])}|A" for i, d in enumerate(ill.get(row["visit"], []), 1)]
+    segments += [
+        f"DG1|{i}||{d['code']}^^I10||{stamp(d['onset'])}|A" for i, d in enumerate(ill.get(row["visit"], []), 1)
+    ]
     out = ["\r".join(segments) + "\r"]
     rows = [r for r in seen.get(row["visit"], []) if r["value"]]
     if rows:

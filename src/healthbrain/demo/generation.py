@@ -43,7 +43,14 @@ class Manifest:
 
 
 def generate(
-    folder: Path, *, residents: int, seed: int = 1, workers: int = 1, as_of: date, progress: Progress | None = None, block_size: int = BLOCK
+    folder: Path,
+    *,
+    residents: int,
+    seed: int = 1,
+    workers: int = 1,
+    as_of: date,
+    progress: Progress | None = None,
+    block_size: int = BLOCK,
 ) -> Manifest:
     """Same seed, size and day: the same bytes, whatever `workers` is."""
     p = parameters()
@@ -67,21 +74,40 @@ def generate(
 
 
 def _write_block(
-    p: Parameters, where: County, folder: Path, seed: int, as_of: date, residents: int, number: int, first: int, count: int
+    p: Parameters,
+    where: County,
+    folder: Path,
+    seed: int,
+    as_of: date,
+    residents: int,
+    number: int,
+    first: int,
+    count: int,
 ) -> tuple[dict[str, int], pl.DataFrame]:
     block = make_block(p, where, seed, as_of, number, first, count)
     who = make_identities(p, where, block.people, block.visits, seed)
     dirt = plant(p, where, block, who.of_visit >= 0, seed)
     sheets = make_sheets(where, block, who, dirt)
     days = next(d for below, d in BUNDLE_DAYS if residents < below)
-    bad = _write_feeds(p, where, folder / "feeds", seed, number, block, who, dirt, sheets, (day_number(as_of) - days) * DAY)
+    bad = _write_feeds(
+        p, where, folder / "feeds", seed, number, block, who, dirt, sheets, (day_number(as_of) - days) * DAY
+    )
     write_truth(folder / "truth", where, number, block, who, dirt, sheets, bad)
     counts = {"persons": who.frame.height} | {name: frame.height for name, frame in sheets.frames.items()}
     return counts, contracts(p, where, block, who, seed, as_of)
 
 
 def _write_feeds(
-    p: Parameters, where: County, folder: Path, seed: int, number: int, block: Block, who: Identities, dirt: Dirt, sheets: Sheets, since: int
+    p: Parameters,
+    where: County,
+    folder: Path,
+    seed: int,
+    number: int,
+    block: Block,
+    who: Identities,
+    dirt: Dirt,
+    sheets: Sheets,
+    since: int,
 ) -> list[dict[str, object]]:
     rng = stream(seed, "bad rows", number)
     bad: list[dict[str, object]] = []
@@ -96,7 +122,17 @@ def _write_feeds(
         if not mine.height:
             continue
         if source == "PH" or source.startswith("CHC"):
-            bad += write_csv(target, source, number, mine, frames, p("dirt.bad_rows"), rng, gbk=source == first_centre, xlsx=source == "PH")
+            bad += write_csv(
+                target,
+                source,
+                number,
+                mine,
+                frames,
+                p("dirt.bad_rows"),
+                rng,
+                gbk=source == first_centre,
+                xlsx=source == "PH",
+            )
             continue
         known, died = _by_id(mine), _deaths(block, who, row)
         if source.startswith("HIS") and int(source[3:]) % 2 == 1:
@@ -112,20 +148,22 @@ def _all_visits(where: County, block: Block, who: Identities, dirt: Dirt) -> pl.
     rows = np.flatnonzero((who.of_visit >= 0) & ~dirt.withheld)
     identity, at = who.of_visit[rows], visits["at"][rows]
     end = at + visits["minutes"][rows]
-    return pl.DataFrame({
-        "visit": rows + block.people.block * PER_BLOCK,
-        "source_row": who.source[identity],
-        "source": who.frame["source"].gather(identity),
-        "source_id": who.frame["source_id"].gather(identity),
-        "organisation": where.organisations["code"].gather(visits["organisation"][rows].astype(np.int64)),
-        "class": pl.Series(CLASSES).gather(visits["cls"][rows].astype(np.int64)),
-        "type": pl.Series(TYPES).gather(visits["type"][rows].astype(np.int64)),
-        "start": moments(at).dt.to_string(MINUTE),
-        "end": moments(end).dt.to_string(MINUTE),
-        "sent": moments(end + dirt.late_days[rows] * DAY).dt.to_string(MINUTE),
-        "late": dirt.late_days[rows],
-        "repeated": dirt.repeated["visits"][rows],
-    }).sort("sent", "visit")  # fmt: skip
+    return pl.DataFrame(
+        {
+            "visit": rows + block.people.block * PER_BLOCK,
+            "source_row": who.source[identity],
+            "source": who.frame["source"].gather(identity),
+            "source_id": who.frame["source_id"].gather(identity),
+            "organisation": where.organisations["code"].gather(visits["organisation"][rows].astype(np.int64)),
+            "class": pl.Series(CLASSES).gather(visits["cls"][rows].astype(np.int64)),
+            "type": pl.Series(TYPES).gather(visits["type"][rows].astype(np.int64)),
+            "start": moments(at).dt.to_string(MINUTE),
+            "end": moments(end).dt.to_string(MINUTE),
+            "sent": moments(end + dirt.late_days[rows] * DAY).dt.to_string(MINUTE),
+            "late": dirt.late_days[rows],
+            "repeated": dirt.repeated["visits"][rows],
+        }
+    ).sort("sent", "visit")
 
 
 def _by_id(frame: pl.DataFrame) -> dict[str, dict[str, object]]:

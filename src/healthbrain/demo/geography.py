@@ -9,11 +9,35 @@ import polars as pl
 
 from healthbrain.demo.parameters import Parameters
 
-TOWNSHIPS = (
-    "望潮 青萝 石笕 枕溪 云岫 沙湾里 柳塘 鹤汀 白蘋 听松 归帆 梅坞口 半塘 稻香 清漪 竹里 桑榆 浣纱渚 横塘里 晚渡 芦浦 渔梁 橘洲 蓼汀 霁川"
-).split()
-HEADS = "东西南北上下前后里外新老大小长石金银青白"
-TAILS = ("溪塘桥浦湾埠坞岙渡汀洲墩坪泾浜")
+TOWNSHIPS = [
+    "望潮",
+    "青萝",
+    "石笕",
+    "枕溪",
+    "云岫",
+    "沙湾里",
+    "柳塘",
+    "鹤汀",
+    "白蘋",
+    "听松",
+    "归帆",
+    "梅坞口",
+    "半塘",
+    "稻香",
+    "清漪",
+    "竹里",
+    "桑榆",
+    "浣纱渚",
+    "横塘里",
+    "晚渡",
+    "芦浦",
+    "渔梁",
+    "橘洲",
+    "蓼汀",
+    "霁川",
+]
+HEADS = "东西南北上下前后里外新老大小长石金银青白高平古"
+TAILS = "溪塘桥浦湾埠坞岙渡汀洲墩坪泾浜"
 HOSPITALS = ("第一人民医院", "中医院", "第二人民医院", "妇幼保健院", "第三人民医院", "康复医院", "第四人民医院")
 BUREAU, CDC, EMS, FIRST_HOSPITAL = 1, 2, 3, 4  # rows of `organisations`
 
@@ -53,7 +77,10 @@ def county(p: Parameters, residents: int, rng: np.random.Generator) -> County:
     code, name, prefix = p("county.code"), p("county.name"), p("county.organisation_prefix")
     rows = [(code, name, "county", ""), (f"{prefix}00001", f"{name}卫生健康局", "bureau", code)]
     bureau = rows[1][0]
-    rows += [(f"{prefix}00002", f"{name}疾病预防控制中心", "cdc", bureau), (f"{prefix}00003", f"{name}急救中心", "ems", bureau)]
+    rows += [
+        (f"{prefix}00002", f"{name}疾病预防控制中心", "cdc", bureau),
+        (f"{prefix}00003", f"{name}急救中心", "ems", bureau),
+    ]
     rows += [(f"{prefix}{101 + i:05}", name + HOSPITALS[i], "hospital", bureau) for i in range(size["hospitals"])]
     first_centre = len(rows)
     centres, stations = size["centres"], size["stations"]
@@ -69,7 +96,9 @@ def county(p: Parameters, residents: int, rng: np.random.Generator) -> County:
         if not has_station:
             village_org.append(first_centre + township)
             continue
-        rows.append((f"{prefix}{10001 + station_row - first_centre - centres:05}", f"{vname}卫生室", "village", centre[0]))
+        rows.append(
+            (f"{prefix}{10001 + station_row - first_centre - centres:05}", f"{vname}卫生室", "village", centre[0])
+        )
         village_org.append(station_row)
         station_row += 1
     unconnected = first_centre + centres - 1
@@ -126,19 +155,28 @@ def _tiles(count: int) -> list[tuple[int, int]]:
     """Cells of a blob on a square grid, nearest to the middle first: a schematic map, no real boundary."""
     side = int(np.ceil(np.sqrt(count))) + 2
     middle = (side - 1) / 2
-    cells = sorted(((x - middle) ** 2 + 1.3 * (y - middle) ** 2 + 0.01 * x, x, y) for x in range(side) for y in range(side))
+    cells = sorted(
+        ((x - middle) ** 2 + 1.3 * (y - middle) ** 2 + 0.01 * x, x, y) for x in range(side) for y in range(side)
+    )
     chosen = sorted((y, x) for _, x, y in cells[:count])
     left, top = min(x for _, x in chosen), min(y for y, _ in chosen)
     return [(x - left, y - top) for y, x in chosen]
 
 
 def _places(
-    p: Parameters, organisations: pl.DataFrame, first_centre: int, kinds: list[str],
-    village: list[tuple[int, str, bool]], codes: list[str], village_org: list[int],
-) -> pl.DataFrame:  # fmt: skip
+    p: Parameters,
+    organisations: pl.DataFrame,
+    first_centre: int,
+    kinds: list[str],
+    village: list[tuple[int, str, bool]],
+    codes: list[str],
+    village_org: list[int],
+) -> pl.DataFrame:
     """Tiles of a township are on the county's grid; those of a village on the grid of its township."""
     county_code, org = p("county.code"), organisations["code"].to_list()
-    rows: list[tuple[str, str, str, str, int | None, int | None]] = [(county_code, p("county.name"), "", org[BUREAU], None, None)]
+    rows: list[tuple[str, str, str, str, int | None, int | None]] = [
+        (county_code, p("county.name"), "", org[BUREAU], None, None)
+    ]
     for i, (x, y) in enumerate(_tiles(len(kinds))):
         rows.append((f"{county_code}{i + 1:03}", TOWNSHIPS[i] + kinds[i], county_code, org[first_centre + i], x, y))
     for i in range(len(kinds)):
@@ -150,7 +188,12 @@ def _places(
 
 
 def _teams(
-    organisations: pl.DataFrame, first_centre: int, centres: int, count: int, village_org: np.ndarray, township: np.ndarray
+    organisations: pl.DataFrame,
+    first_centre: int,
+    centres: int,
+    count: int,
+    village_org: np.ndarray,
+    township: np.ndarray,
 ) -> tuple[pl.DataFrame, list[np.ndarray]]:
     """Teams sit at the stations of their township in turn; the index lists say which teams a township has."""
     org, names = organisations["code"].to_list(), organisations["name"].to_list()

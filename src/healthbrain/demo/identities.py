@@ -44,7 +44,9 @@ def channel_of(county: County) -> np.ndarray:
     return np.array([kinds[code.rstrip("0123456789")] for code in county.sources["code"]])
 
 
-def make_identities(p: Parameters, county: County, people: People, visits: dict[str, np.ndarray], seed: int) -> Identities:
+def make_identities(
+    p: Parameters, county: County, people: People, visits: dict[str, np.ndarray], seed: int
+) -> Identities:
     rng, n = stream(seed, "identities", people.block), len(people)
     lookup = source_rows(county)
     of_visit = lookup[visits["channel"], visits["organisation"]].astype(np.int64)
@@ -61,11 +63,16 @@ def make_identities(p: Parameters, county: County, people: People, visits: dict[
     return Identities(frame, source, person, duplicate_of, errors, rows)
 
 
-def _registered(p: Parameters, county: County, people: People, rng: np.random.Generator, lookup: np.ndarray) -> np.ndarray:
+def _registered(
+    p: Parameters, county: County, people: People, rng: np.random.Generator, lookup: np.ndarray
+) -> np.ndarray:
     """People a system knows whether or not they came within the year: source × n + position."""
     n = len(people)
     parts = [lookup[PH, 0] * n + np.arange(n)]
-    for channel, organisation in ((CENTRE, county.village_centre[people.village]), (HIS, np.full(n, county.hospitals[0]))):
+    for channel, organisation in (
+        (CENTRE, county.village_centre[people.village]),
+        (HIS, np.full(n, county.hospitals[0])),
+    ):
         source = lookup[channel, organisation]
         known = (source >= 0) & (rng.random(n) < p("identities.registered")[CHANNELS[channel]])
         parts.append((source.astype(np.int64) * n + np.arange(n))[known])
@@ -79,7 +86,9 @@ def _duplicates(p: Parameters, people: People, rng: np.random.Generator, person:
     return np.flatnonzero(rng.random(len(person)) < chance)
 
 
-def _kinds(people: People, rng: np.random.Generator, person: np.ndarray, duplicate: np.ndarray) -> list[tuple[int, list[str]]]:
+def _kinds(
+    people: People, rng: np.random.Generator, person: np.ndarray, duplicate: np.ndarray
+) -> list[tuple[int, list[str]]]:
     """Errors of each duplicate: the first kinds in turn, so that none is missing in a small county; a second for a fifth."""
     out, turn = [], 0
     names = [k for k in KINDS if k != "mothers-id"]
@@ -97,7 +106,13 @@ def _kinds(people: People, rng: np.random.Generator, person: np.ndarray, duplica
 
 
 def _recorded(
-    p: Parameters, county: County, people: People, rng: np.random.Generator, source: np.ndarray, person: np.ndarray, duplicate: np.ndarray
+    p: Parameters,
+    county: County,
+    people: People,
+    rng: np.random.Generator,
+    source: np.ndarray,
+    person: np.ndarray,
+    duplicate: np.ndarray,
 ) -> pl.DataFrame:
     n = len(person)
     channel = channel_of(county)[source]
@@ -108,17 +123,19 @@ def _recorded(
     number = ((people.person[person].astype(np.int64) * 2 + duplicate + 1) * 48271 + source * 7919) % PRIME
     short = pl.Series(number).cast(pl.String).str.zfill(8)
     birth = pl.Series(people.birth[person]).cast(pl.Date)
-    frame = pl.DataFrame({
-        "source": county.sources["code"].gather(source),
-        "source_id": short,
-        "name": people.name.gather(person),
-        "sex": pl.Series(people.sex[person]).cast(pl.String),
-        "birth_date": birth.dt.to_string("%Y-%m-%d"),
-        "id_number": people.id_number.gather(person),
-        "phone": people.phone.gather(person),
-        "address": people.address.gather(person),
-        "division_code": village,
-    })  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "source": county.sources["code"].gather(source),
+            "source_id": short,
+            "name": people.name.gather(person),
+            "sex": pl.Series(people.sex[person]).cast(pl.String),
+            "birth_date": birth.dt.to_string("%Y-%m-%d"),
+            "id_number": people.id_number.gather(person),
+            "phone": people.phone.gather(person),
+            "address": people.address.gather(person),
+            "division_code": village,
+        }
+    )
     blank = pl.lit(None, pl.String)
     return frame.with_columns(
         source_id=pl.when(pl.Series(channel == PH)).then(village + short).otherwise(pl.col("source_id")),

@@ -22,13 +22,25 @@ CHANNEL_COUNT = 5  # identity ids: person × 5 + channel + 1
 PER_BLOCK = 10_000_000
 PREFIXED = {"conditions": "icd10|", "immunizations": "vaccine|", "procedures": "icd9cm3|"}
 SCHEMA = {
-    "id": pl.Int64, "identity_id": pl.Int64, "kind": pl.String, "code": pl.String, "at": pl.Datetime("us"), "value": pl.Float64,
-    "unit": pl.String, "text": pl.String, "flag": pl.Int16, "organisation_id": pl.Int64, "resource": pl.String, "batch_id": pl.Int64,
+    "id": pl.Int64,
+    "identity_id": pl.Int64,
+    "kind": pl.String,
+    "code": pl.String,
+    "at": pl.Datetime("us"),
+    "value": pl.Float64,
+    "unit": pl.String,
+    "text": pl.String,
+    "flag": pl.Int16,
+    "organisation_id": pl.Int64,
+    "resource": pl.String,
+    "batch_id": pl.Int64,
     "recorded": pl.Datetime("us"),
-}  # fmt: skip
+}
 
 
-def generate_lake(folder: Path, *, residents: int = 1_650_000, seed: int = 1, workers: int = 2, as_of: date, block_size: int = BLOCK) -> dict[str, int]:
+def generate_lake(
+    folder: Path, *, residents: int = 1_650_000, seed: int = 1, workers: int = 2, as_of: date, block_size: int = BLOCK
+) -> dict[str, int]:
     """Writes event/, superseded/, link.parquet, resident.parquet; returns rows by table and kind.
 
     The truth as if it had been recorded without error: what facts and programmes are timed on, not intake. Resident ids
@@ -47,7 +59,9 @@ def generate_lake(folder: Path, *, residents: int = 1_650_000, seed: int = 1, wo
     for counts in over_blocks(work, blocks(residents, block_size), workers):
         for name, n in counts.items():
             rows[name] = rows.get(name, 0) + n
-    pl.DataFrame(schema={"event_id": pl.Int64, "by_event_id": pl.Int64, "recorded": pl.Datetime("us")}).write_parquet(folder / "superseded" / "0.parquet")
+    pl.DataFrame(schema={"event_id": pl.Int64, "by_event_id": pl.Int64, "recorded": pl.Datetime("us")}).write_parquet(
+        folder / "superseded" / "0.parquet"
+    )
     for part, name in (("people", "resident"), ("links", "link")):
         pl.scan_parquet(folder / part / "*.parquet").sink_parquet(folder / f"{name}.parquet")
         for path in (folder / part).glob("*.parquet"):
@@ -70,11 +84,19 @@ def _write(folder: Path, where: County, block: Block) -> dict[str, int]:
         start += frame.height
         counts[kind] = counts.get(kind, 0) + frame.height
     recorded = pl.Series([block.people.as_of * DAY * 60_000_000]).cast(pl.Datetime("us"))[0]
-    missing = {"value": None, "unit": None, "text": None, "resource": None, "batch_id": None, "flag": 0, "recorded": recorded}
+    missing = {
+        "value": None,
+        "unit": None,
+        "text": None,
+        "resource": None,
+        "batch_id": None,
+        "flag": 0,
+        "recorded": recorded,
+    }
     whole = [
-        frame.with_columns(pl.lit(v).cast(SCHEMA[k]).alias(k) for k, v in missing.items() if k not in frame.columns).select(
-            pl.col(name).cast(kind) for name, kind in SCHEMA.items()
-        )
+        frame.with_columns(
+            pl.lit(v).cast(SCHEMA[k]).alias(k) for k, v in missing.items() if k not in frame.columns
+        ).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
         for frame in frames
     ]
     pl.concat(whole).write_parquet(folder / "event" / f"{number:06}.parquet", compression="zstd", compression_level=1)
@@ -84,31 +106,37 @@ def _write(folder: Path, where: County, block: Block) -> dict[str, int]:
 def _residents(where: County, block: Block) -> pl.DataFrame:
     q = block.people
     dead = pl.Series(q.died).cast(pl.Date)
-    return pl.DataFrame({
-        "id": q.person + 1,
-        "name": q.name,
-        "sex": pl.Series(q.sex).cast(pl.String),
-        "birth_date": pl.Series(q.birth).cast(pl.Date),
-        "id_number": q.id_number,
-        "phone": q.phone,
-        "address": q.address,
-        "division_code": pl.Series(where.village_codes).gather(q.village),
-        "home_organisation_id": where.village_station[q.village].astype(np.int64) + 1,
-        "deceased_on": dead.zip_with(pl.Series(q.died <= q.as_of), pl.Series([None], dtype=pl.Date).new_from_index(0, len(q))),
-        "moved_on": pl.Series([None], dtype=pl.Date).new_from_index(0, len(q)),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "id": q.person + 1,
+            "name": q.name,
+            "sex": pl.Series(q.sex).cast(pl.String),
+            "birth_date": pl.Series(q.birth).cast(pl.Date),
+            "id_number": q.id_number,
+            "phone": q.phone,
+            "address": q.address,
+            "division_code": pl.Series(where.village_codes).gather(q.village),
+            "home_organisation_id": where.village_station[q.village].astype(np.int64) + 1,
+            "deceased_on": dead.zip_with(
+                pl.Series(q.died <= q.as_of), pl.Series([None], dtype=pl.Date).new_from_index(0, len(q))
+            ),
+            "moved_on": pl.Series([None], dtype=pl.Date).new_from_index(0, len(q)),
+        }
+    )
 
 
 def _links(block: Block) -> pl.DataFrame:
     keys = np.unique(block.visits["person"].astype(np.int64) * CHANNEL_COUNT + block.visits["channel"])
     keys = np.union1d(keys, np.arange(len(block.people)) * CHANNEL_COUNT)
     first = int(block.people.person[0])
-    return pl.DataFrame({
-        "identity_id": keys + first * CHANNEL_COUNT + 1,
-        "resident_id": keys // CHANNEL_COUNT + first + 1,
-        "score": np.ones(len(keys)),
-        "rule": pl.repeat("id-number", len(keys), eager=True),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "identity_id": keys + first * CHANNEL_COUNT + 1,
+            "resident_id": keys // CHANNEL_COUNT + first + 1,
+            "score": np.ones(len(keys)),
+            "rule": pl.repeat("id-number", len(keys), eager=True),
+        }
+    )
 
 
 def _events(block: Block) -> list[tuple[str, pl.DataFrame]]:
@@ -116,9 +144,13 @@ def _events(block: Block) -> list[tuple[str, pl.DataFrame]]:
     visits, tables = block.visits, block.tables
     first = int(block.people.person[0])
     identity = (visits["person"] + np.int64(first)) * CHANNEL_COUNT + visits["channel"] + 1
-    base = pl.DataFrame({
-        "identity_id": identity, "at": moments(visits["at"]), "organisation_id": visits["organisation"].astype(np.int64) + 1,
-    })  # fmt: skip
+    base = pl.DataFrame(
+        {
+            "identity_id": identity,
+            "at": moments(visits["at"]),
+            "organisation_id": visits["organisation"].astype(np.int64) + 1,
+        }
+    )
     seen = tables["observations"]
     out = [("observation", base[seen["visit"]].with_columns(_observed(seen)))]
     shown = base.filter(pl.Series(visits["shown"]))
@@ -144,7 +176,13 @@ def _observed(seen: dict[str, np.ndarray]) -> list[pl.Series]:
 
 
 def generate_identities(
-    folder: Path, *, residents: int, seed: int = 1, workers: int = 2, as_of: date = date(2026, 11, 22), block_size: int = BLOCK
+    folder: Path,
+    *,
+    residents: int,
+    seed: int = 1,
+    workers: int = 2,
+    as_of: date = date(2026, 11, 22),
+    block_size: int = BLOCK,
 ) -> tuple[Path, Path]:
     """Source identities with planted duplicates, and their labels (source, source_id, person, duplicate, errors), as Parquet.
 
@@ -170,12 +208,16 @@ def generate_identities(
     return out
 
 
-def _write_identities(p: Parameters, where: County, folder: Path, seed: int, as_of: date, number: int, first: int, count: int) -> None:
+def _write_identities(
+    p: Parameters, where: County, folder: Path, seed: int, as_of: date, number: int, first: int, count: int
+) -> None:
     people = make_people(p, where, seed, as_of, number, first, count)
     none = np.zeros(0, np.int64)
     who = make_identities(p, where, people, {"channel": none, "organisation": none, "person": none}, seed)
     who.frame.write_parquet(folder / f"rows-{number:03}.parquet")
     labels = who.frame.select("source", "source_id").with_columns(
-        pl.Series("person", who.person + first), pl.Series("duplicate", who.duplicate_of >= 0), pl.Series("errors", who.errors)
+        pl.Series("person", who.person + first),
+        pl.Series("duplicate", who.duplicate_of >= 0),
+        pl.Series("errors", who.errors),
     )
     labels.write_parquet(folder / f"labels-{number:03}.parquet")

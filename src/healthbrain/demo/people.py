@@ -84,16 +84,27 @@ def make_people(p: Parameters, county: County, seed: int, as_of: date, block: in
     smoker = rng.random(n) < np.where(sex == 1, p("smoking.male"), p("smoking.female")) * (age >= 18)
     metabolic = rng.standard_normal(n)
     return People(
-        block, today, np.arange(first, first + n), sex, birth, ymd, age, village, mother,
-        _deaths(p, rng, age, today), smoker,
+        block,
+        today,
+        np.arange(first, first + n),
+        sex,
+        birth,
+        ymd,
+        age,
+        village,
+        mother,
+        _deaths(p, rng, age, today),
+        smoker,
         np.where(sex == 1, rng.normal(169.5, 6.2, n), rng.normal(157.5, 5.6, n)) - np.clip(age - 55, 0, 40) * 0.12,
         np.clip(23.6 + 1.5 * metabolic + rng.normal(0, 2.6, n), 15.5, 40.0),
-        rng.standard_normal(n), metabolic,
-        names.surnames(surname), names.given(first_char) + names.given(second_char),
+        rng.standard_normal(n),
+        metabolic,
+        names.surnames(surname),
+        names.given(first_char) + names.given(second_char),
         id_numbers(p("county.id_prefixes"), block, birth, ymd, sex),
         _phones(p, rng, n).gather(phone_owner),
         _addresses(p, county, village, house),
-    )  # fmt: skip
+    )
 
 
 def _births(p: Parameters, rng: np.random.Generator, today: int, n: int) -> np.ndarray:
@@ -106,13 +117,22 @@ def _births(p: Parameters, rng: np.random.Generator, today: int, n: int) -> np.n
     return (today - (start[group] + within * width[group]) * 365.2425).astype(np.int32)
 
 
-def _parents(rng: np.random.Generator, sex: np.ndarray, age: np.ndarray, village: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _parents(
+    rng: np.random.Generator, sex: np.ndarray, age: np.ndarray, village: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """For people under 18: a woman of the same village 21–36 years older, and a man near her age."""
     none = np.full(len(sex), -1)
     child = np.flatnonzero(age < 18)
     wanted = age[child] + rng.integers(21, 37, len(child))
-    mother = _nearest(village * 256 + age, np.flatnonzero((sex == 2) & (age >= 20) & (age < 56)), village[child] * 256 + wanted, rng)
-    father = _nearest(village * 256 + age, np.flatnonzero((sex == 1) & (age >= 20) & (age < 62)), village[child] * 256 + wanted + 2, rng)
+    mother = _nearest(
+        village * 256 + age, np.flatnonzero((sex == 2) & (age >= 20) & (age < 56)), village[child] * 256 + wanted, rng
+    )
+    father = _nearest(
+        village * 256 + age,
+        np.flatnonzero((sex == 1) & (age >= 20) & (age < 62)),
+        village[child] * 256 + wanted + 2,
+        rng,
+    )
     mothers, fathers = none.copy(), none.copy()
     ok = (mother >= 0) & (village[mother] == village[child]) & (age[mother] - age[child] >= 18)
     mothers[child[ok]] = mother[ok]

@@ -18,10 +18,14 @@ from healthbrain.demo.streams import stream
 def write_register(folder: Path, county: County, signed: pl.DataFrame) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
-        "organisations": county.organisations, "places": county.places, "teams": county.teams, "sources": county.sources, "contracts": signed,
-    }  # fmt: skip
+        "organisations": county.organisations,
+        "places": county.places,
+        "teams": county.teams,
+        "sources": county.sources,
+        "contracts": signed,
+    }
     for name, frame in tables.items():
-        frame.write_csv(folder / f"{name}.csv")
+        frame.with_columns(pl.col(pl.String).replace("", None)).write_csv(folder / f"{name}.csv")
 
 
 def contracts(p: Parameters, county: County, block: Block, who: Identities, seed: int, as_of: date) -> pl.DataFrame:
@@ -34,12 +38,16 @@ def contracts(p: Parameters, county: County, block: Block, who: Identities, seed
     person = who.person[rows]
     township = county.village_township[people.village[person]]
     pick = rng.random(len(rows))
-    team = np.array([t[int(u * len(t))] for t, u in zip((county.township_teams[t] for t in township), pick, strict=True)], np.int64)
+    team = np.array(
+        [t[int(u * len(t))] for t, u in zip((county.township_teams[t] for t in township), pick, strict=True)], np.int64
+    )
     year = as_of.year
-    return pl.DataFrame({
-        "source": who.frame["source"].gather(rows),
-        "source_id": who.frame["source_id"].gather(rows),
-        "team_code": county.teams["code"].gather(team),
-        "starts": pl.repeat(f"{year}-01-01", len(rows), eager=True),
-        "ends": pl.repeat(f"{year}-12-31", len(rows), eager=True),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "source": who.frame["source"].gather(rows),
+            "source_id": who.frame["source_id"].gather(rows),
+            "team_code": county.teams["code"].gather(team),
+            "starts": pl.repeat(f"{year}-01-01", len(rows), eager=True),
+            "ends": pl.repeat(f"{year}-12-31", len(rows), eager=True),
+        }
+    )

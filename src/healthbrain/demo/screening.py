@@ -25,11 +25,15 @@ def at_least(block: int, chosen: np.ndarray, eligible: np.ndarray, least: int = 
     return chosen
 
 
-def tell_colorectal(p: Parameters, county: County, people: People, health: Health, story: Story, seed: int) -> dict[str, np.ndarray]:
+def tell_colorectal(
+    p: Parameters, county: County, people: People, health: Health, story: Story, seed: int
+) -> dict[str, np.ndarray]:
     """Questionnaire and one or two FITs a week apart; high-risk people have a colonoscopy, or wait for one."""
     rng, n = stream(seed, "colorectal", people.block), len(people)
     low, high = p("colorectal.ages")
-    target = (people.age >= low) & (people.age <= high) & (people.died > people.as_of) & ~health.known["colorectal-cancer"]
+    target = (
+        (people.age >= low) & (people.age <= high) & (people.died > people.as_of) & ~health.known["colorectal-cancer"]
+    )
     screened = target & (rng.random(n) < p("colorectal.screened"))
     fit = screened & (rng.random(n) < p("colorectal.fit_positive"))
     asked = screened & (rng.random(n) < p("colorectal.questionnaire_positive"))
@@ -54,13 +58,24 @@ def tell_colorectal(p: Parameters, county: County, people: People, health: Healt
     state = np.full(n, -1, np.int8)
     state[screened] = 0
     state[risky], state[goes], state[cancer] = 2, 1, 3
-    return {"colorectal": state, "fit": np.where(screened, fit, -1).astype(np.int8), "questionnaire": np.where(screened, asked, -1).astype(np.int8)}
+    return {
+        "colorectal": state,
+        "fit": np.where(screened, fit, -1).astype(np.int8),
+        "questionnaire": np.where(screened, asked, -1).astype(np.int8),
+    }
 
 
 def _colonoscopies(
-    p: Parameters, county: County, people: People, story: Story, rng: np.random.Generator,
-    who: np.ndarray, day: np.ndarray, goes: np.ndarray, cancer: np.ndarray,
-) -> None:  # fmt: skip
+    p: Parameters,
+    county: County,
+    people: People,
+    story: Story,
+    rng: np.random.Generator,
+    who: np.ndarray,
+    day: np.ndarray,
+    goes: np.ndarray,
+    cancer: np.ndarray,
+) -> None:
     """At the county hospital two to eight weeks after the screening; those whose date lies ahead have not been yet."""
     mine = goes[who]
     who, day = who[mine], day[mine] + rng.integers(14, 56, int(mine.sum()))
@@ -85,7 +100,9 @@ def copd_score(people: People, rng: np.random.Generator) -> np.ndarray:
     return age + packs + bmi + cough + breath + (rng.random(len(people)) < 0.12) + 3 * (rng.random(len(people)) < 0.08)
 
 
-def tell_copd_screening(p: Parameters, county: County, people: People, health: Health, story: Story, seed: int) -> dict[str, np.ndarray]:
+def tell_copd_screening(
+    p: Parameters, county: County, people: People, health: Health, story: Story, seed: int
+) -> dict[str, np.ndarray]:
     rng, n = stream(seed, "copd-screening", people.block), len(people)
     score = copd_score(people, rng)
     target = (people.age >= 40) & (people.died > people.as_of) & ~health.known["copd"]
@@ -103,7 +120,9 @@ def tell_copd_screening(p: Parameters, county: County, people: People, health: H
     who, day = who[mine], np.minimum(day[mine] + rng.integers(3, 30, int(mine.sum())), people.as_of - 1)
     visit = story.visit(who, day, county.village_centre[people.village[who]], channel=PH, type="spirometry", rng=rng)
     story.do(visit, SPIROMETRY)
-    ratio = np.where(health.has["copd"][who], rng.normal(60, 6, len(who)).clip(35, 69), rng.normal(79, 4, len(who)).clip(70, 92))
+    ratio = np.where(
+        health.has["copd"][who], rng.normal(60, 6, len(who)).clip(35, 69), rng.normal(79, 4, len(who)).clip(70, 92)
+    )
     story.observe(visit, FEV1, ratio, decimals=1, keep=True)
     state = np.full(n, -1, np.int8)
     state[screened] = 0

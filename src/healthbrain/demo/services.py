@@ -9,8 +9,22 @@ from healthbrain.demo.geography import County
 from healthbrain.demo.parameters import Parameters
 from healthbrain.demo.people import People
 from healthbrain.demo.story import (
-    BMI, DBP, FPG, HB, HBA1C, HEIGHT, PH, PULSE, SBP, TC, WAIST, WEIGHT, Story, assign, repeat,
-)  # fmt: skip
+    BMI,
+    DBP,
+    FPG,
+    HB,
+    HBA1C,
+    HEIGHT,
+    PH,
+    PULSE,
+    SBP,
+    TC,
+    WAIST,
+    WEIGHT,
+    Story,
+    assign,
+    repeat,
+)
 from healthbrain.demo.streams import stream
 
 # Length (cm) and weight (kg) at the ages of the schedule, boys; about the median of WS/T 423-2022. Girls are 1–4 % less.
@@ -21,13 +35,23 @@ YEAR = 365
 
 
 def tell_examinations(
-    p: Parameters, county: County, people: People, health: Health, story: Story, seed: int, states: dict[str, np.ndarray]
+    p: Parameters,
+    county: County,
+    people: People,
+    health: Health,
+    story: Story,
+    seed: int,
+    states: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     rng = stream(seed, "examinations", people.block)
     year_start = _year_start(people.as_of)
     passed = (people.as_of - year_start) / YEAR
     this_year = p("elderly.attendance") * passed
-    shares = {"examined": this_year, "not-yet": max(1 - this_year - p("elderly.never"), 0.02), "never": p("elderly.never")}
+    shares = {
+        "examined": this_year,
+        "not-yet": max(1 - this_year - p("elderly.never"), 0.02),
+        "never": p("elderly.never"),
+    }
     elderly = assign(rng, shares, (people.age >= 65) & (people.died > people.as_of), people.block)
     for back in range(int(p("chronic_visits.history_years"))):
         start = year_start - back * 365 - (back > 2)
@@ -47,9 +71,17 @@ def _year_start(as_of: int) -> int:
 
 
 def _examine(
-    p: Parameters, county: County, people: People, health: Health, story: Story, rng: np.random.Generator,
-    who: np.ndarray, day: np.ndarray, *, full: bool,
-) -> None:  # fmt: skip
+    p: Parameters,
+    county: County,
+    people: People,
+    health: Health,
+    story: Story,
+    rng: np.random.Generator,
+    who: np.ndarray,
+    day: np.ndarray,
+    *,
+    full: bool,
+) -> None:
     """A yearly examination at the centre; readings agree with what the person truly has."""
     n = len(who)
     visit = story.visit(who, day, county.village_centre[people.village[who]], channel=PH, type="health-check", rng=rng)
@@ -67,14 +99,30 @@ def _examine(
     diabetic = health.has["type-2-diabetes"][who]
     story.observe(visit, PULSE, rng.normal(74, 8, n).clip(50, 110))
     story.observe(visit, BMI, weight / (height / 100) ** 2, decimals=1)
-    story.observe(visit, FPG, np.where(diabetic, rng.normal(7.6, 1.3, n).clip(5.2, 16), rng.normal(5.3, 0.45, n).clip(4, 6.9)), decimals=1)
+    story.observe(
+        visit,
+        FPG,
+        np.where(diabetic, rng.normal(7.6, 1.3, n).clip(5.2, 16), rng.normal(5.3, 0.45, n).clip(4, 6.9)),
+        decimals=1,
+    )
     story.observe(visit, TC, rng.normal(4.9, 0.9, n).clip(2.5, 9), decimals=2)
     some = rng.random(n) < 0.3
-    story.observe(visit[some], HBA1C, np.where(diabetic[some], rng.normal(7.2, 0.9, some.sum()), rng.normal(5.5, 0.3, some.sum())), decimals=1)
+    story.observe(
+        visit[some],
+        HBA1C,
+        np.where(diabetic[some], rng.normal(7.2, 0.9, some.sum()), rng.normal(5.5, 0.3, some.sum())),
+        decimals=1,
+    )
 
 
 def _adult_readings(
-    p: Parameters, county: County, people: People, health: Health, story: Story, rng: np.random.Generator, states: dict[str, np.ndarray]
+    p: Parameters,
+    county: County,
+    people: People,
+    health: Health,
+    story: Story,
+    rng: np.random.Generator,
+    states: dict[str, np.ndarray],
 ) -> None:
     """Managed people's yearly examination; a pressure taken from the unmanaged; high ones three times without a diagnosis."""
     alive = people.died > people.as_of
@@ -91,13 +139,26 @@ def _adult_readings(
     three, nth = repeat(np.full(int(suspect.sum()), 3))
     person = np.flatnonzero(suspect)[three]
     station = county.village_station[people.village[person]]
-    visit = story.visit(person, people.as_of - 4 - nth * 9 - rng.integers(0, 5, len(nth)), station, channel=PH, type="outpatient", rng=rng)
+    visit = story.visit(
+        person,
+        people.as_of - 4 - nth * 9 - rng.integers(0, 5, len(nth)),
+        station,
+        channel=PH,
+        type="outpatient",
+        rng=rng,
+    )
     story.observe(visit, SBP, rng.normal(154, 8, len(nth)).clip(142, 176), keep=True)
     story.observe(visit, DBP, rng.normal(93, 5, len(nth)).clip(78, 107), keep=True)
 
 
 def _pressure_of_unmanaged(
-    p: Parameters, county: County, people: People, health: Health, story: Story, rng: np.random.Generator, pool: np.ndarray
+    p: Parameters,
+    county: County,
+    people: People,
+    health: Health,
+    story: Story,
+    rng: np.random.Generator,
+    pool: np.ndarray,
 ) -> None:
     who = np.tile(pool, 3)
     year = np.repeat(np.arange(3), len(pool))
@@ -110,7 +171,11 @@ def _pressure_of_unmanaged(
     u = rng.random(n)
     high = health.has["hypertension"][who] & (u < 0.5)
     border = ~high & (u > 1 - p("adults.high_normal"))
-    sbp = np.where(high, rng.normal(148, 7, n).clip(141, 176), np.where(border, rng.integers(130, 139, n), rng.normal(118, 7, n).clip(92, 129)))
+    sbp = np.where(
+        high,
+        rng.normal(148, 7, n).clip(141, 176),
+        np.where(border, rng.integers(130, 139, n), rng.normal(118, 7, n).clip(92, 129)),
+    )
     story.observe(visit, SBP, sbp)
     story.observe(visit, DBP, np.where(high, rng.normal(90, 7, n).clip(68, 106), rng.normal(75, 5, n).clip(54, 84)))
     story.observe(visit, PULSE, rng.normal(74, 8, n).clip(50, 108))
@@ -136,14 +201,20 @@ def tell_children(p: Parameters, county: County, people: People, story: Story, s
     comes = past & (rng.random(len(row)) < 0.95) & (kind != 3)
     comes &= ~((kind == 1) & (nth >= last[row] - 0))
     comes &= ~((kind == 2) & (nth < last[row]))
-    comes &= (day > people.as_of - 3 * YEAR)
+    comes &= day > people.as_of - 3 * YEAR
     _child_visits(county, people, story, rng, person[comes], nth[comes], day[comes])
     _vaccinate(p, county, people, story, rng, who[pattern[who] != 3])
     return {"children": pattern}
 
 
 def _child_visits(
-    county: County, people: People, story: Story, rng: np.random.Generator, person: np.ndarray, nth: np.ndarray, day: np.ndarray
+    county: County,
+    people: People,
+    story: Story,
+    rng: np.random.Generator,
+    person: np.ndarray,
+    nth: np.ndarray,
+    day: np.ndarray,
 ) -> None:
     centre = county.village_centre[people.village[person]]
     for newborn in (True, False):
@@ -159,7 +230,9 @@ def _child_visits(
         story.observe(visit[blood], HB, rng.normal(121, 9, int(blood.sum())).clip(82, 150))
 
 
-def _vaccinate(p: Parameters, county: County, people: People, story: Story, rng: np.random.Generator, who: np.ndarray) -> None:
+def _vaccinate(
+    p: Parameters, county: County, people: People, story: Story, rng: np.random.Generator, who: np.ndarray
+) -> None:
     plan = p("children.vaccines")
     vaccine = np.array([v for v, _ in plan], object)
     dose = np.array([sum(1 for v, _ in plan[: i + 1] if v == plan[i][0]) for i in range(len(plan))])
@@ -173,5 +246,7 @@ def _vaccinate(p: Parameters, county: County, people: People, story: Story, rng:
     story.immunize(visit, vaccine[nth], dose[nth])
     old = np.flatnonzero((people.age >= 70) & (rng.random(len(people)) < p("influenza.elderly")))
     centre = county.village_centre[people.village[old]]
-    visit = story.visit(old, people.as_of - rng.integers(5, 300, len(old)), centre, channel=PH, type="vaccination", rng=rng, shown=False)
+    visit = story.visit(
+        old, people.as_of - rng.integers(5, 300, len(old)), centre, channel=PH, type="vaccination", rng=rng, shown=False
+    )
     story.immunize(visit, np.full(len(old), "Influenza", object), np.ones(len(old), np.int16))

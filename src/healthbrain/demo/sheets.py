@@ -24,9 +24,13 @@ TEMPLATES = {
     "procedures": ["source", "source_id", "code", "performed", "organisation"],
 }
 TABLE_OF = {
-    "observations": "observations", "conditions": "conditions", "medications": "medications",
-    "immunizations": "immunizations", "procedures": "procedures", "encounters": "visits",
-}  # fmt: skip
+    "observations": "observations",
+    "conditions": "conditions",
+    "medications": "medications",
+    "immunizations": "immunizations",
+    "procedures": "procedures",
+    "encounters": "visits",
+}
 PER_BLOCK = 10_000_000  # more rows than a block ever has: numbers of visits and rows are unique in the county
 MINUTE = "%Y-%m-%dT%H:%M:%S"
 
@@ -57,28 +61,38 @@ def make_sheets(county: County, block: Block, who: Identities, dirt: Dirt) -> Sh
 
 
 def _head(
-    county: County, visits: dict[str, np.ndarray], who: Identities, dirt: Dirt, number: np.ndarray, rows: np.ndarray,
-    repeated: np.ndarray, offset: int,
-) -> pl.DataFrame:  # fmt: skip
+    county: County,
+    visits: dict[str, np.ndarray],
+    who: Identities,
+    dirt: Dirt,
+    number: np.ndarray,
+    rows: np.ndarray,
+    repeated: np.ndarray,
+    offset: int,
+) -> pl.DataFrame:
     identity = who.of_visit[number]
     at = visits["at"][number]
-    return pl.DataFrame({
-        "visit": number + offset,
-        "row": rows + offset,
-        "identity": identity,
-        "source_row": who.source[identity],
-        "source": who.frame["source"].gather(identity),
-        "source_id": who.frame["source_id"].gather(identity),
-        "organisation": county.organisations["code"].gather(visits["organisation"][number].astype(np.int64)),
-        "at": at,
-        "moment": moments(at).dt.to_string(MINUTE),
-        "minutes": visits["minutes"][number],
-        "late": dirt.late_days[number],
-        "repeated": repeated[rows],
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "visit": number + offset,
+            "row": rows + offset,
+            "identity": identity,
+            "source_row": who.source[identity],
+            "source": who.frame["source"].gather(identity),
+            "source_id": who.frame["source_id"].gather(identity),
+            "organisation": county.organisations["code"].gather(visits["organisation"][number].astype(np.int64)),
+            "at": at,
+            "moment": moments(at).dt.to_string(MINUTE),
+            "minutes": visits["minutes"][number],
+            "late": dirt.late_days[number],
+            "repeated": repeated[rows],
+        }
+    )
 
 
-def _columns(template: str, columns: dict[str, np.ndarray], dirt: Dirt, rows: np.ndarray, head: pl.DataFrame) -> list[pl.Series]:
+def _columns(
+    template: str, columns: dict[str, np.ndarray], dirt: Dirt, rows: np.ndarray, head: pl.DataFrame
+) -> list[pl.Series]:
     def take(name: str, words: tuple[str, ...] | list[str]) -> pl.Series:
         return pl.Series(words, dtype=pl.String).gather(columns[name][rows].astype(np.int64))
 
@@ -90,27 +104,40 @@ def _columns(template: str, columns: dict[str, np.ndarray], dirt: Dirt, rows: np
             value = whole.zip_with((number == number.round(0)).fill_null(False), number.cast(pl.String))
             text = take("text", TEXTS)
             return [
-                take("code", CODES).alias("code"), when.alias("effective"), text.zip_with(text != "", value).alias("value"),
-                dirt.unit.gather(rows).alias("unit"), pl.Series("dirt", DIRT).gather(dirt.kind[rows].astype(np.int64)),
-            ]  # fmt: skip
+                take("code", CODES).alias("code"),
+                when.alias("effective"),
+                text.zip_with(text != "", value).alias("value"),
+                dirt.unit.gather(rows).alias("unit"),
+                pl.Series("dirt", DIRT).gather(dirt.kind[rows].astype(np.int64)),
+            ]
         case "encounters":
             end = moments(head["at"].to_numpy() + head["minutes"].to_numpy())
             return [
-                take("cls", CLASSES).alias("class"), take("type", TYPES).alias("type"),
-                when.alias("start"), end.dt.to_string(MINUTE).alias("end"),
-            ]  # fmt: skip
+                take("cls", CLASSES).alias("class"),
+                take("type", TYPES).alias("type"),
+                when.alias("start"),
+                end.dt.to_string(MINUTE).alias("end"),
+            ]
         case "conditions":
             return [pl.Series("code", columns["code"][rows].astype(str)), when.str.slice(0, 10).alias("onset")]
         case "medications":
             end = moments(head["at"].to_numpy() + columns["days"][rows].astype(np.int64) * DAY)
             code, name, dose = (take("drug", [d[i] for d in DRUGS]) for i in range(3))
             day = when.str.slice(0, 10)
-            return [code.alias("code"), name.alias("name"), day.alias("start"), end.dt.to_string("%Y-%m-%d").alias("end"), dose.alias("dose")]
+            return [
+                code.alias("code"),
+                name.alias("name"),
+                day.alias("start"),
+                end.dt.to_string("%Y-%m-%d").alias("end"),
+                dose.alias("dose"),
+            ]
         case "immunizations":
             lot = "L" + pl.Series(columns["visit"][rows] % 97 + 202600).cast(pl.String)
             dose = pl.Series(columns["dose"][rows]).cast(pl.String)
             return [
-                pl.Series("code", columns["vaccine"][rows].astype(str)), when.str.slice(0, 10).alias("occurrence"),
-                dose.alias("dose_number"), lot.alias("lot"),
-            ]  # fmt: skip
+                pl.Series("code", columns["vaccine"][rows].astype(str)),
+                when.str.slice(0, 10).alias("occurrence"),
+                dose.alias("dose_number"),
+                lot.alias("lot"),
+            ]
     return [pl.Series("code", columns["code"][rows].astype(str)), when.str.slice(0, 10).alias("performed")]

@@ -10,19 +10,63 @@ PH, CENTRE, HIS, LIS, IPD = range(5)  # which kind of system recorded a visit
 CHANNELS = ("PH", "centre", "HIS", "LIS", "IPD")
 CLASSES = ("AMB", "HH", "IMP", "EMER", "VR", "PHONE")
 TYPES = (
-    "follow-up", "health-check", "outpatient", "newborn-visit", "child-visit", "screening", "colonoscopy", "spirometry",
-    "vaccination", "inpatient", "emergency", "laboratory", "registration",
-)  # fmt: skip
+    "follow-up",
+    "health-check",
+    "outpatient",
+    "newborn-visit",
+    "child-visit",
+    "screening",
+    "colonoscopy",
+    "spirometry",
+    "vaccination",
+    "inpatient",
+    "emergency",
+    "laboratory",
+    "registration",
+)
 CLASS, TYPE = {c: i for i, c in enumerate(CLASSES)}, {t: i for i, t in enumerate(TYPES)}
 CODES = (
-    "8480-6", "8462-4", "8867-4", "29463-7", "8302-2", "39156-5", "56086-2", "59408-5", "14771-0", "4548-4", "14647-2",
-    "19926-5", "29771-3", "718-7", "14682-9", "hb|copd-sq", "hb|crc-questionnaire",
-)  # fmt: skip
+    "8480-6",
+    "8462-4",
+    "8867-4",
+    "29463-7",
+    "8302-2",
+    "39156-5",
+    "56086-2",
+    "59408-5",
+    "14771-0",
+    "4548-4",
+    "14647-2",
+    "19926-5",
+    "29771-3",
+    "718-7",
+    "14682-9",
+    "hb|copd-sq",
+    "hb|crc-questionnaire",
+)
 UNITS = (
-    "mm[Hg]", "mm[Hg]", "/min", "kg", "cm", "kg/m2", "cm", "%", "mmol/L", "%", "mmol/L", "%", "", "g/L", "umol/L", "{score}", "",
-)  # fmt: skip
+    "mm[Hg]",
+    "mm[Hg]",
+    "/min",
+    "kg",
+    "cm",
+    "kg/m2",
+    "cm",
+    "%",
+    "mmol/L",
+    "%",
+    "mmol/L",
+    "%",
+    "",
+    "g/L",
+    "umol/L",
+    "{score}",
+    "",
+)
 CODE = {c: i for i, c in enumerate(CODES)}
-SBP, DBP, PULSE, WEIGHT, HEIGHT, BMI, WAIST, SPO2, FPG, HBA1C, TC, FEV1, FIT, HB, CREATININE, COPD_SQ, CRC_Q = range(len(CODES))
+SBP, DBP, PULSE, WEIGHT, HEIGHT, BMI, WAIST, SPO2, FPG, HBA1C, TC, FEV1, FIT, HB, CREATININE, COPD_SQ, CRC_Q = range(
+    len(CODES)
+)
 TEXTS = ("", "positive", "negative")
 DAY = 1440
 
@@ -54,9 +98,18 @@ class Story:
         self.medications, self.immunizations, self.procedures = Table(), Table(), Table()
 
     def visit(
-        self, person: np.ndarray, day: np.ndarray, organisation: np.ndarray | int, *,
-        channel: int, type: str, cls: str | np.ndarray = "AMB", rng: np.random.Generator, shown: bool = True, minutes: int = 20,
-    ) -> np.ndarray:  # fmt: skip
+        self,
+        person: np.ndarray,
+        day: np.ndarray,
+        organisation: np.ndarray | int,
+        *,
+        channel: int,
+        type: str,
+        cls: str | np.ndarray = "AMB",
+        rng: np.random.Generator,
+        shown: bool = True,
+        minutes: int = 20,
+    ) -> np.ndarray:
         """Records visits, returns their numbers. Hours 8–17, whole five minutes."""
         n = len(person)
         at = day.astype(np.int64) * DAY + 480 + rng.integers(0, 108, n) * 5
@@ -74,20 +127,28 @@ class Story:
         self.count += n
         return ids
 
-    def observe(self, visit: np.ndarray, code: int, value: np.ndarray, *, decimals: int = 0, keep: np.ndarray | bool = False) -> None:
+    def observe(
+        self, visit: np.ndarray, code: int, value: np.ndarray, *, decimals: int = 0, keep: np.ndarray | bool = False
+    ) -> None:
         """A number in the code's canonical unit. `keep`: planted dirt leaves it alone, a scenario hangs on it."""
         n = len(visit)
         self.observations.add(
-            visit=visit, code=full(n, code, np.int8), value=np.round(value.astype(np.float64), decimals),
-            text=full(n, 0, np.int8), keep=np.broadcast_to(np.asarray(keep, np.bool_), n),
-        )  # fmt: skip
+            visit=visit,
+            code=full(n, code, np.int8),
+            value=np.round(value.astype(np.float64), decimals),
+            text=full(n, 0, np.int8),
+            keep=np.broadcast_to(np.asarray(keep, np.bool_), n),
+        )
 
     def answer(self, visit: np.ndarray, code: int, positive: np.ndarray) -> None:
         n = len(visit)
         self.observations.add(
-            visit=visit, code=full(n, code, np.int8), value=np.full(n, np.nan),
-            text=np.where(positive, 1, 2).astype(np.int8), keep=full(n, True, np.bool_),
-        )  # fmt: skip
+            visit=visit,
+            code=full(n, code, np.int8),
+            value=np.full(n, np.nan),
+            text=np.where(positive, 1, 2).astype(np.int8),
+            keep=full(n, True, np.bool_),
+        )
 
     def diagnose(self, visit: np.ndarray, code: np.ndarray) -> None:
         self.conditions.add(visit=visit, code=code.astype(object))

@@ -20,7 +20,9 @@ def blocks(residents: int, size: int = BLOCK) -> list[tuple[int, int, int]]:
     return [(number, first, min(size, residents - first)) for number, first in enumerate(range(0, residents, size))]
 
 
-def over_blocks[T](work: Callable[[int, int, int], T], parts: Sequence[tuple[int, int, int]], workers: int) -> Iterator[T]:
+def over_blocks[T](
+    work: Callable[[int, int, int], T], parts: Sequence[tuple[int, int, int]], workers: int
+) -> Iterator[T]:
     """Run `work(number, first, count)` for each block, results in block order.
 
     Threads, not processes: numpy and polars leave the interpreter lock while they compute, and a caller inside

@@ -29,7 +29,14 @@ SCENARIOS = {
 
 
 def write_truth(
-    folder: Path, county: County, number: int, block: Block, who: Identities, dirt: Dirt, sheets: Sheets, bad: list[dict[str, object]]
+    folder: Path,
+    county: County,
+    number: int,
+    block: Block,
+    who: Identities,
+    dirt: Dirt,
+    sheets: Sheets,
+    bad: list[dict[str, object]],
 ) -> None:
     """Each table in its folder, one file a block: `truth/people/000.parquet`, …"""
     first = int(block.people.person[0])
@@ -39,12 +46,19 @@ def write_truth(
         "scenarios": _scenarios(block),
         "identities": _identities(first, who),
         "duplicates": _duplicates(first, who),
-        "dirty_values": sheets.frames["observations"].filter(pl.col("dirt") != "").select("source", "source_id", "code", "effective", "value", "unit", "dirt"),
+        "dirty_values": sheets.frames["observations"]
+        .filter(pl.col("dirt") != "")
+        .select("source", "source_id", "code", "effective", "value", "unit", "dirt"),
         "late": _late(sheets),
         "repeated": _repeated(sheets),
         "withheld": _withheld(county, block, who, dirt),
-        "bad_rows": pl.DataFrame(bad, schema={"source": pl.String, "file": pl.String, "line": pl.Int64, "kind": pl.String}),
+        "bad_rows": pl.DataFrame(
+            bad, schema={"source": pl.String, "file": pl.String, "line": pl.Int64, "kind": pl.String}
+        ),
         "use": _use(block),
+        "sent": pl.DataFrame(
+            {"table": list(sheets.frames), "rows": [frame.height for frame in sheets.frames.values()]}
+        ),
     }
     for name, frame in tables.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -53,21 +67,23 @@ def write_truth(
 
 def _people(county: County, block: Block) -> pl.DataFrame:
     q = block.people
-    return pl.DataFrame({
-        "person": q.person,
-        "name": q.name,
-        "surname": q.surname,
-        "sex": q.sex,
-        "birth_date": pl.Series(q.birth).cast(pl.Date),
-        "age": q.age,
-        "id_number": q.id_number,
-        "phone": q.phone,
-        "address": q.address,
-        "division_code": pl.Series(county.village_codes).gather(q.village),
-        "mother": np.where(q.mother >= 0, q.mother + q.person[0], -1),
-        "died": pl.select(pl.when(pl.Series(q.died) <= q.as_of).then(pl.Series(q.died)).cast(pl.Date)).to_series(),
-        "smoker": q.smoker,
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "person": q.person,
+            "name": q.name,
+            "surname": q.surname,
+            "sex": q.sex,
+            "birth_date": pl.Series(q.birth).cast(pl.Date),
+            "age": q.age,
+            "id_number": q.id_number,
+            "phone": q.phone,
+            "address": q.address,
+            "division_code": pl.Series(county.village_codes).gather(q.village),
+            "mother": np.where(q.mother >= 0, q.mother + q.person[0], -1),
+            "died": pl.select(pl.when(pl.Series(q.died) <= q.as_of).then(pl.Series(q.died)).cast(pl.Date)).to_series(),
+            "smoker": q.smoker,
+        }
+    )
 
 
 def _diseases(block: Block) -> pl.DataFrame:
@@ -76,10 +92,17 @@ def _diseases(block: Block) -> pl.DataFrame:
     for name, has in health.has.items():
         who = np.flatnonzero(has)
         managed = health.managed.get(name, np.zeros(len(q), bool))
-        parts.append(pl.DataFrame({
-            "person": q.person[who], "disease": pl.repeat(name, len(who), eager=True), "known": health.known[name][who], "managed": managed[who],
-            "since": pl.Series(health.since[name][who]).cast(pl.Date),
-        }))  # fmt: skip
+        parts.append(
+            pl.DataFrame(
+                {
+                    "person": q.person[who],
+                    "disease": pl.repeat(name, len(who), eager=True),
+                    "known": health.known[name][who],
+                    "managed": managed[who],
+                    "since": pl.Series(health.since[name][who]).cast(pl.Date),
+                }
+            )
+        )
     return pl.concat(parts)
 
 
@@ -89,13 +112,23 @@ def _scenarios(block: Block) -> pl.DataFrame:
         state = block.states[name]
         who = np.flatnonzero(state >= 0)
         labels = pl.Series(words, dtype=pl.String).gather(state[who].astype(np.int64))
-        parts.append(pl.DataFrame({"person": block.people.person[who], "programme": pl.repeat(name, len(who), eager=True), "scenario": labels}))
+        parts.append(
+            pl.DataFrame(
+                {
+                    "person": block.people.person[who],
+                    "programme": pl.repeat(name, len(who), eager=True),
+                    "scenario": labels,
+                }
+            )
+        )
     return pl.concat(parts)
 
 
 def _identities(first: int, who: Identities) -> pl.DataFrame:
     duplicate = pl.Series("duplicate", who.duplicate_of >= 0)
-    return who.frame.select("source", "source_id").with_columns(pl.Series("person", who.person + first), duplicate, pl.Series("errors", who.errors))
+    return who.frame.select("source", "source_id").with_columns(
+        pl.Series("person", who.person + first), duplicate, pl.Series("errors", who.errors)
+    )
 
 
 def _duplicates(first: int, who: Identities) -> pl.DataFrame:
@@ -130,12 +163,14 @@ def _withheld(county: County, block: Block, who: Identities, dirt: Dirt) -> pl.D
     rows = np.r_[silent, unconnected]
     reason = ["silent"] * len(silent) + ["not-connected"] * len(unconnected)
     visits = block.visits
-    return pl.DataFrame({
-        "person": block.people.person[visits["person"][rows]],
-        "organisation": pl.Series(county.codes).gather(visits["organisation"][rows].astype(np.int64)),
-        "at": pl.Series(visits["at"][rows] * 60_000_000).cast(pl.Datetime("us")),
-        "reason": pl.Series(reason, dtype=pl.String),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "person": block.people.person[visits["person"][rows]],
+            "organisation": pl.Series(county.codes).gather(visits["organisation"][rows].astype(np.int64)),
+            "at": pl.Series(visits["at"][rows] * 60_000_000).cast(pl.Datetime("us")),
+            "reason": pl.Series(reason, dtype=pl.String),
+        }
+    )
 
 
 def _use(block: Block) -> pl.DataFrame:
