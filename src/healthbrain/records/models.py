@@ -31,6 +31,7 @@ class Batch(models.Model):
     rejected = models.BigIntegerField(default=0)
     waiting = models.BigIntegerField(default=0)
     by_type = models.JSONField(default=dict)
+    notes = models.JSONField(default=list)  # what was odd yet taken, the first 200: [row, field, words]
     position = models.BigIntegerField(default=0)  # where to resume after a crash
     account_id = models.BigIntegerField(null=True)
     started = models.DateTimeField(auto_now_add=True)
@@ -104,7 +105,9 @@ class Event(models.Model):
     value = models.FloatField(null=True)  # in the canonical unit of the code
     unit = models.TextField(null=True)  # UCUM
     text = models.TextField(null=True)  # coded answer: positive, negative; clinical status; visit mode
-    flag = models.SmallIntegerField(default=0)  # 0 usable, 1 implausible (kept, never used by a rule), 2 entered in error
+    flag = models.SmallIntegerField(
+        default=0
+    )  # 0 usable, 1 implausible (kept, never used by a rule), 2 entered in error
     organisation = models.ForeignKey(Organisation, models.PROTECT, null=True, db_constraint=False, db_index=False)
     resource = models.UUIDField()  # Resource.key it came from
     batch_id = models.BigIntegerField(null=True)

@@ -1,0 +1,131 @@
+"""Batches: one for each file, message or call; what counts up in the transaction of each chunk."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from django.db import connection
+
+from healthbrain.kernel import db
+from healthbrain.kernel.errors import Conflict
+from healthbrain.records.copying import copy_frame
+from healthbrain.records.intake.prepared import Prepared, Reject
+from healthbrain.records.intake.report import KEPT
+from healthbrain.records.models import Batch
+
+RESUMABLE = (Batch.Status.RUNNING, Batch.Status.FAILED, Batch.Status.CANCELLED)
+
+
+def content_hash(path: Path) -> bytes:
+    """Hash of a file, read in pieces."""
+    found = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            found.update(block)
+    return found.digest()
+
+
+def claim(digest: bytes) -> None:
+    """Only one process reads one file at a time. Raises Conflict when another is at it."""
+    key = int.from_bytes(digest[:8], signed=True)
+    if not db.select("SELECT pg_try_advisory_lock(%s)", (key,))[0][0]:
+        raise Conflict("这个文件正在被另一个进程读取 Another process is reading this file", hint="等它结束 wait for it")
+
+
+def release(digest: bytes) -> None:
+    db.select("SELECT pg_advisory_unlock(%s)", (int.from_bytes(digest[:8], signed=True),))
+
+
+def begin(path: Path, form: str, digest: bytes, *, account_id: int | None, source_id: int | None) -> Batch:
+    """A new batch for the file, or the one a crash or a cancel left unfinished, to go on where it stopped."""
+    open_ones = Batch.objects.filter(content_hash=digest, name=path.name, status__in=RESUMABLE).order_by("-id")
+    if (left := open_ones.first()) is not None:
+        left.status = Batch.Status.RUNNING
+        left.save(update_fields=["status"])
+        return left
+    return Batch.objects.create(
+        name=path.name, format=form, content_hash=digest, account_id=account_id, source_id=source_id
+    )
+
+
+def create_many(files: list[tuple[str, str, bytes]], *, account_id: int | None, source_id: int | None) -> list[Batch]:
+    """Batches of many small files in one statement."""
+    made = [
+        Batch(name=name, format=form, content_hash=digest, account_id=account_id, source_id=source_id)
+        for name, form, digest in files
+    ]
+    return Batch.objects.bulk_create(made)
+
+
+def ends_of(ends: pl.DataFrame, batch_id: int) -> dict[str, int]:
+    """How many rows of a batch ended how."""
+    if ends.is_empty():
+        return {}
+    counted = ends.filter(pl.col("batch_id") == batch_id)["end"].value_counts()
+    return dict(zip(counted["end"], counted["count"], strict=True))
+
+
+def add_counts(batch: Batch, prepared: Prepared, ends: dict[str, int], *, done: bool, now: dt.datetime) -> None:
+    """Count a chunk into its batch and save it, with its rejects, in the transaction that stored it."""
+    rejected = len(prepared.rejects)
+    batch.rows_in += prepared.rows
+    batch.rejected += rejected
+    batch.waiting += ends.get("waiting", 0)
+    batch.stored += ends.get("stored", 0)
+    batch.duplicates += prepared.rows - rejected - ends.get("waiting", 0) - ends.get("stored", 0)
+    batch.by_type = dict(Counter(batch.by_type) + prepared.by_type)
+    batch.notes = (batch.notes + [[n.row, n.field, n.message] for n in prepared.notes])[:KEPT]
+    batch.position = prepared.position
+    if done:
+        batch.status, batch.finished = Batch.Status.DONE, now
+    if rejected:
+        _reject(batch.pk, prepared.rejects)
+
+
+def save(batches: list[Batch]) -> set[int]:
+    """Write the counts; ids of the batches somebody cancelled meanwhile (they stay cancelled)."""
+    fields = (
+        "rows_in",
+        "stored",
+        "duplicates",
+        "rejected",
+        "waiting",
+        "by_type",
+        "notes",
+        "position",
+        "finished",
+        "status",
+    )
+    if len(batches) == 1:
+        return _save_one(batches[0])
+    Batch.objects.bulk_update(batches, fields, batch_size=200)
+    return set()
+
+
+def _save_one(batch: Batch) -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT status FROM records_batch WHERE id = %s FOR UPDATE", (batch.pk,))
+        cancelled = cursor.fetchone()[0] == Batch.Status.CANCELLED
+    if cancelled and batch.status != Batch.Status.DONE:
+        batch.status = Batch.Status.CANCELLED
+    batch.save()
+    return {batch.pk} if batch.status == Batch.Status.CANCELLED else set()
+
+
+def _reject(batch_id: int, rejects: list[Reject]) -> None:
+    rows: dict[str, list[Any]] = {
+        "batch_id": [batch_id] * len(rejects),
+        "row": [r.row for r in rejects],
+        "field": [r.field for r in rejects],
+        "reason": [r.reason for r in rejects],
+        "message": [r.message for r in rejects],
+        "raw": [r.raw for r in rejects],
+    }
+    frame = pl.DataFrame(rows)
+    texts = pl.col("field", "message", "raw").str.replace_all("\x00", "", literal=True)
+    copy_frame("records_rejectedrow", frame.with_columns(texts))

@@ -1,0 +1,278 @@
+"""FHIR R4 resources → prepared rows: ids and references rewritten, checked, indexed, and told to the ledger.
+
+An id is a function of (source, type, what the source calls it), so a reference is rewritten without looking anything
+up and two files may come in any order. Over HTTP ids stay as the client gave them (`keep_ids`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+import polars as pl
+
+from healthbrain.kernel.ids import resource_key, stable_id
+from healthbrain.records.intake.patients import person_of
+from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, Note, Prepared, Reject, array_literal
+from healthbrain.records.rules import index, ledger, r4
+from healthbrain.records.rules.reasons import message
+
+DEEPEST = 60  # FHIR nests at most about 25 levels; a deeper one is an attack or a mistake
+RAW = 20_000  # characters of a rejected row we keep
+SUBJECTS = ("subject", "patient", "beneficiary", "for", "individual")
+UNPACKED = {"transaction", "batch", "collection", "searchset", "history", "transaction-response", "batch-response"}
+Resource = dict[str, Any]
+
+
+class TooDeep(Exception):
+    """A resource nested deeper than any FHIR resource is."""
+
+
+@dataclass(slots=True)
+class Naming:
+    """How one message's resources are called here."""
+
+    source: str
+    keep_ids: bool = False
+    whose: str | None = None  # every resource of the message is about this person of the source (HL7v2)
+    weak_patient: bool = False
+    urls: dict[str, str] = field(default_factory=dict)  # fullUrl → "Type/new id"
+    keys: dict[str, str] = field(default_factory=dict)  # fullUrl of a Patient → the source's own id
+    organisations: dict[str, str] = field(default_factory=dict)  # reference as sent → organisation code
+    known: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def new_id(self, kind: str, own: str) -> str:
+        if self.keep_ids:
+            return own
+        found = self.known.get((kind, own))
+        if found is None:
+            found = self.known[kind, own] = stable_id(self.source, kind, own)
+        return found
+
+    def reference(self, text: str) -> str | None:
+        """The reference as we store it; None when it points into this message and nothing is there."""
+        if text in self.urls:
+            return self.urls[text]
+        if text.startswith("urn:"):
+            return None
+        if text.startswith(("#", "http:", "https:")) or self.keep_ids:
+            return text
+        kind, _, rest = text.partition("/")
+        if rest:
+            own, _, version = rest.partition("/")
+            return f"{kind}/{self.new_id(kind, own)}" if kind.isalpha() else text
+        kind, _, query = text.partition("?")
+        own = _identifier_of_query(kind, query)
+        return f"{kind}/{self.new_id(kind, own)}" if own else text
+
+    def person(self, resource: Resource) -> str | None:
+        """The source's own id of the person a resource is about."""
+        if self.whose is not None:
+            return self.whose
+        for name in SUBJECTS:
+            reference = resource.get(name)
+            if isinstance(reference, dict):
+                return self._person(reference)
+        return None
+
+    def _person(self, reference: Resource) -> str | None:
+        text = reference.get("reference")
+        if not isinstance(text, str):
+            identifier = reference.get("identifier")
+            value = identifier.get("value") if isinstance(identifier, dict) else None
+            return value if isinstance(value, str) and reference.get("type") in {None, "Patient"} else None
+        if text in self.keys:
+            return self.keys[text]
+        if text.startswith("Patient?"):
+            return _identifier_of_query("Patient", text[8:])
+        head, found, own = text.rpartition("Patient/")
+        return own.partition("/")[0] if found and (not head or head.endswith("/")) else None
+
+
+def _identifier_of_query(kind: str, query: str) -> str | None:
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name == "identifier" and value:
+            return value.rpartition("|")[2] if kind == "Patient" else value
+    return None
+
+
+def own_id(resource: Resource) -> str:
+    """What the source calls this resource: its id, else its first identifier, else its content."""
+    if isinstance(resource.get("id"), str):
+        return str(resource["id"])
+    identifiers = resource.get("identifier")
+    first = identifiers[0] if isinstance(identifiers, list) and identifiers else identifiers
+    if isinstance(first, dict) and isinstance(first.get("value"), str):
+        if resource.get("resourceType") == "Patient":
+            return str(first["value"])
+        return f"{first.get('system') or ''}|{first['value']}"
+    try:
+        content = orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return "nested-too-deep"  # never stored: the check of depth rejects it
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def entries_of(bundle: Resource) -> list[tuple[str | None, Any]]:
+    """(fullUrl, resource) of each entry; what is no entry object comes out as it is, to be rejected with its number."""
+    entries = bundle.get("entry")
+    if not isinstance(entries, list):
+        return []
+    return [(e.get("fullUrl"), e.get("resource", e)) if isinstance(e, dict) else (None, e) for e in entries]
+
+
+class Builder:
+    """Collects the columns of one chunk, resource by resource."""
+
+    def __init__(self, as_of: dt.date) -> None:
+        self.as_of = as_of
+        self.resources: dict[str, list[Any]] = {name: [] for name in RESOURCES}
+        self.events: dict[str, list[Any]] = {name: [] for name in EVENTS}
+        self.persons: dict[str, list[Any]] = {name: [] for name in PERSONS}
+        self.rejects: list[Reject] = []
+        self.notes: list[Note] = []
+        self.by_type: Counter[str] = Counter()
+        self.rows = 0
+
+    def message(
+        self, entries: list[tuple[str | None, Any]], naming: Naming, first_row: int = 1, one_row: int = 0
+    ) -> None:
+        """Add the resources of one message. Rows are entry numbers from `first_row`, or all `one_row` (HL7v2)."""
+        _name(entries, naming)
+        for offset, (_, resource) in enumerate(entries):
+            self.add(resource, naming, one_row or first_row + offset, count=not one_row)
+
+    def add(self, resource: Any, naming: Naming, row: int, *, count: bool = True, raw: bytes | None = None) -> bool:
+        """Add one resource; False when it was rejected."""
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        if count:
+            self.rows += 1
+            self.by_type[kind if isinstance(kind, str) else "unknown"] += 1
+        if not isinstance(kind, str):
+            return self._reject(row, "resourceType", "not-a-resource", "", raw or resource)
+        issues = r4.check(resource)
+        if not r4.readable(issues):
+            worst = next(issue for issue in issues if issue.severity == "fatal")
+            return self._reject(row, worst.path, "resource-invalid", worst.text, raw or resource)
+        try:
+            self._take(resource, kind, naming, row)
+        except TooDeep:
+            return self._reject(row, "", "nesting-too-deep", "", raw or resource)
+        for issue in issues[:3]:
+            self.notes.append(Note(row, issue.path, issue.text))
+        return True
+
+    def _reject(self, row: int, path: str, reason: str, detail: str, raw: Any) -> bool:
+        if not isinstance(raw, bytes):
+            try:
+                raw = orjson.dumps(raw)
+            except (TypeError, ValueError):
+                raw = repr(type(raw)).encode()
+        self.rejects.append(Reject(row, path, reason, message(reason, detail), raw[:RAW].decode(errors="replace")))
+        return False
+
+    def _take(self, resource: Resource, kind: str, naming: Naming, row: int) -> None:
+        person = own_id(resource) if kind == "Patient" and not naming.whose else naming.person(resource)
+        identifier = naming.new_id(kind, own_id(resource))
+        happened = ledger.events(resource, naming.organisations, self.as_of) if person else []
+        patient = _patient_key(resource) if naming.keep_ids and not naming.whose and kind != "Patient" else None
+        at = ledger.date_of(resource)
+        found = person_of(resource) if kind == "Patient" else None
+        broken: list[str] = []
+        _rewrite(resource, naming, broken, 0)
+        for text in broken:
+            self.notes.append(Note(row, "reference", f"引用的资源不在本消息中：{text[:200]}"))
+        tail = tail_of(resource)
+        key = resource_key(kind, identifier).hex
+        digest = blake2b(tail, digest_size=16).hexdigest()
+        values = (None, row, key, kind, identifier, naming.source, person, patient, at, digest,
+                  array_literal(index.tokens(resource)), tail.decode(), naming.weak_patient and kind == "Patient")  # fmt: skip
+        for column, value in zip(self.resources.values(), values, strict=True):
+            column.append(value)
+        for event in happened:
+            for column, value in zip(self.events.values(), (key, digest, *event), strict=True):
+                column.append(value)
+        if found is not None:
+            for column, value in zip(self.persons.values(), (key, digest, naming.source, person, *found), strict=True):
+                column.append(value)
+
+    def prepared(self, position: int = 0) -> Prepared:
+        return Prepared(
+            pl.DataFrame(self.resources, schema=RESOURCES),
+            pl.DataFrame(self.events, schema=EVENTS),
+            pl.DataFrame(self.persons, schema=PERSONS),
+            self.rejects,
+            self.notes,
+            self.rows,
+            self.by_type,
+            position,
+        )
+
+
+def _patient_key(resource: Resource) -> str | None:
+    for name in SUBJECTS:
+        text = (resource.get(name) or {}).get("reference") if isinstance(resource.get(name), dict) else None
+        if isinstance(text, str) and text.startswith("Patient/"):
+            return resource_key("Patient", text[8:].partition("/")[0]).hex
+    return None
+
+
+def _name(entries: Iterable[tuple[str | None, Any]], naming: Naming) -> None:
+    """What each fullUrl of a message is called here, and which organisation stands behind a reference."""
+    for full_url, resource in entries:
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        if not isinstance(kind, str):
+            continue
+        own = own_id(resource)
+        if isinstance(full_url, str):
+            naming.urls.setdefault(full_url, f"{kind}/{naming.new_id(kind, own)}")
+            if kind == "Patient":
+                naming.keys[full_url] = own
+        if kind == "Organization":
+            code = _organisation_code(resource) or own
+            naming.organisations |= {name: code for name in (full_url, f"Organization/{own}") if isinstance(name, str)}
+        elif kind == "Encounter":
+            code = ledger.organisation_of(resource, naming.organisations)
+            if code:
+                naming.organisations |= {name: code for name in (full_url, f"Encounter/{own}") if isinstance(name, str)}
+
+
+def _organisation_code(resource: Resource) -> str | None:
+    identifiers = [
+        i for i in resource.get("identifier") or () if isinstance(i, dict) and isinstance(i.get("value"), str)
+    ]
+    ours = [i for i in identifiers if i.get("system") == ledger.ORGANISATION]
+    return (ours or identifiers)[0]["value"] if identifiers else None
+
+
+def _rewrite(node: Any, naming: Naming, broken: list[str], depth: int) -> None:
+    """Rewrite references in place."""
+    if depth > DEEPEST:
+        raise TooDeep
+    for child in node.values() if type(node) is dict else node:
+        if type(child) is dict:
+            text = child.get("reference")
+            if type(text) is str:
+                found = naming.reference(text)
+                if found is None:
+                    broken.append(text)
+                else:
+                    child["reference"] = found
+            _rewrite(child, naming, broken, depth + 1)
+        elif type(child) is list:
+            _rewrite(child, naming, broken, depth + 1)
+
+
+def tail_of(resource: Resource) -> bytes:
+    """The JSON text that follows `meta.lastUpdated`: the rest of meta, then the rest of the resource."""
+    meta = resource.get("meta")
+    kept = {k: v for k, v in meta.items() if k not in {"versionId", "lastUpdated"}} if isinstance(meta, dict) else {}
+    head = b"," + orjson.dumps(kept)[1:] if kept else b"}"
+    rest = {k: v for k, v in resource.items() if k not in {"resourceType", "id", "meta"}}
+    return head + (b"," + orjson.dumps(rest)[1:] if rest else b"}")

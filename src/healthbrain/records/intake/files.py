@@ -1,0 +1,53 @@
+"""Which files a folder holds, what each one is, and in which order they are read."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from healthbrain.records.rules.templates import by_file_name
+
+FORMATS = {".json": "fhir-bundle", ".ndjson": "fhir-ndjson", ".jsonl": "fhir-ndjson", ".hl7": "hl7v2", ".csv": "csv", ".txt": "unknown",
+           ".xlsx": "xlsx"}  # fmt: skip
+UNPACKED_LIMIT = 2 << 30  # a workbook may not unfold to more than 2 GiB
+RATIO_LIMIT = 150  # real workbooks shrink 5 to 40 times
+RATIO_MATTERS = 64 << 20
+
+
+class Refused(Exception):
+    """A whole file we do not read, with the reason code and what was found."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def collect(paths: Iterable[Path]) -> list[tuple[Path, str]]:
+    """(file, format) in reading order: persons first, then messages, then the other sheets, so that people precede events."""
+    found: dict[Path, str] = {}
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        found |= {file: FORMATS.get(file.suffix.lower(), "unknown") for file in inside}
+    return sorted(found.items(), key=lambda item: (_turn(*item), item[0]))
+
+
+def _turn(path: Path, form: str) -> int:
+    if form in {"csv", "xlsx"}:
+        template = by_file_name(path.name)
+        return 0 if template and template.name == "persons" else 2
+    return 1
+
+
+def check_zip(path: Path) -> None:
+    """Refuse a workbook that would unfold to something absurd, before anything unfolds it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise Refused("file-damaged", str(error)[:200]) from error
+    total = sum(entry.file_size for entry in entries)
+    packed = sum(entry.compress_size for entry in entries) or 1
+    if len(entries) > 10_000 or total > UNPACKED_LIMIT or (total > RATIO_MATTERS and total / packed > RATIO_LIMIT):
+        raise Refused("file-too-large", f"解压后 {total / 2**20:.0f} MB，压缩比 {total / packed:.0f}")

@@ -1,0 +1,254 @@
+"""FHIR JSON, NDJSON and HL7v2 files as chunks, and each chunk converted. Files of any size in bounded memory."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from healthbrain.records.intake.fhir import UNPACKED, Builder, Naming, entries_of
+from healthbrain.records.intake.files import Refused
+from healthbrain.records.intake.prepared import Note, Prepared, Reject
+from healthbrain.records.rules import hl7v2
+from healthbrain.records.rules.reasons import message
+
+DEFAULT_SOURCE = "fhir"  # a feed that does not say who it is
+WHOLE = 32 << 20  # a JSON file up to this size is read at once
+WINDOW = 8 << 20
+LONGEST_LINE = 64 << 20
+LINES = 4_000
+BLOCK = 4 << 20
+RAW = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChunk:
+    """A piece of a file: its bytes, the number of its first row, and where the file goes on after it."""
+
+    form: str  # ndjson, bundle, entries, hl7v2
+    data: Any
+    first_row: int
+    position: int
+    source: str | None
+    as_of: dt.date
+
+
+def convert(chunk: MessageChunk) -> Prepared:
+    """One chunk converted. Pure: may run in another process."""
+    return {"ndjson": _ndjson, "bundle": _bundle, "entries": _entries, "hl7v2": _hl7v2}[chunk.form](chunk)
+
+
+def _source_of(resource: Any, given: str | None) -> str:
+    if given:
+        return given
+    meta = resource.get("meta") if isinstance(resource, dict) else None
+    named = meta.get("source") if isinstance(meta, dict) else None
+    return named.partition("#")[0] if isinstance(named, str) and named else DEFAULT_SOURCE
+
+
+# --- NDJSON --------------------------------------------------------------------------------------------------------
+
+
+def read_ndjson(path: Path, source: str | None, as_of: dt.date, start: int = 0) -> Iterator[MessageChunk]:
+    """Lines in chunks; `start` = rows already taken."""
+    with path.open("rb") as file:
+        row, lines, size = 0, [], 0
+        while line := file.readline(LONGEST_LINE):
+            if not line.strip():
+                continue
+            row += 1
+            if row <= start:
+                continue
+            lines.append(line)
+            size += len(line)
+            if len(lines) == LINES or size > WINDOW:
+                yield MessageChunk("ndjson", lines, row - len(lines) + 1, row, source, as_of)
+                lines, size = [], 0
+        if lines:
+            yield MessageChunk("ndjson", lines, row - len(lines) + 1, row, source, as_of)
+
+
+def _ndjson(chunk: MessageChunk) -> Prepared:
+    builder = Builder(chunk.as_of)
+    namings: dict[str, Naming] = {}
+    for row, line in enumerate(chunk.data, chunk.first_row):
+        try:
+            resource = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            _unreadable(builder, row, line, error)
+            continue
+        source = _source_of(resource, chunk.source)
+        naming = namings.get(source) or namings.setdefault(source, Naming(source))
+        builder.add(resource, naming, row, raw=line)
+    return builder.prepared(chunk.position)
+
+
+def _unreadable(builder: Builder, row: int, raw: bytes, error: orjson.JSONDecodeError) -> None:
+    builder.rows += 1
+    builder.by_type["unknown"] += 1
+    reason = "nesting-too-deep" if "recursion" in error.msg.lower() or "depth" in error.msg.lower() else "json-invalid"
+    detail = f"第 {error.lineno} 行第 {error.colno} 个字符（字节位置约 {error.pos}）：{error.msg}"
+    builder.rejects.append(Reject(row, "", reason, message(reason, detail), raw[:RAW].decode(errors="replace")))
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def read_json(path: Path, source: str | None, as_of: dt.date, start: int = 0) -> Iterator[MessageChunk]:
+    """A small file whole; a large Bundle entry by entry through a window."""
+    if path.stat().st_size <= WHOLE:
+        data = path.read_bytes()
+        if data.strip() and not start:
+            yield MessageChunk("bundle", data, 1, 1, source, as_of)
+        return
+    row = 0
+    block: list[Any] = []
+    for entry in _stream_entries(path):
+        row += 1
+        if row <= start:
+            continue
+        block.append(entry)
+        if len(block) == LINES:
+            yield MessageChunk("entries", block, row - len(block) + 1, row, source, as_of)
+            block = []
+    if block:
+        yield MessageChunk("entries", block, row - len(block) + 1, row, source, as_of)
+
+
+def _bundle(chunk: MessageChunk) -> Prepared:
+    """A file with one Bundle (its entries are the rows) or one resource (one row)."""
+    builder = Builder(chunk.as_of)
+    try:
+        content = orjson.loads(chunk.data)
+    except orjson.JSONDecodeError as error:
+        _unreadable(builder, 1, chunk.data, error)
+        return builder.prepared(chunk.position)
+    if isinstance(content, dict) and content.get("resourceType") == "Bundle" and content.get("type") in UNPACKED:
+        _add_bundle(builder, content, chunk.source)
+    else:
+        resources = content if isinstance(content, list) else [content]  # some systems export a bare array
+        for row, resource in enumerate(resources, 1):
+            builder.add(resource, Naming(_source_of(resource, chunk.source)), row)
+    return builder.prepared(chunk.position)
+
+
+def _add_bundle(builder: Builder, bundle: dict[str, Any], given: str | None) -> None:
+    entries = entries_of(bundle)
+    source = _source_of(bundle, given)
+    if source == DEFAULT_SOURCE and entries:
+        source = _source_of(entries[0][1], given)
+    builder.message(entries, Naming(source))
+
+
+def _entries(chunk: MessageChunk) -> Prepared:
+    """Entries of a bundle too large for one piece: references to its other pieces are kept as they came."""
+    builder = Builder(chunk.as_of)
+    bundle = {"entry": chunk.data}
+    entries = entries_of(bundle)
+    builder.message(entries, Naming(_source_of(entries[0][1], chunk.source)), chunk.first_row)
+    return builder.prepared(chunk.position)
+
+
+_ENTRY_LIST = re.compile(r'"entry"\s*:\s*\[')
+_GAP = re.compile(r"[\s,]*")
+
+
+def _stream_entries(path: Path) -> Iterator[Any]:
+    """The entries of a large Bundle, decoded one at a time. Raises Refused where the JSON breaks off, with the position."""
+    decode = json.JSONDecoder().raw_decode
+    with path.open(encoding="utf-8", errors="replace") as file:
+        text = file.read(WINDOW)
+        found = _ENTRY_LIST.search(text)
+        if not found:
+            raise Refused("json-invalid", "大于 32 MB 的文件须是 Bundle（entry 数组在前 8 MB 内）或 NDJSON")
+        position, before = found.end(), 0
+        while True:
+            position = _GAP.match(text, position).end()  # type: ignore[union-attr]
+            if text[position : position + 1] == "]":
+                return
+            try:
+                entry, position = decode(text, position)
+            except RecursionError as error:
+                raise Refused("nesting-too-deep", f"字符位置 {before + position}") from error
+            except json.JSONDecodeError as error:
+                more = file.read(WINDOW) if len(text) - position < LONGEST_LINE else ""
+                if not more:
+                    raise Refused("json-invalid", f"字符位置 {before + error.pos}：{error.msg}") from error
+                before, text, position = before + position, text[position:] + more, 0
+                continue
+            yield entry
+
+
+# --- HL7v2 -----------------------------------------------------------------------------------------------------------
+
+_NEXT = re.compile(rb"[\r\n\x0b\x1c]MSH")
+
+
+def read_hl7v2(path: Path, source: str | None, as_of: dt.date, start: int = 0) -> Iterator[MessageChunk]:
+    """Messages in blocks that end where the next message begins. `start` = bytes already taken."""
+    with path.open("rb") as file:
+        file.seek(start)
+        position, rest = start, b""
+        while True:
+            block = file.read(BLOCK)
+            data = rest + block
+            cut = max((m.start() + 1 for m in _NEXT.finditer(data)), default=0) if block else len(data)
+            piece, rest = data[:cut], data[cut:]
+            if piece:
+                position += len(piece)
+                yield MessageChunk("hl7v2", piece, 0, position, source, as_of)
+            if not block:
+                return
+
+
+def _hl7v2(chunk: MessageChunk) -> Prepared:
+    """Rows are numbered by their place in the chunk; `run` adds what came before."""
+    builder = Builder(chunk.as_of)
+    for row, found in enumerate(hl7v2.messages(chunk.data), 1):
+        builder.rows += 1
+        builder.by_type[f"{found.kind}^{found.trigger}" if found.kind else "unknown"] += 1
+        resources, issues = hl7v2.to_resources(found, chunk.source)
+        fatal = [issue for issue in issues if issue.severity == "fatal"]
+        if fatal:
+            words = message("hl7-invalid", fatal[0].text)
+            raw = found.raw[:RAW].decode(found.charset, errors="replace")
+            builder.rejects.append(Reject(row, fatal[0].path, "hl7-invalid", words, raw))
+            continue
+        builder.notes += [Note(row, issue.path, issue.text) for issue in issues[:3]]
+        add_hl7v2(builder, found, resources, row, chunk.source)
+    return builder.prepared(chunk.position)
+
+
+def add_hl7v2(builder: Builder, found: hl7v2.Message, resources: list[Any], row: int, given: str | None) -> None:
+    """The resources of one message. A laboratory only mentions its patient: that never overwrites what ADT said."""
+    source = given or found.source
+    whose = hl7v2.person_id(found) or None
+    naming = Naming(source, keep_ids=True, whose=whose, weak_patient=found.kind != "ADT")
+    builder.message([(None, resource) for resource in resources], naming, one_row=row)
+
+
+def renumbered(prepared: Prepared, before: int) -> Prepared:
+    """The same with `before` added to each row number."""
+    if not before:
+        return prepared
+    prepared.rejects = [replace(reject, row=reject.row + before) for reject in prepared.rejects]
+    prepared.notes = [replace(note, row=note.row + before) for note in prepared.notes]
+    prepared.resources = prepared.resources.with_columns(prepared.resources["row"] + before)
+    return prepared
+
+
+def convert_files(files: list[tuple[str, str | None, dt.date]]) -> list[tuple[bytes, Prepared]]:
+    """(content hash, converted) of each of many small JSON files."""
+    found = []
+    for name, source, as_of in files:
+        data = Path(name).read_bytes()
+        chunk = MessageChunk("bundle", data, 1, 1, source, as_of)
+        found.append((blake2b(data, digest_size=16).digest(), _bundle(chunk)))
+    return found

@@ -1,0 +1,309 @@
+"""The FHIR store and the ledger: prepared frames in, set by set, inside the caller's transaction.
+
+Ids are functions of what the source calls a thing, so nothing is looked up to know them: one indexed query tells new
+from known, COPY writes the new, a correction keeps the old version and supersedes its events. Bodies are stored as
+they are served; the store writes their head (`meta.versionId`, `meta.lastUpdated`), the sender's part is untouched.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from healthbrain.county import actions as county
+from healthbrain.kernel import bus, db
+from healthbrain.records.copying import copy_frame
+from healthbrain.records.events import EventsRecorded
+from healthbrain.records.intake.prepared import Prepared
+from healthbrain.residents import actions as residents
+
+STORED, WAITING, DUPLICATE = "stored", "waiting", "duplicate"
+RESOURCE_COLUMNS = ("key", "type", "id", "version", "updated", "source_id", "batch_id", "identity_id", "at", "content_hash",
+                    "deleted", "tokens", "body")  # fmt: skip
+EVENT_COLUMNS = ("identity_id", "kind", "code", "at", "value", "unit", "text", "flag", "organisation_id", "resource", "batch_id",
+                 "recorded")  # fmt: skip
+
+
+@dataclass(slots=True)
+class Written:
+    """How the rows of one prepared chunk ended."""
+
+    ends: pl.DataFrame = field(default_factory=pl.DataFrame)  # batch_id, row, end
+    new_persons: list[int] = field(default_factory=list)  # identities to match
+    identity_ids: list[int] = field(default_factory=list)  # whose ledger changed
+    versions: dict[str, int] = field(default_factory=dict)  # key → version, of what was written
+
+
+def write(prepared: Prepared, *, now: dt.datetime, organisation_id: int | None = None) -> Written:
+    """Store one prepared chunk. Call inside a transaction; IntegrityError means another writer was first: try again.
+
+    `organisation_id` is taken for events that name no organisation when their source has none of its own.
+    Cost: about ten statements for any number of rows.
+    """
+    written = Written()
+    if prepared.resources["key"].n_unique() < len(prepared.resources):  # a row sent twice made its events twice
+        prepared = replace(prepared, events=prepared.events.unique(maintain_order=True))
+    ends: list[pl.DataFrame] = []
+    for resources in _rounds(prepared.resources):
+        ends.append(_write_round(resources, prepared, now, organisation_id, written))
+    written.ends = _counted(prepared.resources, ends)
+    if written.identity_ids:
+        written.identity_ids = sorted(set(written.identity_ids))
+        bus.publish(EventsRecorded(written.identity_ids))
+    return written
+
+
+def _rounds(resources: pl.DataFrame) -> list[pl.DataFrame]:
+    """One frame a version: a chunk that holds two versions of one resource is written in two rounds, in its order."""
+    if resources.is_empty():
+        return []
+    if resources["key"].n_unique() == len(resources):
+        return [resources]
+    fresh = resources.filter((pl.col("hash") != pl.col("hash").shift(1).over("key")).fill_null(True))
+    numbered = fresh.with_columns(pl.int_range(pl.len()).over("key").alias("nth")).filter(
+        ~pl.col("weak") | (pl.col("nth") == 0)
+    )
+    return [part.drop("nth") for _, part in sorted(numbered.group_by("nth"), key=lambda item: item[0])]  # type: ignore[arg-type,return-value]
+
+
+def _write_round(
+    resources: pl.DataFrame,
+    prepared: Prepared,
+    now: dt.datetime,
+    organisation_id: int | None,
+    written: Written,
+) -> pl.DataFrame:
+    """Write one version of each resource; (batch_id, row, end) of all of them."""
+    known = _known(resources["key"].to_list())
+    resources = resources.join(known, on="key", how="left", maintain_order="left")
+    same = ((pl.col("known_hash") == pl.col("hash")) | pl.col("weak")) & ~pl.col("deleted")
+    fresh = resources.filter(~same.fill_null(False))
+    if fresh.is_empty():
+        return resources.select("batch_id", "row", pl.lit(DUPLICATE).alias("end"))
+    sources = county.sources(fresh["source"].unique())
+    source_table = pl.DataFrame({"source": list(sources), "source_id": list(sources.values())})
+    fresh = fresh.join(source_table, on="source", how="left", maintain_order="left")
+    fresh = _with_identities(fresh, prepared.persons, source_table, written)
+    changed = fresh.filter(pl.col("known_hash").is_not_null())
+    if len(changed):
+        fresh = fresh.drop("version").join(
+            _locked(changed["key"].to_list()), on="key", how="left", maintain_order="left"
+        )
+        changed = fresh.filter(pl.col("known_hash").is_not_null())
+    fresh = fresh.with_columns((pl.col("version").fill_null(0) + 1).alias("version"))
+    last_event = _withdraw_point(changed)
+    _put(fresh.filter(pl.col("known_hash").is_null()), now)
+    _replace(fresh.filter(pl.col("known_hash").is_not_null()), now)
+    _record(fresh, prepared.events, now, organisation_id)
+    if len(changed):
+        supersede(changed["key"].to_list(), before=last_event, now=now)
+    written.identity_ids += fresh["identity_id"].drop_nulls().unique().to_list()
+    written.versions |= dict(zip(fresh["key"], fresh["version"], strict=True))
+    ends = pl.when(pl.col("waits")).then(pl.lit(WAITING)).otherwise(pl.lit(STORED))
+    new = fresh.select("batch_id", "row", ends.alias("end"))
+    return pl.concat(
+        [new, resources.filter(same.fill_null(False)).select("batch_id", "row", pl.lit(DUPLICATE).alias("end"))]
+    )
+
+
+# --- what is there already -----------------------------------------------------------------------------------------
+
+
+def _known(keys: Sequence[str]) -> pl.DataFrame:
+    rows = db.select(
+        "SELECT replace(key::text, '-', ''), encode(content_hash, 'hex'), version, deleted FROM records_resource"
+        " WHERE key = ANY(%s::uuid[])",
+        (list(keys),),
+    )
+    schema = {"key": pl.Utf8, "known_hash": pl.Utf8, "version": pl.Int32, "deleted": pl.Boolean}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _locked(keys: Sequence[str]) -> pl.DataFrame:
+    """Current versions, locked in key order, so that two corrections of one resource follow each other."""
+    rows = db.select(
+        "SELECT replace(key::text, '-', ''), version FROM records_resource WHERE key = ANY(%s::uuid[]) ORDER BY key FOR UPDATE",
+        (list(keys),),
+    )
+    return pl.DataFrame(rows, schema={"key": pl.Utf8, "version": pl.Int32}, orient="row")
+
+
+# --- whose it is -----------------------------------------------------------------------------------------------------
+
+
+def _with_identities(
+    fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame, written: Written
+) -> pl.DataFrame:
+    """Columns `identity_id` and `waits`: persons upserted, the others' identities found or made as stubs."""
+    written.new_persons += _upsert_persons(fresh, persons, sources)
+    fresh = _by_patient_resource(fresh)
+    pairs = (
+        fresh.filter(pl.col("person").is_not_null() & pl.col("identity_id").is_null())
+        .select("source_id", "person")
+        .unique()
+    )
+    ids = residents.identity_stubs(pairs.iter_rows()) if len(pairs) else {}
+    table = pl.DataFrame(
+        [(source, key, identity) for (source, key), identity in ids.items()],
+        schema={"source_id": pl.Int64, "person": pl.Utf8, "stub_id": pl.Int64},
+        orient="row",
+    )
+    fresh = fresh.join(table, on=["source_id", "person"], how="left", maintain_order="left")
+    fresh = fresh.with_columns(pl.coalesce("identity_id", "stub_id").alias("identity_id")).drop("stub_id")
+    clinical = fresh.filter(pl.col("type") != "Patient")["identity_id"].drop_nulls().unique()
+    waiting = _waiting(clinical.to_list())
+    waits = (pl.col("type") != "Patient") & pl.col("identity_id").is_in(waiting)
+    return fresh.with_columns(waits.fill_null(False).alias("waits"))
+
+
+def _upsert_persons(fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame) -> list[int]:
+    """Only persons whose resource is new or changed: what is known already says nothing new."""
+    if persons.is_empty():
+        return []
+    wanted = persons.join(fresh.select("key", "hash"), on=["key", "hash"], how="semi").unique(
+        "key", keep="last", maintain_order=True
+    )
+    if wanted.is_empty():
+        return []
+    rows = wanted.join(sources, on="source").drop("key", "hash", "source")
+    return residents.upsert_identities_frame(rows)["identity_id"].to_list()
+
+
+def _by_patient_resource(fresh: pl.DataFrame) -> pl.DataFrame:
+    """A reference to a Patient we hold is about that Patient's identity, whichever source it came from."""
+    keys = fresh["patient"].drop_nulls().unique().to_list()
+    rows = db.select(
+        "SELECT replace(key::text, '-', ''), identity_id FROM records_resource WHERE key = ANY(%s::uuid[])", (keys,)
+    ) if keys else []  # fmt: skip
+    table = pl.DataFrame(rows, schema={"patient": pl.Utf8, "identity_id": pl.Int64}, orient="row")
+    return fresh.join(table, on="patient", how="left", maintain_order="left")
+
+
+def _waiting(identity_ids: Sequence[int]) -> list[int]:
+    """Identities nobody has described yet: their person has not arrived."""
+    if not identity_ids:
+        return []
+    rows = db.select(
+        """SELECT i.id FROM residents_identity i
+           WHERE i.id = ANY(%s) AND i.name = '' AND i.id_number IS NULL AND i.birth_date IS NULL
+             AND NOT EXISTS (SELECT FROM residents_link l WHERE l.identity_id = i.id)""",
+        (list(identity_ids),),
+    )
+    return [row[0] for row in rows]
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def _rows(fresh: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
+    head = pl.concat_str(
+        pl.lit('{"resourceType":"'), "type", pl.lit('","id":"'), "id", pl.lit('","meta":{"versionId":"'),
+        pl.col("version").cast(pl.Utf8), pl.lit(f'","lastUpdated":"{now.isoformat(timespec="milliseconds")}"'), "tail",
+    )  # fmt: skip
+    made = fresh.with_columns(
+        pl.lit(now.isoformat()).alias("updated"), head.alias("body"),
+        pl.concat_str(pl.lit("\\x"), "hash").alias("content_hash"), pl.lit("f").alias("deleted"),
+    )  # fmt: skip
+    return made.select(RESOURCE_COLUMNS)
+
+
+def _put(new: pl.DataFrame, now: dt.datetime) -> None:
+    if len(new):
+        copy_frame("records_resource", _rows(new, now), byte_columns=("body",))
+
+
+def _replace(changed: pl.DataFrame, now: dt.datetime) -> None:
+    """Keep the current version in the history, then put the new one in its place."""
+    if changed.is_empty():
+        return
+    keep_versions(changed["key"].to_list())
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS incoming_resource (LIKE records_resource) ON COMMIT DROP")
+    db.execute("TRUNCATE incoming_resource")
+    copy_frame("incoming_resource", _rows(changed, now), byte_columns=("body",))
+    columns = ", ".join(f"{c} = n.{c}" for c in RESOURCE_COLUMNS if c not in {"key", "type", "id"})
+    db.execute(f"UPDATE records_resource r SET {columns} FROM incoming_resource n WHERE r.key = n.key")
+
+
+def keep_versions(keys: Sequence[str]) -> None:
+    """Copy the current version of each resource into the history."""
+    db.execute(
+        """INSERT INTO records_resourceversion (key, version, updated, deleted, body)
+           SELECT key, version, updated, deleted, body FROM records_resource WHERE key = ANY(%s::uuid[])
+           ON CONFLICT (key, version) DO NOTHING""",
+        (list(keys),),
+    )
+
+
+def _record(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organisation_id: int | None) -> None:
+    """The ledger rows of these resource versions."""
+    owned = fresh.filter(pl.col("identity_id").is_not_null()).select(
+        "key", "hash", "identity_id", "source_id", "batch_id"
+    )
+    rows = events.join(owned, on=["key", "hash"], how="inner", maintain_order="left")
+    if rows.is_empty():
+        return
+    codes = rows["organisation"].drop_nulls().unique().to_list()
+    known = county.organisation_stubs(codes) if codes else {}
+    named = pl.DataFrame({"organisation": list(known), "named_id": list(known.values())},
+                         schema={"organisation": pl.Utf8, "named_id": pl.Int64})  # fmt: skip
+    rows = rows.join(named, on="organisation", how="left", maintain_order="left")
+    rows = rows.join(
+        _home_of_sources(rows["source_id"].unique().to_list()), on="source_id", how="left", maintain_order="left"
+    )
+    organisation = pl.coalesce("named_id", "home_id", pl.lit(organisation_id, pl.Int64))
+    rows = rows.with_columns(
+        organisation.alias("organisation_id"), pl.col("key").alias("resource"),
+        pl.lit(now.isoformat()).alias("recorded"),
+    )  # fmt: skip
+    copy_frame("records_event", rows.select(EVENT_COLUMNS))
+
+
+def _home_of_sources(source_ids: Sequence[int]) -> pl.DataFrame:
+    rows = db.select("SELECT id, organisation_id FROM county_source WHERE id = ANY(%s)", (list(source_ids),))
+    return pl.DataFrame(rows, schema={"source_id": pl.Int64, "home_id": pl.Int64}, orient="row")
+
+
+def _withdraw_point(changed: pl.DataFrame) -> int:
+    """The newest event id before the correction's own: what is at or below it is superseded."""
+    if changed.is_empty():
+        return 0
+    row = db.select(
+        "SELECT coalesce(max(id), 0) FROM records_event WHERE resource = ANY(%s::uuid[])", (changed["key"].to_list(),)
+    )
+    return int(row[0][0])
+
+
+def supersede(keys: Sequence[str], *, before: int | None, now: dt.datetime) -> int:
+    """Mark the current events of these resources superseded, by their successor of the same kind and code if any.
+
+    `before`: events with a greater id are the successors; None withdraws all. Returns how many were superseded.
+    """
+    return db.execute(
+        """INSERT INTO records_superseded (event_id, by_event_id, recorded)
+           SELECT o.id, min(n.id), %(now)s
+           FROM records_event o
+           LEFT JOIN records_superseded s ON s.event_id = o.id
+           LEFT JOIN records_event n ON n.resource = o.resource AND n.id > %(before)s AND n.kind = o.kind AND n.code = o.code
+           WHERE o.resource = ANY(%(keys)s::uuid[]) AND s.event_id IS NULL AND o.id <= %(before)s
+           GROUP BY o.id""",
+        {"now": now, "keys": list(keys), "before": before if before is not None else 2**62},
+    )
+
+
+# --- counting ----------------------------------------------------------------------------------------------------------
+
+
+def _counted(resources: pl.DataFrame, ends: list[pl.DataFrame]) -> pl.DataFrame:
+    """(batch_id, row, end), each row once: waiting if any of its resources waits, stored if any was new, else duplicate."""
+    rows = resources.select(
+        "batch_id", "row", pl.lit(DUPLICATE).alias("end")
+    )  # a repeat within the chunk has no end of its own
+    rank = {DUPLICATE: 0, STORED: 1, WAITING: 2}
+    ranked = pl.concat([rows, *ends]).with_columns(
+        pl.col("end").replace_strict(rank, return_dtype=pl.Int8).alias("rank")
+    )
+    best = ranked.group_by("batch_id", "row").agg(pl.col("rank").max())
+    return best.select("batch_id", "row", pl.col("rank").replace_strict({v: k for k, v in rank.items()}).alias("end"))
