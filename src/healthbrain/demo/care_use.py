@@ -96,7 +96,7 @@ def _centre_visits(
 def _hospital_visits(
     p: Parameters, county: County, people: People, health: Health, story: Story, rng: np.random.Generator
 ) -> None:
-    """Older hospitals (every second one) see fewer people; admissions of the first also stand in its old ward system."""
+    """Every second hospital is older, with few patients; half the admissions of the first are in its ward system."""
     who = _draw(p, people, rng, p("use_of_care.hospital_visits"))
     n = len(who)
     share = np.where(np.arange(len(county.hospitals)) % 2 == 0, 1.0, 0.08)

@@ -1,4 +1,4 @@
-"""Managed people: follow-up visits of three years, their pressure, sugar and breath on a course, and how it stands now."""
+"""Managed people: follow-up visits of three years; pressure, sugar and breath on a course."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def escaped(text: str | None) -> str:
 
 
 def header(source: str, sent: str, kind: str, control: str) -> str:
-    """MSH-4 stays empty: the source is the sending application alone, its institution stands in the register and in PV1-39."""
+    """MSH-4 stays empty: the sending application alone is the source; its institution stands in PV1-39."""
     return f"MSH|^~\\&|{source}||HEALTHBRAIN|330197|{sent}||{kind}|{control}|P|2.4|||AL|NE|CHN|UNICODE UTF-8"
 
 

@@ -143,7 +143,7 @@ def _write_feeds(
 
 
 def _all_visits(where: County, block: Block, who: Identities, dirt: Dirt) -> pl.DataFrame:
-    """Every recorded visit with the day it was sent, in the order of sending: HL7v2 tells of visits CSV would not show."""
+    """Every recorded visit and when it was sent, in that order: HL7v2 tells of visits CSV would not show."""
     visits = block.visits
     rows = np.flatnonzero((who.of_visit >= 0) & ~dirt.withheld)
     identity, at = who.of_visit[rows], visits["at"][rows]

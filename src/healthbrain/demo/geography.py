@@ -105,10 +105,12 @@ def county(p: Parameters, residents: int, rng: np.random.Generator) -> County:
     organisations = pl.DataFrame(rows, schema=["code", "name", "kind", "parent_code"], orient="row").with_columns(
         connected=pl.int_range(pl.len()) != unconnected
     )
-    township = np.array([v[0] for v in village])
-    codes = _village_codes(code, township)
+    of_village = np.array([v[0] for v in village])
+    codes = _village_codes(code, of_village)
     share = rng.lognormal(0, 0.45, len(village))
-    teams, township_teams = _teams(organisations, first_centre, centres, size["teams"], np.array(village_org), township)
+    teams, township_teams = _teams(
+        organisations, first_centre, centres, size["teams"], np.array(village_org), of_village
+    )
     return County(
         organisations,
         _places(p, organisations, first_centre, kinds, village, codes, village_org),
@@ -120,9 +122,9 @@ def county(p: Parameters, residents: int, rng: np.random.Generator) -> County:
         first_centre,
         codes,
         [v[1] for v in village],
-        township,
+        of_village,
         np.array(village_org),
-        first_centre + township,
+        first_centre + of_village,
         share / share.sum(),
         [TOWNSHIPS[i] + kinds[i] for i in range(centres)],
         township_teams,
@@ -144,7 +146,8 @@ def _villages(centres: int, stations: int, rng: np.random.Generator) -> list[tup
 
 def _village_codes(county_code: str, township: np.ndarray) -> list[str]:
     """Last three digits: 001–099 residents' committee, 101–199 village (GEN-02 of the national specification)."""
-    codes, seen = [], {}
+    codes: list[str] = []
+    seen: dict[int, int] = {}
     for t in township.tolist():
         seen[t] = seen.get(t, -1) + 1
         codes.append(f"{county_code}{t + 1:03}{(1 if seen[t] == 0 else 100 + seen[t]):03}")
@@ -197,7 +200,8 @@ def _teams(
 ) -> tuple[pl.DataFrame, list[np.ndarray]]:
     """Teams sit at the stations of their township in turn; the index lists say which teams a township has."""
     org, names = organisations["code"].to_list(), organisations["name"].to_list()
-    rows, by_township = [], []
+    rows: list[tuple[str, str, str]] = []
+    by_township: list[np.ndarray] = []
     for t in range(centres):
         here = count // centres + (t < count % centres)
         seats = village_org[(township == t) & (village_org != first_centre + t)]
@@ -209,7 +213,7 @@ def _teams(
 
 
 def _sources(organisations: pl.DataFrame) -> pl.DataFrame:
-    """PH: the county's public-health system. Hospitals: HIS (FHIR; HL7v2 where older) and LIS; the first also an old ward system."""
+    """PH: public health. Hospitals: HIS (FHIR, HL7v2 where older) and LIS, the first also IPD, an old ward system."""
     rows = [("PH", "区域基本公共卫生服务系统", organisations["code"][CDC], 24)]
     hospital = centre = 0
     for code, name, kind, connected in organisations.select("code", "name", "kind", "connected").iter_rows():

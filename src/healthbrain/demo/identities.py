@@ -1,4 +1,4 @@
-"""What each system calls each person, and the clerks' errors in it: the source identities with the planted duplicates."""
+"""What each system calls each person, with the planted duplicates."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _duplicates(p: Parameters, people: People, rng: np.random.Generator, person:
 def _kinds(
     people: People, rng: np.random.Generator, person: np.ndarray, duplicate: np.ndarray
 ) -> list[tuple[int, list[str]]]:
-    """Errors of each duplicate: the first kinds in turn, so that none is missing in a small county; a second for a fifth."""
+    """Errors of each duplicate: kinds in turn, so that a small county misses none; a second error for a fifth."""
     out, turn = [], 0
     names = [k for k in KINDS if k != "mothers-id"]
     for row in np.flatnonzero(duplicate).tolist():

@@ -1,9 +1,10 @@
-"""The compact county for benchmarks: the lake's tables written directly, and identities with planted duplicates for the matcher."""
+"""The compact county for benchmarks: the lake's tables written directly, and identities for the matcher."""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,7 +22,7 @@ from healthbrain.demo.streams import BLOCK, blocks, over_blocks, stream
 CHANNEL_COUNT = 5  # identity ids: person × 5 + channel + 1
 PER_BLOCK = 10_000_000
 PREFIXED = {"conditions": "icd10|", "immunizations": "vaccine|", "procedures": "icd9cm3|"}
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "id": pl.Int64,
     "identity_id": pl.Int64,
     "kind": pl.String,
@@ -44,7 +45,7 @@ def generate_lake(
     """Writes event/, superseded/, link.parquet, resident.parquet; returns rows by table and kind.
 
     The truth as if it had been recorded without error: what facts and programmes are timed on, not intake. Resident ids
-    are person + 1, organisation ids the row of the register + 1; `resource` is null, no FHIR stands behind these events.
+    are person + 1, organisation ids the row of the register + 1; `resource` is null: no FHIR stands behind.
     """
     p = parameters()
     where = county(p, residents, stream(seed, "county", 0))
@@ -184,7 +185,7 @@ def generate_identities(
     as_of: date = date(2026, 11, 22),
     block_size: int = BLOCK,
 ) -> tuple[Path, Path]:
-    """Source identities with planted duplicates, and their labels (source, source_id, person, duplicate, errors), as Parquet.
+    """Source identities with planted duplicates, and labels (source, source_id, person, duplicate, errors), as Parquet.
 
     Everybody is in the public-health system, most at their centre and the county hospital: three sources, about 2.7
     identities a resident. The identity columns are those of the `persons` template.

@@ -21,7 +21,8 @@ class Parameters:
         node: Any = self.tree
         for part in name.split("."):
             node = node[part]
-        return node
+        found: dict[str, Any] = node
+        return found
 
     def __call__(self, name: str) -> Any:
         return self.leaf(name)["value"]

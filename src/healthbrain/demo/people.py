@@ -60,7 +60,7 @@ def ymd_of(days: np.ndarray) -> np.ndarray:
     months = d.astype("datetime64[M]")
     year = months.astype("datetime64[Y]").astype(np.int64) + 1970
     month = months.astype(np.int64) % 12 + 1
-    return year * 10_000 + month * 100 + (d - months).astype(np.int64) + 1
+    return np.asarray(year * 10_000 + month * 100 + (d - months).astype(np.int64) + 1)
 
 
 def completed_years(ymd: np.ndarray, as_of: int) -> np.ndarray:
@@ -114,7 +114,7 @@ def _births(p: Parameters, rng: np.random.Generator, today: int, n: int) -> np.n
     group = np.searchsorted(edges / edges[-1], rng.random(n), side="right").clip(0, len(start) - 1)
     within = rng.random(n)
     within[group == len(start) - 1] **= 2.5  # the oldest group thins out with age
-    return (today - (start[group] + within * width[group]) * 365.2425).astype(np.int32)
+    return np.asarray(today - (start[group] + within * width[group]) * 365.2425, np.int32)
 
 
 def _parents(
@@ -148,7 +148,7 @@ def _nearest(keys: np.ndarray, pool: np.ndarray, wanted: np.ndarray, rng: np.ran
     sorted_keys = keys[order]
     low, high = np.searchsorted(sorted_keys, wanted, "left"), np.searchsorted(sorted_keys, wanted, "right")
     pick = low + (rng.random(len(wanted)) * np.maximum(high - low, 1)).astype(int)
-    return order[pick.clip(0, len(order) - 1)]
+    return np.asarray(order[pick.clip(0, len(order) - 1)])
 
 
 def _deaths(p: Parameters, rng: np.random.Generator, age: np.ndarray, today: int) -> np.ndarray:

@@ -97,7 +97,8 @@ def copd_score(people: People, rng: np.random.Generator) -> np.ndarray:
     weak = np.clip(0.15 + 0.08 * people.frailty + 0.1 * people.smoker, 0.02, 0.9)
     cough = 5 * (rng.random(len(people)) < weak)
     breath = 3 * (rng.random(len(people)) < weak) + 3 * (rng.random(len(people)) < weak / 2)
-    return age + packs + bmi + cough + breath + (rng.random(len(people)) < 0.12) + 3 * (rng.random(len(people)) < 0.08)
+    biomass, family = rng.random(len(people)) < 0.12, rng.random(len(people)) < 0.08
+    return np.asarray(age + packs + bmi + cough + breath + biomass + 3 * family)
 
 
 def tell_copd_screening(

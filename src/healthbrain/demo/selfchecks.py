@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -38,7 +39,7 @@ class _Truth:
     def read(self, table: str) -> pl.DataFrame:
         return pl.read_parquet(self.folder / "truth" / table / "*.parquet")
 
-    def share(self, leaf: str, hits: float, cases: int, *, target: float | None = None, name: str = "") -> Check:
+    def share(self, leaf: str, hits: Any, cases: Any, *, target: float | None = None, name: str = "") -> Check:
         """A share of `cases`. Two forced cases of everything in a small county are part of the tolerance."""
         spec = self.parameters.leaf(leaf)
         wanted = float(spec["value"]) if target is None else target
@@ -46,7 +47,7 @@ class _Truth:
         spread = 3 * sqrt(max(wanted * (1 - wanted), 1e-6) / n) + 2 / n
         return Check(name or leaf, wanted, hits / n, float(spec["check"]) + spread, cases, str(spec["source"]))
 
-    def rate(self, leaf: str, total: float, cases: int) -> Check:
+    def rate(self, leaf: str, total: Any, cases: Any) -> Check:
         """A mean count a person; visits cluster in the frail, so its variance is taken as three times the mean."""
         spec = self.parameters.leaf(leaf)
         wanted, n = float(spec["value"]), max(cases, 1)

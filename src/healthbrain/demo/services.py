@@ -27,7 +27,7 @@ from healthbrain.demo.story import (
 )
 from healthbrain.demo.streams import stream
 
-# Length (cm) and weight (kg) at the ages of the schedule, boys; about the median of WS/T 423-2022. Girls are 1–4 % less.
+# Boys' length (cm) and weight (kg) at the ages of the schedule, near the median of WS/T 423-2022; girls are 2 % less.
 GROWTH_MONTHS = (0, 1, 3, 6, 8, 12, 18, 24, 30, 36, 48, 60, 72)
 GROWTH_CM = (50.4, 54.8, 62.0, 68.4, 71.3, 76.5, 82.7, 88.5, 93.3, 97.5, 104.6, 111.8, 118.2)
 GROWTH_KG = (3.3, 4.5, 6.7, 8.4, 9.1, 10.1, 11.3, 12.5, 13.6, 14.7, 16.9, 19.3, 22.0)
@@ -124,7 +124,7 @@ def _adult_readings(
     rng: np.random.Generator,
     states: dict[str, np.ndarray],
 ) -> None:
-    """Managed people's yearly examination; a pressure taken from the unmanaged; high ones three times without a diagnosis."""
+    """Managed people's yearly examination; pressures of the unmanaged; three high days without a diagnosis."""
     alive = people.died > people.as_of
     managed = (states["rhythm"] == 0) & (people.age < 65)
     who = np.flatnonzero(managed & (rng.random(len(people)) < p("adults.managed_examination")))

@@ -37,7 +37,7 @@ MINUTE = "%Y-%m-%dT%H:%M:%S"
 
 @dataclass(frozen=True)
 class Sheets:
-    """Recorded rows. Beside the template's columns: `visit`, `at` (minutes), `late` (days), `repeated`, `row` (of the truth)."""
+    """Recorded rows: the template's columns, and `visit`, `row`, `at` (minutes), `late` (days), `repeated`."""
 
     frames: dict[str, pl.DataFrame]
 

@@ -166,7 +166,7 @@ class Story:
 def assign(
     rng: np.random.Generator, shares: dict[str, float], chosen: np.ndarray, block: int, least: int = 2
 ) -> np.ndarray:
-    """A state for each `chosen` person (−1 for others); in block 0 every state gets `least` people if there are enough."""
+    """A state for each `chosen` person, −1 for others; in block 0 every state gets `least` people."""
     state = np.full(len(chosen), -1, np.int8)
     who = np.flatnonzero(chosen)
     edges = np.cumsum(list(shares.values()))
