@@ -9,7 +9,6 @@ urlpatterns = [
     path("", common.home, name="home"),
     path("preferences", common.preferences, name="preferences"),
     path("still-here", common.still_here, name="still-here"),
-    path("residents/<int:resident_id>/reveal/<str:field>", common.reveal, name="reveal"),
     path("sign-in", account.sign_in, name="sign-in"),
     path("sign-in/<str:token>", account.sign_in_link, name="sign-in-link"),
     path("sign-out", account.sign_out, name="sign-out"),

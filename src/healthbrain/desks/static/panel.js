@@ -63,14 +63,14 @@
       const answer = await fetch(button.dataset.reveal, {
         method: "POST",
         credentials: "same-origin",
-        headers: { "X-CSRFToken": document.body.dataset.csrf, "Content-Type": "application/x-www-form-urlencoded" },
+        headers: { Accept: "application/json", "X-CSRFToken": document.body.dataset.csrf, "Content-Type": "application/x-www-form-urlencoded" },
         body: new URLSearchParams({ reason: field.value.trim() }),
       });
-      const text = await answer.text();
+      const told = await answer.json().catch(() => ({ message: "" }));
       if (answer.ok) {
-        button.parentElement.querySelector("[data-value]").textContent = text;
+        button.parentElement.querySelector("[data-value]").textContent = told.value;
         button.remove();
-      } else hb.announce(text);
+      } else hb.announce(told.message);
     }, { once: true });
   }
 })();

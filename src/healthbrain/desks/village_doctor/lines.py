@@ -1,0 +1,90 @@
+"""Today's list in the shape the page shows: which state, what to press, where it leads."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from healthbrain.access.rules import Actor
+from healthbrain.care import queries as care
+from healthbrain.desks import forms
+from healthbrain.desks.i18n import said, t
+from healthbrain.kernel.masking import mask_name as masked
+
+__all__ = ["Answer", "Line", "action_of", "line_of", "masked", "today"]
+
+STATES = ("urgent", "overdue", "due", "abnormal", "returned")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One task as the page shows it."""
+
+    id: int
+    resident_id: int
+    name: str
+    sex: str
+    birth_date: dt.date | None
+    programme: str
+    what: str
+    why: str
+    due: dt.date
+    state: str
+    action: str
+    action_url: str
+
+    @property
+    def record_url(self) -> str:
+        return f"/work/residents/{self.resident_id}"
+
+    @property
+    def why_url(self) -> str:
+        return f"/work/tasks/{self.id}/why"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The first line of the desk: how much there is, by state."""
+
+    total: int
+    counts: dict[str, int]
+
+
+def action_of(programme: str, task: str, resident_id: int, task_id: int) -> tuple[str, str]:
+    """The one main action of a task: its words and its address."""
+    form = forms.form_of_programme(programme)
+    asked = urlencode({"task": task_id})
+    if form and task == "follow-up":
+        return t("记录随访", "Record visit"), f"/work/residents/{resident_id}/visit/{form}?{asked}"
+    if form and "referral" in task:
+        return t("记录转诊", "Record referral"), f"/work/residents/{resident_id}/visit/{form}?{asked}#referral_reason"
+    return t("打开档案", "Open record"), f"/residents/{resident_id}"
+
+
+def line_of(row: Any) -> Line:
+    """A line of care.queries as the page shows it."""
+    action, address = action_of(row.programme, row.task, row.resident_id, row.task_id)
+    return Line(
+        id=row.task_id,
+        resident_id=row.resident_id,
+        name=row.name,
+        sex=row.sex,
+        birth_date=row.birth_date,
+        programme=row.programme,
+        what=said(row.title),
+        why=said(row.why),
+        due=row.due,
+        state=row.state,
+        action=action,
+        action_url=address,
+    )
+
+
+def today(
+    actor: Actor, as_of: dt.date, *, programme: str = "", state: str = "", text: str = "", limit: int, offset: int
+) -> tuple[list[Line], int, Answer]:
+    """One page of today's list, how many fit the filter, and the answer over everything."""
+    found = care.today(actor, as_of, programme=programme, state=state, text=text, limit=limit, offset=offset)
+    return [line_of(row) for row in found.lines], found.total, Answer(sum(found.counts.values()), dict(found.counts))

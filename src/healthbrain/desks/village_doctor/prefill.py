@@ -1,0 +1,81 @@
+"""What a visit form starts with: habits and drugs of the last visit, measured values shown beside the empty field."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from healthbrain.access.rules import Actor
+from healthbrain.desks.forms import Field, Form
+from healthbrain.desks.i18n import day, said, t
+from healthbrain.records import queries as records
+
+PURPOSE = "public-health"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Values a form opens with, and where each came from, in words."""
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+    last: dict[str, float]  # last measured values by field, for the question about a large change
+
+
+def start_of(form: Form, actor: Actor, resident_id: int, today: dt.date) -> Start:
+    """Read the last visit and the record; two indexed queries."""
+    visits = records.forms(actor, resident_id, form.id, PURPOSE, limit=1)
+    events = records.history(actor, resident_id, PURPOSE, limit=2000).events
+    return build(form, visits, events, today)
+
+
+def build(form: Form, visits: Sequence[Any], events: Iterable[Any], today: dt.date) -> Start:
+    """The start of a form from what is known. Measured values are never filled in: they must be measured again."""
+    newest = _newest_by_code(events)
+    before = visits[0] if visits else None
+    start = Start({"visit_date": today.isoformat()}, {}, {})
+    for item in form.fields:
+        known = newest.get(item.code) if item.code else None
+        if known is not None and known.value is not None and not known.flag:
+            start.last[item.id] = known.value
+        if item.prefill == "carry" and before and before.values.get(item.id) not in (None, "", []):
+            start.values[item.id] = before.values[item.id]
+            start.origins[item.id] = t("{day}随访", "visit of {day}", day=day(before.at, today))
+        elif item.prefill == "carry" and known is not None and _carried(item, known) is not None:
+            start.values[item.id] = _carried(item, known)
+            start.origins[item.id] = f"{day(known.at, today)} {known.organisation}".strip()
+        elif item.prefill == "show" and known is not None and known.value is not None:
+            start.origins[item.id] = t(
+                "上次 {value}（{day} {where}）", "last {value} ({day}, {where})",
+                value=f"{known.value:.{item.digits}f}", day=day(known.at, today), where=known.organisation,
+            )  # fmt: skip
+        if item.id not in start.values and item.default is not None:
+            start.values[item.id] = item.default
+    return start
+
+
+def _newest_by_code(events: Iterable[Any]) -> dict[str, Any]:
+    newest: dict[str, Any] = {}
+    for event in events:  # newest first
+        if event.kind == "observation" and event.flag == 0:
+            newest.setdefault(event.code, event)
+    return newest
+
+
+def _carried(item: Field, known: Any) -> Any:
+    if item.kind == "number":
+        return known.value
+    return known.text if any(option.value == known.text for option in item.options) else None
+
+
+def shown(item: Field, value: Any) -> str:
+    """A value as the field shows it: 70 rather than 70.0."""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def unit_of(item: Field) -> str:
+    return said(item.unit_text)

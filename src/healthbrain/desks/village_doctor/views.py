@@ -1,0 +1,101 @@
+"""Today, why, and one resident in one key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from healthbrain.access.gate import page
+from healthbrain.care import queries as care
+from healthbrain.desks import forms
+from healthbrain.desks.hospital_doctor.opening import Opened, open_record
+from healthbrain.desks.i18n import said, t
+from healthbrain.desks.listing import Listing
+from healthbrain.desks.shell import as_of, render
+from healthbrain.desks.village_doctor import lines
+from healthbrain.records import queries as records
+
+PROGRAMMES = {  # chips, in the order a station works; a programme without tasks today shows no chip
+    "hypertension": ("高血压", "Hypertension"),
+    "type-2-diabetes": ("2型糖尿病", "Type-2 diabetes"),
+    "copd": ("慢阻肺", "COPD"),
+    "elderly": ("老年人", "Elderly"),
+    "child-0-6": ("0–6岁儿童", "Children 0–6"),
+    "hypertension-risk": ("高血压高危", "Hypertension risk"),
+    "copd-screening": ("慢阻肺筛查", "COPD screening"),
+    "colorectal-screening": ("大肠癌筛查", "Colorectal screening"),
+}
+STATE_WORDS = {
+    "urgent": ("紧急", "urgent"),
+    "overdue": ("逾期", "overdue"),
+    "due": ("到期", "due"),
+    "abnormal": ("异常", "abnormal"),
+    "returned": ("退回", "returned"),
+}
+RECENT = ("bp", "loinc|14771-0", "loinc|29463-7")
+SHOWN_READINGS = 4
+
+
+@page(permission="care.work")
+def today(request: HttpRequest) -> HttpResponse:
+    """The day's work, answer first."""
+    day = as_of(request)
+    listing = Listing.of(request, (), size=50)
+    chosen = {key: request.GET.get(key, "") for key in ("programme", "state")}
+    text = request.GET.get("q", "").strip()
+    rows, listing.total, answer = lines.today(
+        request.actor,  # type: ignore[attr-defined]
+        day,
+        programme=chosen["programme"],
+        state=chosen["state"] if chosen["state"] in STATE_WORDS else "",
+        text=text,
+        limit=listing.size,
+        offset=listing.offset,
+    )
+    listing.rows = rows
+    context = {
+        "listing": listing,
+        "answer": answer,
+        "states": [(key, t(*STATE_WORDS[key]), answer.counts.get(key, 0)) for key in STATE_WORDS],
+        "programme_chips": _chips(listing, "programme", chosen["programme"], PROGRAMMES),
+        "chosen": chosen,
+        "text": text,
+    }
+    return render(request, "village_doctor/today.html", context)
+
+
+def _chips(listing: Listing, key: str, chosen: str, words: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    every = {"label": t("全部", "All"), "href": listing.url(**{key: None}), "on": not chosen}
+    return [every] + [
+        {"label": t(zh, en), "href": listing.url(**{key: name}), "on": chosen == name}
+        for name, (zh, en) in words.items()
+    ]
+
+
+@page(permission="care.work")
+def why(request: HttpRequest, task_id: int) -> HttpResponse:
+    """Why this task: inputs with dates and institutions, threshold, document and clause, version."""
+    explained = care.explain(task_id, request.actor, as_of(request))  # type: ignore[attr-defined]
+    return render(request, "village_doctor/why.html", {"explained": explained})
+
+
+@page(permission="care.work")
+def resident(request: HttpRequest, resident_id: int) -> HttpResponse:
+    """One resident in one key: who, how he stands in each programme, last readings, drugs, what is open."""
+    opened = open_record(request, resident_id)
+    if not isinstance(opened, Opened):
+        return opened
+    day, actor, person = as_of(request), request.actor, opened.resident  # type: ignore[attr-defined]
+    history = records.history(actor, resident_id, opened.purpose)
+    panels = records.results(history.events, sex=person.sex, birth=person.birth_date)
+    context = {
+        "person": person,
+        "enrolments": care.enrolments(actor, resident_id, day, opened.purpose),
+        "panels": panels[:6],
+        "readings": SHOWN_READINGS,
+        "medicines": [m for m in records.medication(history.events, as_of=day) if m.current],
+        "diagnoses": records.diagnoses(history.events)[:8],
+        "forms": [(name, said(forms.load(name).short)) for name in forms.form_ids()],
+    }
+    return render(request, "village_doctor/resident.html", context)

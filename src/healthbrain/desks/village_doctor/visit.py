@@ -1,0 +1,191 @@
+"""The visit: prefilled form → record → the programme thinks → what it concluded, with 30 seconds to undo."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_POST
+
+from healthbrain.access.gate import page
+from healthbrain.access.rules import Actor
+from healthbrain.audit import actions as audit
+from healthbrain.care import actions as care_actions
+from healthbrain.care import queries as care
+from healthbrain.desks import forms
+from healthbrain.desks.hospital_doctor.opening import Opened, open_record
+from healthbrain.desks.i18n import t
+from healthbrain.desks.shell import as_of, render, say
+from healthbrain.desks.village_doctor import lines, prefill, sheets
+from healthbrain.kernel import clock
+from healthbrain.kernel.errors import Conflict, NotFound
+from healthbrain.records import actions as records_actions
+
+DONE = "visits"  # session: form key → what was saved, so that a repeated send saves nothing twice
+KEPT = 40
+UNDO_SECONDS = 60  # the page offers 30; the rest is for a slow line
+
+
+@page(permission="care.work")
+def visit(request: HttpRequest, resident_id: int, form_id: str) -> HttpResponse:
+    """The form of one visit, and saving it."""
+    opened = open_record(request, resident_id)
+    if not isinstance(opened, Opened):
+        return opened
+    form, day = forms.load(form_id), as_of(request)
+    start = prefill.start_of(form, request.actor, resident_id, day)  # type: ignore[attr-defined]
+    if request.method == "POST":
+        return _save(request, form, opened, start, day)
+    return _page(request, form, opened, start, forms.Entry(start.values, {}, ()))
+
+
+def _page(
+    request: HttpRequest, form: forms.Form, opened: Opened, start: prefill.Start, entry: forms.Entry, status: int = 200
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "person": opened.resident,
+        "start": start,
+        "entry": entry,
+        "confirmed": request.POST.getlist("confirm"),
+        "key": request.POST.get("key") or f"{time.time_ns():x}",
+        "show": prefill.shown,
+        "task": request.GET.get("task", ""),
+    }
+    return render(request, "village_doctor/visit.html", context, status=status)
+
+
+def _save(request: HttpRequest, form: forms.Form, opened: Opened, start: prefill.Start, day: dt.date) -> HttpResponse:
+    key = request.POST.get("key", "")
+    done = request.session.get(DONE, {})
+    if key in done:
+        return HttpResponseRedirect(f"/work/visits/{done[key]['batches'][0]}")
+    entry = forms.read_entry(form, request.POST, today=day, last=start.last)
+    confirmed = set(request.POST.getlist("confirm"))
+    if entry.refused or any(p.field not in confirmed for p in entry.asked):
+        return _page(request, form, opened, start, entry, status=422)
+    batch = save_visits(request.actor, form, {opened.resident.id: entry.values}, day)[0]  # type: ignore[attr-defined]
+    remember(request, key, form, [batch], {opened.resident.id: entry.values})
+    return HttpResponseRedirect(f"/work/visits/{batch}")
+
+
+@transaction.atomic
+def save_visits(actor: Actor, form: forms.Form, visits: dict[int, dict[str, Any]], day: dt.date) -> list[int]:
+    """Record the visits, all or none, then let the programmes think about these residents; the batches made."""
+    batches = []
+    for resident_id, values in visits.items():
+        saved = records_actions.record_form(
+            by=actor, resident_id=resident_id, form=form.id, values=values, at=moment_of(values, day)
+        )
+        batches.append(saved.batch_id)
+    care_actions.evaluate(list(visits), as_of=day, by=actor)
+    return batches
+
+
+def moment_of(values: dict[str, Any], day: dt.date) -> dt.datetime:
+    """When the visit was: now for a visit of today, noon for one entered later."""
+    date = dt.date.fromisoformat(values.get("visit_date", day.isoformat()))
+    if date == day:
+        return dt.datetime.combine(date, clock.local(clock.now()).time().replace(microsecond=0))
+    return dt.datetime.combine(date, dt.time(12))
+
+
+def remember(request: HttpRequest, key: str, form: forms.Form, batches: list[int], visits: dict[int, Any]) -> None:
+    """Keep what this session saved: for the result page, for undo, against a double send."""
+    kept = dict(list(request.session.get(DONE, {}).items())[-KEPT:])
+    people = [{"resident": resident, "values": values} for resident, values in visits.items()]
+    kept[key or str(batches[0])] = {"form": form.id, "batches": batches, "people": people, "at": time.time()}
+    request.session[DONE] = kept
+
+
+def _kept(request: HttpRequest, batch_id: int) -> dict[str, Any]:
+    found = next((row for row in request.session.get(DONE, {}).values() if batch_id in row["batches"]), None)
+    if found is None:
+        raise NotFound(
+            t("这次随访不是在本次登录里保存的", "This visit was not saved in this session"),
+            hint=t("可在居民档案的时间线里看到它。", "You find it on the resident's timeline."),
+        )
+    return dict(found)
+
+
+@page(permission="care.work")
+def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
+    """已入库: what was recorded, what the programme concluded, when next, and the next person."""
+    kept = _kept(request, batch_id)
+    person = kept["people"][kept["batches"].index(batch_id)]
+    opened = open_record(request, person["resident"])
+    if not isinstance(opened, Opened):
+        return opened
+    day, actor, form = as_of(request), request.actor, forms.load(kept["form"])  # type: ignore[attr-defined]
+    enrolments = care.enrolments(actor, opened.resident.id, day, opened.purpose)
+    enrolment = next((e for e in enrolments if e.programme == form.programme), None)
+    state = enrolment.risk_level if enrolment else ""
+    following, _, answer = lines.today(actor, day, limit=1, offset=0)
+    context = {
+        "form": form,
+        "person": opened.resident,
+        "values": person["values"],
+        "enrolment": enrolment,
+        "classification": forms.classify(form, person["values"], state),
+        "tasks": sheets.open_tasks(enrolments, form.programme),
+        "urgent": forms.urgent_signs(form, person["values"]),
+        "batch": batch_id,
+        "undo": time.time() - kept["at"] < UNDO_SECONDS,
+        "following": following[0] if following else None,
+        "left": answer.total,
+    }
+    return render(request, "village_doctor/saved.html", context)
+
+
+@page(permission="care.work")
+@require_POST
+def undo(request: HttpRequest) -> HttpResponse:
+    """Take back what was just saved: the form's batch is rolled back and the programmes think again."""
+    kept = _kept(request, int(request.POST.get("batch") or request.GET.get("batch") or "0"))
+    if time.time() - kept["at"] > UNDO_SECONDS:
+        raise Conflict(
+            t("30 秒已过，不能直接撤销", "More than 30 seconds ago: it can no longer be undone here"),
+            hint=t("请重新记录一次正确的随访；新的数值会代替旧的。", "Record the visit again with the right values."),
+        )
+    day, actor = as_of(request), request.actor  # type: ignore[attr-defined]
+    with transaction.atomic():
+        for batch in kept["batches"]:
+            records_actions.rollback_batch(by=actor, batch_id=batch)
+        care_actions.evaluate([p["resident"] for p in kept["people"]], as_of=day, by=actor)
+    request.session[DONE] = {k: v for k, v in request.session[DONE].items() if v["batches"] != kept["batches"]}
+    say(request, t("已撤销，没有入库", "Undone: nothing is in the record"))
+    return HttpResponseRedirect("/work")
+
+
+@page(permission="care.work")
+def sheet(request: HttpRequest, resident_id: int, form_id: str) -> HttpResponse:
+    """The national record sheet of the last four visits, for the screen and the printer."""
+    opened = open_record(request, resident_id)
+    if not isinstance(opened, Opened):
+        return opened
+    return render(request, "village_doctor/sheet.html", sheets.context(request, opened, forms.load(form_id)))
+
+
+@page(permission="care.work")
+def sheet_pdf(request: HttpRequest, resident_id: int, form_id: str) -> HttpResponse:
+    """The same sheet as PDF; a print is a disclosure of its own and is audited."""
+    opened = open_record(request, resident_id)
+    if not isinstance(opened, Opened):
+        return opened
+    form = forms.load(form_id)
+    data = sheets.pdf(request, sheets.context(request, opened, form))
+    with transaction.atomic():
+        audit.record(
+            by=request.actor,  # type: ignore[attr-defined]
+            action="record.print",
+            resident_id=resident_id,
+            purpose=opened.purpose,
+            detail={"form": form.id},
+        )
+    response = HttpResponse(data, content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="{form.id}-{resident_id}.pdf"'
+    response["Cache-Control"] = "no-store"
+    return response
