@@ -2,4 +2,5 @@
 
 from healthbrain.cli import main
 
-main()
+if __name__ == "__main__":  # worker processes of a pool import this file again
+    main()
