@@ -18,7 +18,7 @@ def ingest(
     *,
     by: Actor = SYSTEM,
     source: str | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Progress | None = None,
     dry_run: bool = False,
     as_of: dt.date | None = None,
 ) -> Report:

@@ -138,13 +138,11 @@ def _with_identities(
     fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame, written: Written
 ) -> pl.DataFrame:
     """Columns `identity_id` and `waits`: persons upserted, the others' identities found or made as stubs."""
-    written.new_persons += _upsert_persons(fresh, persons, sources)
-    fresh = _by_patient_resource(fresh)
-    pairs = (
-        fresh.filter(pl.col("person").is_not_null() & pl.col("identity_id").is_null())
-        .select("source_id", "person")
-        .unique()
-    )
+    upserted = _upsert_persons(fresh, persons, sources)
+    written.new_persons += upserted["identity_id"].to_list()
+    fresh = _by_patient_resource(fresh, upserted)
+    unknown = pl.col("person").is_not_null() & pl.col("identity_id").is_null()
+    pairs = fresh.filter(unknown).select("source_id", "person").unique()
     ids = residents.identity_stubs(pairs.iter_rows()) if len(pairs) else {}
     table = pl.DataFrame(
         [(source, key, identity) for (source, key), identity in ids.items()],
@@ -154,32 +152,55 @@ def _with_identities(
     fresh = fresh.join(table, on=["source_id", "person"], how="left", maintain_order="left")
     fresh = fresh.with_columns(pl.coalesce("identity_id", "stub_id").alias("identity_id")).drop("stub_id")
     clinical = fresh.filter(pl.col("type") != "Patient")["identity_id"].drop_nulls().unique()
-    waiting = _waiting(clinical.to_list())
-    waits = (pl.col("type") != "Patient") & pl.col("identity_id").is_in(waiting)
+    waits = (pl.col("type") != "Patient") & pl.col("identity_id").is_in(_waiting(clinical.to_list()))
     return fresh.with_columns(waits.fill_null(False).alias("waits"))
 
 
-def _upsert_persons(fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame) -> list[int]:
-    """Only persons whose resource is new or changed: what is known already says nothing new."""
+def _upsert_persons(fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """source_id, source_key, identity_id of persons whose resource is new or changed; known ones say nothing new.
+
+    Events may have come before their person under the id of his Patient: that stub is then described too, and the
+    index of residents finds that the two are one.
+    """
+    nobody = pl.DataFrame(schema={"source_id": pl.Int64, "source_key": pl.Utf8, "identity_id": pl.Int64})
     if persons.is_empty():
-        return []
-    wanted = persons.join(fresh.select("key", "hash"), on=["key", "hash"], how="semi").unique(
-        "key", keep="last", maintain_order=True
-    )
+        return nobody
+    wanted = persons.join(fresh.select("key", "hash"), on=["key", "hash"], how="semi")
+    wanted = wanted.unique("key", keep="last", maintain_order=True).join(sources, on="source")
     if wanted.is_empty():
-        return []
-    rows = wanted.join(sources, on="source").drop("key", "hash", "source")
-    return residents.upsert_identities_frame(rows)["identity_id"].to_list()
+        return nobody
+    aliased = wanted.filter(pl.col("alias").is_not_null())
+    stubs = aliased.join(_existing(aliased), on=["source_id", "alias"], how="semi") if len(aliased) else aliased
+    described = pl.concat([wanted, stubs.with_columns(pl.col("alias").alias("source_key"))])
+    return residents.upsert_identities_frame(described.drop("key", "hash", "source", "alias"))
 
 
-def _by_patient_resource(fresh: pl.DataFrame) -> pl.DataFrame:
-    """A reference to a Patient we hold is about that Patient's identity, whichever source it came from."""
-    keys = fresh["patient"].drop_nulls().unique().to_list()
+def _existing(aliased: pl.DataFrame) -> pl.DataFrame:
     rows = db.select(
-        "SELECT replace(key::text, '-', ''), identity_id FROM records_resource WHERE key = ANY(%s::uuid[])", (keys,)
-    ) if keys else []  # fmt: skip
-    table = pl.DataFrame(rows, schema={"patient": pl.Utf8, "identity_id": pl.Int64}, orient="row")
-    return fresh.join(table, on="patient", how="left", maintain_order="left")
+        """SELECT i.source_id, i.source_key FROM unnest(%s::bigint[], %s::text[]) AS p(source_id, source_key)
+           JOIN residents_identity i USING (source_id, source_key)""",
+        (aliased["source_id"].to_list(), aliased["alias"].to_list()),
+    )
+    return pl.DataFrame(rows, schema={"source_id": pl.Int64, "alias": pl.Utf8}, orient="row")
+
+
+def _by_patient_resource(fresh: pl.DataFrame, upserted: pl.DataFrame) -> pl.DataFrame:
+    """A reference to a Patient we hold, or hold from now on, is about that Patient's identity."""
+    patients = fresh.filter(pl.col("type") == "Patient").select("source_id", pl.col("person").alias("source_key"), "key")
+    arriving = patients.join(upserted, on=["source_id", "source_key"]).select(pl.col("key").alias("patient"), "identity_id")
+    keys = set(fresh["patient"].drop_nulls().unique()) - set(arriving["patient"])
+    rows = (
+        db.select(
+            "SELECT replace(key::text, '-', ''), identity_id FROM records_resource"
+            " WHERE key = ANY(%s::uuid[]) AND identity_id IS NOT NULL",
+            (list(keys),),
+        )
+        if keys
+        else []
+    )
+    held = pl.DataFrame(rows, schema={"patient": pl.Utf8, "identity_id": pl.Int64}, orient="row")
+    known = pl.concat([arriving.unique("patient"), held])
+    return fresh.join(known, on="patient", how="left", maintain_order="left")
 
 
 def _waiting(identity_ids: Sequence[int]) -> list[int]:

@@ -19,7 +19,7 @@ from healthbrain.records.rules.ledger import ORGANISATION
 from healthbrain.records.rules.templates import DATED, Template
 
 RECORD = "urn:healthbrain:record:"  # + source: identifier system of a source's own record numbers
-PERSON = "urn:healthbrain:person:"  # + source: identifier system of a source's own person numbers
+PERSON = "urn:healthbrain:source:"  # + source: identifier system of a source's own person numbers
 DIVISION = "urn:healthbrain:division-code"  # extension of an address: GB/T 2260 and its statistical continuation
 ID_NUMBER = "urn:oid:2.16.156.10011.1.3"  # citizen id number, the OID Chinese health documents use
 
@@ -289,7 +289,8 @@ def _persons(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
         pl.lit(None, pl.Utf8).alias("patient"), pl.lit(None, pl.Datetime("us")).alias("at"), "hash", "tokens", "tail", pl.lit(False).alias("weak"),
     )  # fmt: skip
     persons = frame.select(
-        "key", "hash", "source", pl.col("source_id").alias("source_key"), "name", pl.col("sex_code").alias("sex"),
+        "key", "hash", "source", pl.col("source_id").alias("source_key"),
+        pl.lit(None, pl.Utf8).alias("alias"), "name", pl.col("sex_code").alias("sex"),
         pl.col("birth_date_at").cast(pl.Date).alias("birth_date"), "id_number", "phone", "address", "division_code",
         pl.col("deceased_on_at").cast(pl.Date).alias("deceased_on"),
     )  # fmt: skip

@@ -17,6 +17,7 @@ import orjson
 import polars as pl
 
 from healthbrain.kernel.ids import resource_key, stable_id
+from healthbrain.records.intake.bodies import PERSON
 from healthbrain.records.intake.patients import person_of
 from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, Note, Prepared, Reject, array_literal
 from healthbrain.records.rules import index, ledger, r4
@@ -42,7 +43,7 @@ class Naming:
     whose: str | None = None  # every resource of the message is about this person of the source (HL7v2)
     weak_patient: bool = False
     urls: dict[str, str] = field(default_factory=dict)  # fullUrl → "Type/new id"
-    keys: dict[str, str] = field(default_factory=dict)  # fullUrl of a Patient → the source's own id
+    keys: dict[str, str] = field(default_factory=dict)  # fullUrl of a Patient → its id as sent
     organisations: dict[str, str] = field(default_factory=dict)  # reference as sent → organisation code
     known: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -119,6 +120,18 @@ def own_id(resource: Resource) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
+def person_number(patient: Resource, source: str) -> str:
+    """What the source calls the person: his record number there, else the id its server gave the Patient."""
+    for identifier in patient.get("identifier") or ():
+        if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):
+            kind = identifier.get("type")
+            codings = kind.get("coding") or () if isinstance(kind, dict) else ()
+            is_record = any(isinstance(c, dict) and c.get("code") in {"MR", "PI"} for c in codings)
+            if is_record or identifier.get("system") == PERSON + source:
+                return str(identifier["value"])
+    return own_id(patient)
+
+
 def entries_of(bundle: Resource) -> list[tuple[str | None, Any]]:
     """(fullUrl, resource) of each entry; what is no entry object comes out as it is, to be rejected with its number."""
     entries = bundle.get("entry")
@@ -178,12 +191,13 @@ class Builder:
         return False
 
     def _take(self, resource: Resource, kind: str, naming: Naming, row: int) -> None:
-        person = own_id(resource) if kind == "Patient" and not naming.whose else naming.person(resource)
+        person = naming.person(resource) if kind != "Patient" else naming.whose or person_number(resource, naming.source)
         identifier = naming.new_id(kind, own_id(resource))
         happened = ledger.events(resource, naming.organisations, self.as_of) if person else []
-        patient = _patient_key(resource) if naming.keep_ids and not naming.whose and kind != "Patient" else None
+        patient = None if naming.whose or kind == "Patient" else _patient_key(resource, naming)
         at = ledger.date_of(resource)
         found = person_of(resource) if kind == "Patient" else None
+        alias = own_id(resource) if found and not naming.whose and own_id(resource) != person else None
         broken: list[str] = []
         _rewrite(resource, naming, broken, 0)
         for text in broken:
@@ -199,7 +213,7 @@ class Builder:
             for column, value in zip(self.events.values(), (key, digest, *event), strict=True):
                 column.append(value)
         if found is not None:
-            for column, value in zip(self.persons.values(), (key, digest, naming.source, person, *found), strict=True):
+            for column, value in zip(self.persons.values(), (key, digest, naming.source, person, alias, *found), strict=True):
                 column.append(value)
 
     def prepared(self, position: int = 0) -> Prepared:
@@ -215,11 +229,15 @@ class Builder:
         )
 
 
-def _patient_key(resource: Resource) -> str | None:
+def _patient_key(resource: Resource, naming: Naming) -> str | None:
+    """Key of the Patient resource a resource is about: the store knows whose it is, whatever the source calls him."""
     for name in SUBJECTS:
-        text = (resource.get(name) or {}).get("reference") if isinstance(resource.get(name), dict) else None
-        if isinstance(text, str) and text.startswith("Patient/"):
-            return resource_key("Patient", text[8:].partition("/")[0]).hex
+        reference = resource.get(name)
+        text = reference.get("reference") if isinstance(reference, dict) else None
+        if isinstance(text, str):
+            found = naming.reference(text) or ""
+            if found.startswith("Patient/"):
+                return resource_key("Patient", found[8:].partition("/")[0]).hex
     return None
 
 

@@ -34,6 +34,8 @@ def collect(paths: Iterable[Path]) -> list[tuple[Path, str]]:
 
 
 def _turn(path: Path, form: str) -> int:
+    if form == "fhir-ndjson" and path.name.lower().startswith("patient"):
+        return 0
     if form in {"csv", "xlsx"}:
         template = by_file_name(path.name)
         return 0 if template and template.name == "persons" else 2

@@ -16,6 +16,7 @@ import orjson
 from healthbrain.records.intake.fhir import UNPACKED, Builder, Naming, entries_of
 from healthbrain.records.intake.files import Refused
 from healthbrain.records.intake.prepared import Note, Prepared, Reject
+from healthbrain.records.intake.report import Meter
 from healthbrain.records.rules import hl7v2
 from healthbrain.records.rules.reasons import message
 
@@ -56,14 +57,16 @@ def _source_of(resource: Any, given: str | None) -> str:
 # --- NDJSON --------------------------------------------------------------------------------------------------------
 
 
-def read_ndjson(path: Path, source: str | None, as_of: dt.date, start: int = 0) -> Iterator[MessageChunk]:
+def read_ndjson(path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None) -> Iterator[MessageChunk]:
     """Lines in chunks; `start` = rows already taken."""
+    meter = meter or Meter()
     with path.open("rb") as file:
         row, lines, size = 0, [], 0
         while line := file.readline(LONGEST_LINE):
             if not line.strip():
                 continue
             row += 1
+            meter.read += len(line)
             if row <= start:
                 continue
             lines.append(line)
@@ -101,8 +104,9 @@ def _unreadable(builder: Builder, row: int, raw: bytes, error: orjson.JSONDecode
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-def read_json(path: Path, source: str | None, as_of: dt.date, start: int = 0) -> Iterator[MessageChunk]:
+def read_json(path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None) -> Iterator[MessageChunk]:
     """A small file whole; a large Bundle entry by entry through a window."""
+    meter = meter or Meter()
     if path.stat().st_size <= WHOLE:
         data = path.read_bytes()
         if data.strip() and not start:
@@ -116,6 +120,7 @@ def read_json(path: Path, source: str | None, as_of: dt.date, start: int = 0) ->
             continue
         block.append(entry)
         if len(block) == LINES:
+            meter.read += sum(len(str(e)) for e in block[:50]) * len(block) // 50  # near enough for a progress bar
             yield MessageChunk("entries", block, row - len(block) + 1, row, source, as_of)
             block = []
     if block:
@@ -191,8 +196,9 @@ def _stream_entries(path: Path) -> Iterator[Any]:
 _NEXT = re.compile(rb"[\r\n\x0b\x1c]MSH")
 
 
-def read_hl7v2(path: Path, source: str | None, as_of: dt.date, start: int = 0) -> Iterator[MessageChunk]:
+def read_hl7v2(path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None) -> Iterator[MessageChunk]:
     """Messages in blocks that end where the next message begins. `start` = bytes already taken."""
+    meter = meter or Meter()
     with path.open("rb") as file:
         file.seek(start)
         position, rest = start, b""
@@ -203,6 +209,7 @@ def read_hl7v2(path: Path, source: str | None, as_of: dt.date, start: int = 0) -
             piece, rest = data[:cut], data[cut:]
             if piece:
                 position += len(piece)
+                meter.read = position
                 yield MessageChunk("hl7v2", piece, 0, position, source, as_of)
             if not block:
                 return

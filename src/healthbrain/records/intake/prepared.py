@@ -16,7 +16,7 @@ RESOURCES: dict[str, Any] = {
     "id": pl.Utf8,
     "source": pl.Utf8,  # source code
     "person": pl.Utf8,  # the source's own id of the person, null when about nobody
-    "patient": pl.Utf8,  # key of the Patient resource referred to, when the id was not rewritten (HTTP)
+    "patient": pl.Utf8,  # key of the Patient resource it refers to
     "at": pl.Datetime("us"),
     "hash": pl.Utf8,  # 32 hex digits over the content
     "tokens": pl.Utf8,  # PostgreSQL array literal
@@ -40,6 +40,7 @@ PERSONS: dict[str, Any] = {
     "hash": pl.Utf8,
     "source": pl.Utf8,
     "source_key": pl.Utf8,
+    "alias": pl.Utf8,  # what references call the person, when that is not source_key: a FHIR server's Patient id
     "name": pl.Utf8,
     "sex": pl.Utf8,
     "birth_date": pl.Date,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from healthbrain.records.intake.prepared import Note, Reject
 
@@ -43,15 +43,14 @@ class Report:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where an intake stands: given to the caller's progress function after each chunk."""
+class Progress(Protocol):
+    """Told after each chunk: bytes done, bytes in all, and where we are."""
 
-    file: str
-    bytes_done: int
-    bytes_total: int
-    rows_in: int
-    stored: int
-    duplicates: int
-    rejected: int
-    waiting: int
+    def __call__(self, done: float, total: float | None = None, text: str = "") -> None: ...
+
+
+@dataclass(slots=True)
+class Meter:
+    """How far the file being read has been read."""
+
+    read: int = 0

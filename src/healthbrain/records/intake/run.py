@@ -29,7 +29,7 @@ from healthbrain.kernel.errors import NotFound
 from healthbrain.records.intake import batches, mappings, messages, sheet, sheets, writing
 from healthbrain.records.intake.files import Refused, collect
 from healthbrain.records.intake.prepared import Prepared
-from healthbrain.records.intake.report import KEPT, Progress, Report
+from healthbrain.records.intake.report import KEPT, Meter, Progress, Report
 from healthbrain.records.models import Batch
 from healthbrain.records.rules.reasons import message
 from healthbrain.residents import actions as residents
@@ -50,11 +50,12 @@ class Run:
     source: str | None
     source_id: int | None
     as_of: dt.date
-    progress: Callable[[Progress], None] | None
+    progress: Progress | None
     bytes_total: int
     pool: ProcessPoolExecutor | None
     report: Report = field(default_factory=Report)
     bytes_done: int = 0
+    meter: Meter = field(default_factory=Meter)
     unmatched: list[int] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
 
@@ -64,7 +65,7 @@ def ingest(
     *,
     by: Actor,
     source: str | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Progress | None = None,
     dry_run: bool = False,
     as_of: dt.date | None = None,
 ) -> Report:
@@ -175,7 +176,7 @@ def _file(run: Run, group: list[tuple[Path, str]]) -> None:
         raise
     finally:
         batches.release(digest)
-    run.bytes_done += path.stat().st_size
+    run.bytes_done, run.meter.read = run.bytes_done + path.stat().st_size, 0
 
 
 def _finish(batch: Batch) -> None:
@@ -193,18 +194,18 @@ def _chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Prepared]
     if form in {"csv", "xlsx"}:
         yield from _sheet_chunks(run, path, form, batch)
     elif form == "hl7v2":
-        work = ((messages.convert, c) for c in messages.read_hl7v2(path, run.source, run.as_of, batch.position))
+        work = ((messages.convert, c) for c in messages.read_hl7v2(path, run.source, run.as_of, batch.position, run.meter))
         for prepared in _converted(run, work):
             yield messages.renumbered(prepared, batch.rows_in)
     elif form in {"fhir-bundle", "fhir-ndjson"}:
         read = messages.read_json if form == "fhir-bundle" else messages.read_ndjson
-        yield from _converted(run, ((messages.convert, c) for c in read(path, run.source, run.as_of, batch.position)))
+        yield from _converted(run, ((messages.convert, c) for c in read(path, run.source, run.as_of, batch.position, run.meter)))
     else:
         raise Refused("file-type", path.suffix or path.name)
 
 
 def _sheet_chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Prepared]:
-    opened = sheets.open_sheet(path, form)
+    opened = sheets.open_sheet(path, form, run.meter)
     if not batch.position:
         batch.notes = [[n.row, n.field, n.message] for n in opened.notes[:KEPT]]
         for _, reason, raw in opened.extra:
@@ -274,9 +275,8 @@ def _add_to_report(run: Run, batch: Batch) -> None:
 def _tell(run: Run, name: str) -> None:
     if run.progress:
         r = run.report
-        run.progress(
-            Progress(name, run.bytes_done, run.bytes_total, r.rows_in, r.stored, r.duplicates, r.rejected, r.waiting)
-        )
+        words = f"{name}：{r.rows_in} 行，入库 {r.stored}，重复 {r.duplicates}，拒收 {r.rejected}，待人 {r.waiting}"
+        run.progress(run.bytes_done + run.meter.read, run.bytes_total, words)
 
 
 def _match(run: Run) -> None:

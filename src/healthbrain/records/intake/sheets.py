@@ -16,6 +16,7 @@ from typing import Any
 
 from healthbrain.records.intake.files import Refused, check_zip
 from healthbrain.records.intake.prepared import Note, Prepared, Reject, empty
+from healthbrain.records.intake.report import Meter
 from healthbrain.records.intake.sheet import SheetChunk, SheetPlan, raw_text
 from healthbrain.records.rules.reasons import message
 from healthbrain.records.rules.templates import TEMPLATES, mapping_of, missing, plain, recognise
@@ -39,9 +40,9 @@ class Sheet:
     extra: list[tuple[int, str, str]] = field(default_factory=list)  # row, reason, raw: what counts as a row of its own
 
 
-def open_sheet(path: Path, form: str) -> Sheet:
+def open_sheet(path: Path, form: str, meter: Meter | None = None) -> Sheet:
     """Raises Refused for a file that cannot be read at all."""
-    return _open_xlsx(path) if form == "xlsx" else _open_csv(path)
+    return _open_xlsx(path) if form == "xlsx" else _open_csv(path, meter or Meter())
 
 
 def plan_of(
@@ -112,7 +113,7 @@ def _mostly_utf8(sample: bytes) -> bool:
     return wide > 0 and text.count("\ufffd") * 20 < wide
 
 
-def _lines(path: Path, encoding: str, pending: list[str]) -> Iterator[str]:
+def _lines(path: Path, encoding: str, pending: list[str], meter: Meter) -> Iterator[str]:
     """Decoded lines; one that cannot be decoded is marked. `pending` keeps the lines of the record being read."""
     if encoding == "utf-16":
         with path.open(encoding=encoding, newline="") as text:
@@ -123,6 +124,7 @@ def _lines(path: Path, encoding: str, pending: list[str]) -> Iterator[str]:
         if file.read(3) != codecs.BOM_UTF8:
             file.seek(0)
         while raw := file.readline(LONGEST_FIELD * 4):
+            meter.read += len(raw)
             try:
                 line = raw.decode(name)
             except UnicodeDecodeError:
@@ -135,19 +137,20 @@ def _delimiter(line: str) -> str:
     return max(",\t;|", key=line.count)
 
 
-def _open_csv(path: Path) -> Sheet:
+def _open_csv(path: Path, meter: Meter) -> Sheet:
     encoding = encoding_of(path)
-    first = next((line for line in _lines(path, encoding, []) if line.strip()), "")
+    first = next((line for line in _lines(path, encoding, [], meter) if line.strip()), "")
     refused: dict[int, str] = {}
-    rows = _records(path, encoding, _delimiter(first), refused)
+    rows = _records(path, encoding, _delimiter(first), refused, meter)
     header = next((row for _, row in rows if any(cell.strip() for cell in row)), [])
     return Sheet([cell.strip() for cell in header], ((n, row) for n, row in rows if row and any(row)), refused)
 
 
-def _records(path: Path, encoding: str, delimiter: str, refused: dict[int, str]) -> Iterator[tuple[int, Sequence[str]]]:
+def _records(path: Path, encoding: str, delimiter: str, refused: dict[int, str], meter: Meter) -> Iterator[tuple[int, Sequence[str]]]:
     """(record number, cells). A record no reader can make sense of comes out as one cell and is refused."""
     pending: list[str] = []
-    lines = _lines(path, encoding, pending)
+    meter.read = 0
+    lines = _lines(path, encoding, pending, meter)
     number = 0
     reader = csv.reader(lines, delimiter=delimiter)
     while True:

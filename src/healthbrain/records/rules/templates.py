@@ -107,7 +107,7 @@ IMMUNIZATIONS = Template(
         SOURCE, SOURCE_ID, RECORD_ID,
         Column("code", "疫苗", ("疫苗代码", "疫苗编码", "疫苗名称", "vaccine"), required=True),
         Column("date", "接种日期", ("接种时间", "日期", "occurrence", "effective"), required=True, form="moment"),
-        Column("dose", "剂次", ("针次", "第几剂"), form="number"),
+        Column("dose", "剂次", ("针次", "第几剂", "dose_number"), form="number"),
         Column("lot", "批号", ("疫苗批号", "lot_number")),
         ORGANISATION,
     ),
