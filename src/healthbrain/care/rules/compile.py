@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from healthbrain.care.rules import tasks_sql
 from healthbrain.care.rules.evidence import fact_ctes, facts_of, quoted, set_sql
-from healthbrain.care.rules.programme import Programme, span_sql
+from healthbrain.care.rules.programme import EvidenceSet, Programme, span_sql
 from healthbrain.facts.rules.calls import Call
 from healthbrain.facts.rules.catalogue import Catalogue
 from healthbrain.facts.rules.duration import Duration
@@ -75,13 +75,14 @@ def windows_of(programme: Programme) -> list[tuple[Call, Duration]]:
 def compile_programmes(programmes: Sequence[Programme], catalogue: Catalogue, dialect: str, *, as_of: str) -> Plan:
     """The plan for all `programmes`. `as_of` is the day as SQL text of the dialect."""
     sets = evidence_sets(programmes)
-    steps = list(fact_ctes(facts_of((s for s, _ in sets.values()), catalogue), "events", as_of).items())
-    steps += [(f"set_{name}", set_sql(evidence)) for evidence, name in sets.values()]
+    distinct = {name: evidence for evidence, name in sets.values()}
+    steps = list(fact_ctes(facts_of(distinct.values(), catalogue), "events", as_of).items())
+    steps += [(f"set_{name}", set_sql(evidence)) for name, evidence in distinct.items()]
     everything = " UNION ALL ".join(
-        f"SELECT resident_id, {quoted(name)} AS set_name, day, event_id FROM set_{name}" for _, name in sets.values()
+        f"SELECT resident_id, {quoted(name)} AS set_name, day, event_id FROM set_{name}" for name in distinct
     )
     steps.append(("evidence", everything))
-    steps.append(("last_evidence", _last_evidence([name for _, name in sets.values()], dialect)))
+    steps.append(("last_evidence", _last_evidence(list(distinct), dialect)))
     steps.append(("subjects", "SELECT f.*, l.* FROM facts f LEFT JOIN last_evidence l ON l.evidence_of = f.resident_id"))
     for n, programme in enumerate(programmes):
         steps += [(f"p{n}_base", _base(programme, dialect)), (f"p{n}", _standing(programme, f"p{n}_base", dialect))]
@@ -97,7 +98,7 @@ def compile_programmes(programmes: Sequence[Programme], catalogue: Catalogue, di
     return Plan(tuple(steps))
 
 
-def evidence_sets(programmes: Sequence[Programme]) -> dict[tuple[str, str], tuple[object, str]]:
+def evidence_sets(programmes: Sequence[Programme]) -> dict[tuple[str, str], tuple[EvidenceSet, str]]:
     """(programme, set) → the set and the relation's short name; sets that say the same share one."""
     by_content: dict[object, str] = {}
     result = {}

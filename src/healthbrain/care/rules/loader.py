@@ -203,8 +203,8 @@ class _Builder:
         )
 
     def _visit(self, ordinal: int, row: Mapping[str, Any]) -> Age:
-        _only(row, {"title", "opens", "due", "expires"}, "ages")
-        spans = (self._span(row[key]) for key in ("opens", "due", "expires"))
+        _only(row, {"title", "opens", "due", "until"}, "ages")
+        spans = (self._span(row[key]) for key in ("opens", "due", "until"))
         return Age(ordinal, _title(row["title"]), *spans)
 
 

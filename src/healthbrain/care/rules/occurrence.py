@@ -194,7 +194,7 @@ def _occurrences(
         case "ages":
             for age in task.ages if base.birth_date else ():
                 birth = base.birth_date
-                opens, expires = age.opens.after(birth), age.expires.after(birth)
+                opens, expires = age.opens.after(birth), age.until.after(birth) - DAY
                 made = occurrence(birth, age.ordinal, opens, age.due.after(birth), expires)
                 yield _closed(made, proofs, opens, expires)
 

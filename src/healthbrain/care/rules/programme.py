@@ -109,13 +109,13 @@ class Due:
 
 @dataclass(frozen=True)
 class Age:
-    """One occurrence of a series by age: opens, due and expires as ages."""
+    """One occurrence of a series by age. Evidence counts from `opens` until the day before `until`."""
 
     ordinal: int
     title: Title
     opens: Duration
     due: Duration
-    expires: Duration
+    until: Duration
 
 
 @dataclass(frozen=True)

@@ -86,13 +86,14 @@ def _calendar(task: Task, relation: str, name: str) -> str:
 
 def _ages(task: Task, relation: str, name: str) -> str:
     rows = ", ".join(
-        f"({age.ordinal}, {span_sql(age.opens)}, {span_sql(age.due)}, {span_sql(age.expires)})" for age in task.ages
+        f"({age.ordinal}, {span_sql(age.opens)}, {span_sql(age.due)}, {span_sql(age.until)})" for age in task.ages
     )
-    opens, due, expires = (f"CAST(p.birth_date + v.{part} AS DATE)" for part in ("o", "d", "e"))
+    opens, due, until = (f"CAST(p.birth_date + v.{part} AS DATE)" for part in ("o", "d", "u"))
+    expires = f"{until} - 1"
     return (
         f"SELECT p.*, p.birth_date AS anchor, v.ordinal AS ordinal, {opens} AS opens, {due} AS due, "
         f"{expires} AS expires, {opens} AS ev_from, {expires} AS ev_to FROM {relation} p "
-        f"CROSS JOIN (VALUES {rows}) v(ordinal, o, d, e) WHERE {_chosen(task)} AND p.birth_date IS NOT NULL"
+        f"CROSS JOIN (VALUES {rows}) v(ordinal, o, d, u) WHERE {_chosen(task)} AND p.birth_date IS NOT NULL"
     )
 
 
