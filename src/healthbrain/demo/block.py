@@ -17,7 +17,7 @@ from healthbrain.demo.screening import tell_colorectal, tell_copd_screening
 from healthbrain.demo.services import tell_children, tell_examinations
 from healthbrain.demo.story import DAY, Story, Table
 
-TABLES = ("observations", "conditions", "medications", "immunizations", "procedures")
+TABLES = ("observations", "conditions", "medications", "immunizations", "procedures", "referrals")
 
 
 @dataclass(frozen=True)

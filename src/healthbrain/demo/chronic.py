@@ -13,6 +13,7 @@ from healthbrain.demo.story import (
     DBP,
     FEV1,
     FPG,
+    HIS,
     PH,
     PULSE,
     SBP,
@@ -48,6 +49,7 @@ def tell_chronic(
     states["before"] = _before(people, person, nth, day)
     cls = _classes(p, rng, nth, rhythm[person])
     visit = story.visit(person, day, station, channel=PH, type="follow-up", cls=cls, rng=rng)
+    states["referred"] = _refer(p, county, people, health, story, rng, states, person[nth == 0], day[nth == 0])
     seen = cls != CLASS["PHONE"]
     person, nth, visit = person[seen], nth[seen], visit[seen]
     keep = nth <= 1
@@ -58,6 +60,34 @@ def tell_chronic(
     story.observe(visit, WEIGHT, weight, decimals=1)
     _prescriptions(health, story, rng, person, nth, visit)
     return states
+
+
+def _refer(
+    p: Parameters,
+    county: County,
+    people: People,
+    health: Health,
+    story: Story,
+    rng: np.random.Generator,
+    states: dict[str, np.ndarray],
+    person: np.ndarray,
+    day: np.ndarray,
+) -> np.ndarray:
+    """Some of those who need it were referred after their last visit and seen at the county hospital; others wait."""
+    need = np.maximum(states["hypertension"], states["type-2-diabetes"])[person]
+    goes = (need >= TWICE) & (rng.random(len(person)) < p("chronic_visits.referred"))
+    when = day + rng.integers(1, 7, len(person))
+    goes &= when < people.as_of
+    person, when, urgent = person[goes], when[goes], need[goes] == URGENT
+    hospital = np.full(len(person), county.hospitals[0])
+    visit = story.visit(person, when, hospital, channel=HIS, type="outpatient", rng=rng, minutes=30)
+    story.refer(visit, urgent)
+    hypertensive = health.managed["hypertension"][person]
+    codes = np.array(p("disease.hypertension.icd10"), object)[health.code["hypertension"][person]]
+    story.diagnose(visit[hypertensive], codes[hypertensive])
+    referred = np.full(len(people), -1, np.int8)
+    referred[person] = 0
+    return referred
 
 
 def _diagnosed(

@@ -10,6 +10,7 @@ import polars as pl
 from healthbrain.demo.names import homophones, look_alikes
 from healthbrain.demo.people import People
 
+FALLBACK = ("look-alike", "id-typo", "homophone", "birth-swap")  # when the drawn kind cannot touch this record
 KINDS = (
     "homophone",
     "look-alike",
@@ -54,6 +55,11 @@ def spoil(
                     continue
                 record = changed
             made.append(kind)
+        for kind in FALLBACK if not made else ():
+            changed = _change(kind, record)
+            if changed != record:
+                record, made = changed, [kind]
+                break
         for name, value in record.items():
             columns[name][row] = value
         done[row] = "+".join(made) or "none"

@@ -16,6 +16,7 @@ LOINC, ICD10 = "http://loinc.org", "http://hl7.org/fhir/sid/icd-10"
 ATC, ICD9 = "http://www.whocc.no/atc", "http://hl7.org/fhir/sid/icd-9-cm"
 UCUM, ACT = "http://unitsofmeasure.org", "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 CITIZEN_ID = "urn:oid:2.16.156.10011.1.3"  # resident identity number, as national interchange standards name it
+HB = "urn:healthbrain:code"
 ENCOUNTER_TYPE, ORGANISATION = "urn:healthbrain:encounter-type", "urn:healthbrain:organisation"
 GENDER = {"1": "male", "2": "female", "0": "unknown"}
 PRESSURE = {"8480-6", "8462-4"}
@@ -166,7 +167,31 @@ def procedures(rows: list[Resource], subject: str, visit: str) -> Iterator[Resou
         }
 
 
-MAKERS = {"observations": observations, "conditions": conditions, "medications": medications, "procedures": procedures}
+def referrals(rows: list[Resource], subject: str, visit: str) -> Iterator[Resource]:
+    """The hospital saw the referred person: the request is done."""
+    for row in rows:
+        yield {
+            "resourceType": "ServiceRequest",
+            "id": f"{row['source']}-r{row['row']}",
+            "meta": {"source": row["source"]},
+            "status": "completed",
+            "intent": "order",
+            "priority": "urgent" if row["code"] == "urgent-referral" else "routine",
+            "code": coded(HB, row["code"], "转诊"),
+            "subject": {"reference": subject},
+            "encounter": {"reference": visit},
+            "authoredOn": zoned(row["authored"]),
+            "performer": [{"identifier": {"system": ORGANISATION, "value": row["organisation"]}}],
+        }
+
+
+MAKERS = {
+    "observations": observations,
+    "conditions": conditions,
+    "medications": medications,
+    "procedures": procedures,
+    "referrals": referrals,
+}
 
 
 def _by_visit(frame: pl.DataFrame) -> dict[int, list[Resource]]:

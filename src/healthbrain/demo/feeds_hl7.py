@@ -113,23 +113,18 @@ def _messages(
     """A registration or an update, then the results if there are any."""
     source, organisation, sent = row["source"], row["organisation"], stamp(row["sent"])
     laboratory = row["type"] == "laboratory"
-    kind = (
-        "A31"
-        if laboratory and not new
-        else "A04"
-        if laboratory
-        else "A01"
-        if row["class"] == "IMP"
-        else "A04"
-        if new
-        else "A08"
-    )
+    admitted = "A01" if row["class"] == "IMP" else "A08"
+    kind = "A04" if laboratory or (new and admitted == "A08") else admitted
     person, visit = person_segment(who, died), visit_segment(row, organisation)
     segments = [header(source, sent, f"ADT^{kind}", f"{source}A{row['visit']}"), f"EVN|{kind}|{sent}", person, visit]
     segments += [
         f"DG1|{i}||{d['code']}^^I10||{stamp(d['onset'])}|A" for i, d in enumerate(ill.get(row["visit"], []), 1)
     ]
     out = ["\r".join(segments) + "\r"]
+    if laboratory and row["visit"] % 7 == 0 and who["phone"]:  # a telephone number that came later
+        out = [message.replace(f"|{who['phone']}|", "||") for message in out]
+        update = header(source, sent, "ADT^A31", f"{source}U{row['visit']}")
+        out.append("\r".join([update, f"EVN|A31|{sent}", person]) + "\r")
     rows = [r for r in seen.get(row["visit"], []) if r["value"]]
     if rows:
         head = header(source, sent, "ORU^R01", f"{source}R{row['visit']}")

@@ -16,7 +16,7 @@ from healthbrain.demo.identities import make_identities
 from healthbrain.demo.parameters import Parameters, parameters
 from healthbrain.demo.people import make_people
 from healthbrain.demo.sheets import moments
-from healthbrain.demo.story import CLASSES, CODES, DAY, TEXTS, TYPES, UNITS
+from healthbrain.demo.story import CLASSES, CODES, DAY, REFERRALS, TEXTS, TYPES, UNITS
 from healthbrain.demo.streams import BLOCK, blocks, over_blocks, stream
 
 CHANNEL_COUNT = 5  # identity ids: person × 5 + channel + 1
@@ -162,6 +162,10 @@ def _events(block: Block) -> list[tuple[str, pl.DataFrame]]:
         values = tables[table]["vaccine" if table == "immunizations" else "code"]
         code = PREFIXED[table] + pl.Series("code", values.tolist(), dtype=pl.String)
         out.append((kind, base[tables[table]["visit"]].with_columns(code.alias("code"))))
+    referred = tables["referrals"]
+    asked = pl.Series(["hb|" + r for r in REFERRALS]).gather(referred["urgent"].astype(np.int64))
+    done = pl.lit("completed").alias("text")
+    out.append(("referral", base[referred["visit"]].with_columns(asked.alias("code"), done)))
     drugs = pl.Series(["atc|" + d[0] for d in DRUGS]).gather(tables["medications"]["drug"].astype(np.int64))
     out.append(("medication", base[tables["medications"]["visit"]].with_columns(drugs.alias("code"))))
     return out
@@ -185,10 +189,10 @@ def generate_identities(
     as_of: date = date(2026, 11, 22),
     block_size: int = BLOCK,
 ) -> tuple[Path, Path]:
-    """Source identities with planted duplicates, and labels (source, source_id, person, duplicate, errors), as Parquet.
+    """Source identities with planted duplicates, and labels (id, source, source_id, person, kind), as Parquet.
 
     Everybody is in the public-health system, most at their centre and the county hospital: three sources, about 2.7
-    identities a resident. The identity columns are those of the `persons` template.
+    identities a resident. Identity columns: `id` and the `persons` template; `kind` is empty for a first registration.
     """
     p = parameters()
     where = county(p, residents, stream(seed, "county", 0))
@@ -215,10 +219,9 @@ def _write_identities(
     people = make_people(p, where, seed, as_of, number, first, count)
     none = np.zeros(0, np.int64)
     who = make_identities(p, where, people, {"channel": none, "organisation": none, "person": none}, seed)
-    who.frame.write_parquet(folder / f"rows-{number:03}.parquet")
+    ids = pl.Series("id", np.arange(len(who.person)) + number * PER_BLOCK + 1)
+    who.frame.with_columns(ids).write_parquet(folder / f"rows-{number:03}.parquet")
     labels = who.frame.select("source", "source_id").with_columns(
-        pl.Series("person", who.person + first),
-        pl.Series("duplicate", who.duplicate_of >= 0),
-        pl.Series("errors", who.errors),
+        ids, pl.Series("person", who.person + first), pl.Series("kind", who.errors)
     )
     labels.write_parquet(folder / f"labels-{number:03}.parquet")

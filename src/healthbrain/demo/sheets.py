@@ -12,7 +12,7 @@ from healthbrain.demo.care_use import DRUGS
 from healthbrain.demo.dirt import DIRT, Dirt
 from healthbrain.demo.geography import County
 from healthbrain.demo.identities import Identities
-from healthbrain.demo.story import CLASSES, CODES, DAY, TEXTS, TYPES
+from healthbrain.demo.story import CLASSES, CODES, DAY, REFERRALS, TEXTS, TYPES
 
 TEMPLATES = {
     "persons": ["source", "source_id", "name", "sex", "birth_date", "id_number", "phone", "address", "division_code"],
@@ -30,6 +30,7 @@ TABLE_OF = {
     "immunizations": "immunizations",
     "procedures": "procedures",
     "encounters": "visits",
+    "referrals": "referrals",  # in FHIR only: no template
 }
 PER_BLOCK = 10_000_000  # more rows than a block ever has: numbers of visits and rows are unique in the county
 MINUTE = "%Y-%m-%dT%H:%M:%S"
@@ -131,6 +132,8 @@ def _columns(
                 end.dt.to_string("%Y-%m-%d").alias("end"),
                 dose.alias("dose"),
             ]
+        case "referrals":
+            return [take("urgent", REFERRALS).alias("code"), when.alias("authored")]
         case "immunizations":
             lot = "L" + pl.Series(columns["visit"][rows] % 97 + 202600).cast(pl.String)
             dose = pl.Series(columns["dose"][rows]).cast(pl.String)

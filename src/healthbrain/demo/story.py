@@ -68,6 +68,7 @@ SBP, DBP, PULSE, WEIGHT, HEIGHT, BMI, WAIST, SPO2, FPG, HBA1C, TC, FEV1, FIT, HB
     len(CODES)
 )
 TEXTS = ("", "positive", "negative")
+REFERRALS = ("referral", "urgent-referral")
 DAY = 1440
 
 
@@ -96,6 +97,7 @@ class Story:
         self.as_of, self.count = as_of, 0
         self.visits, self.observations, self.conditions = Table(), Table(), Table()
         self.medications, self.immunizations, self.procedures = Table(), Table(), Table()
+        self.referrals = Table()
 
     def visit(
         self,
@@ -158,6 +160,9 @@ class Story:
 
     def immunize(self, visit: np.ndarray, vaccine: np.ndarray, dose: np.ndarray) -> None:
         self.immunizations.add(visit=visit, vaccine=vaccine.astype(object), dose=dose.astype(np.int16))
+
+    def refer(self, visit: np.ndarray, urgent: np.ndarray) -> None:
+        self.referrals.add(visit=visit, urgent=urgent.astype(np.int8))
 
     def do(self, visit: np.ndarray, code: str) -> None:
         self.procedures.add(visit=visit, code=np.full(len(visit), code, object))

@@ -19,6 +19,7 @@ SCENARIOS = {
     "hypertension": ("controlled", "first-uncontrolled", "twice-uncontrolled", "urgent"),
     "type-2-diabetes": ("controlled", "first-uncontrolled", "twice-uncontrolled", "urgent"),
     "suspect": ("suspect",),
+    "referred": ("referred",),
     "elderly": ("examined", "not-yet", "never"),
     "children": ("on-track", "missed-last", "late-registered", "never"),
     "colorectal": CRC_STATES,
