@@ -1,0 +1,96 @@
+"""The CapabilityStatement, made from the same tables that answer: what it says is what is done."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from healthbrain.records.rules import r4_tables, search_sql
+from healthbrain.records.rules.search import COMMON, MODIFIERS
+from healthbrain.records.rules.search_sql import AT
+
+INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+KINDS = {"id": "token", "updated": "date"}
+MATCH = {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"}
+EVERYTHING = {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
+VALIDATE = {"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
+
+
+def statement(base: str, version: str, as_of: dt.datetime) -> dict[str, Any]:
+    """The server's CapabilityStatement."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": as_of.isoformat(timespec="seconds"),
+        "kind": "instance",
+        "software": {"name": "Health Brain", "version": version},
+        "implementation": {"description": "Health Brain (健康大脑)", "url": base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "patchFormat": ["application/json-patch+json", "application/merge-patch+json"],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {"description": "Authorization: Bearer <token>, issued by the administrator."},
+                "resource": [_resource(name) for name in sorted(r4_tables.structure().resources)],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+            }
+        ],
+    }
+
+
+def _resource(name: str) -> dict[str, Any]:
+    parameters = [*COMMON.values(), *r4_tables.search_parameters().get(name, {}).values()]
+    references = [p.code for p in parameters if p.kind == "reference"]
+    operations = [VALIDATE, *([MATCH, EVERYTHING] if name == "Patient" else [])]
+    found = {
+        "type": name,
+        "interaction": [{"code": code} for code in INTERACTIONS],
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "not-match",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
+        "referencePolicy": ["literal", "logical"],
+        "searchInclude": [f"{name}:{code}" for code in references],
+        "searchRevInclude": _referring(name),
+        "searchParam": [_parameter(name, p) for p in parameters],
+        "operation": operations,
+    }
+    return {key: value for key, value in found.items() if value != []}  # FHIR allows no empty array
+
+
+def _parameter(resource_type: str, parameter: r4_tables.Parameter) -> dict[str, Any]:
+    indexed = (
+        parameter.kind in {"id", "updated"}
+        or AT.get(resource_type) == parameter.code
+        or bool(search_sql.token_names(resource_type, parameter.code))
+    )
+    modifiers = ", ".join(f":{name}" for name in sorted(MODIFIERS[parameter.kind]))
+    words = ["indexed" if indexed else "not indexed: combine with an indexed parameter"]
+    if modifiers:
+        words.append(f"modifiers {modifiers}")
+    kind = KINDS.get(parameter.kind, parameter.kind)
+    return {"name": parameter.code, "type": kind, "documentation": "; ".join(words)}
+
+
+def _referring(name: str) -> list[str]:
+    """What `_revinclude` can bring along: indexed references that may point to this type."""
+    found = []
+    for other, parameters in r4_tables.search_parameters().items():
+        for code, parameter in parameters.items():
+            if parameter.kind == "reference" and name in parameter.targets and search_sql.token_names(other, code):
+                found.append(f"{other}:{code}")
+    return sorted(found)

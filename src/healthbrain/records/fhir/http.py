@@ -1,0 +1,127 @@
+"""The HTTP side: content negotiation, bodies, and the frame around every FHIR view."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from healthbrain.access.gate import page
+from healthbrain.kernel.errors import HealthBrainError
+from healthbrain.records.fhir.outcome import FhirError, answer, error_answer
+from healthbrain.records.rules.search import SearchError
+
+log = logging.getLogger(__name__)
+FORMATS = {"json", "application/json", "application/fhir+json", "application/fhir json", "text/json"}
+RESOURCE_LIMIT = 16 << 20  # bytes of one resource; a bundle may have Django's whole limit
+DEEPEST = 200
+
+View = Callable[..., HttpResponse]
+
+
+def fhir(view: View) -> View:
+    """A FHIR endpoint: one transaction, and any error an OperationOutcome.
+
+    Declared public to the gate, because a missing token is answered with 401 instead of the sign-in page: every view
+    behind it but `metadata` asks `auth.caller_of` first.
+    """
+
+    @functools.wraps(view)
+    def framed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            negotiate(request)
+            with transaction.atomic():
+                return view(request, *args, **kwargs)
+        except FhirError as error:
+            return error_answer(error)
+        except SearchError as error:
+            return error_answer(FhirError(400, str(error), error.code))
+        except HealthBrainError as error:
+            return error_answer(FhirError(error.status, str(error)))
+        except (RequestDataTooBig, UnreadablePostError):
+            return error_answer(FhirError(413, "内容过大或未传完 (body too large or cut short)"))
+        except DatabaseError:
+            log.exception("FHIR request failed in the database")
+            return error_answer(FhirError(503, "数据库暂时不可用,请重试 (try again)"))
+        except Exception:
+            log.exception("FHIR request failed")
+            return error_answer(FhirError(500, "内部错误,已记录 (internal error, logged)"))
+
+    return csrf_exempt(page(permission="public")(framed))
+
+
+def negotiate(request: HttpRequest) -> None:
+    """JSON only: FhirError 406 for a client that accepts nothing we speak."""
+    wanted = request.GET.get("_format")
+    if wanted:
+        if wanted.split(";")[0].strip().lower() not in FORMATS:
+            raise FhirError(406, f"只支持 JSON (only JSON): _format={wanted[:60]}")
+        return
+    accept = request.headers.get("Accept", "*/*").lower()
+    if not any(word in accept for word in ("json", "*/*", "application/*")):
+        raise FhirError(406, f"只支持 JSON (only JSON): Accept: {accept[:60]}")
+
+
+def body_of(request: HttpRequest, *, kinds: tuple[str, ...] = ("json",), limit: int = RESOURCE_LIMIT) -> Any:
+    """The parsed body. FhirError 415 for another type, 413 for too much, 400 for what is not JSON or too deep."""
+    kind = (request.content_type or "").lower()
+    if kind and not any(kind.endswith(word) for word in kinds):
+        raise FhirError(415, f"不支持的内容类型 (unsupported content type): {kind[:80]}")
+    data = request.body
+    if len(data) > limit:
+        raise FhirError(413, f"超过 {limit >> 20} MB (too large)")
+    return parsed(data)
+
+
+def parsed(data: bytes) -> Any:
+    """JSON that is not nested absurdly."""
+    if not data.strip():
+        raise FhirError(400, "没有内容 (empty body)", "required")
+    try:
+        content = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        deep = "recursion" in str(error).lower()
+        raise FhirError(400, f"JSON 有误 (not JSON): {error}", "too-long" if deep else "structure") from error
+    if _deeper(content, DEEPEST):
+        raise FhirError(400, "嵌套过深 (nested too deeply)", "too-long")
+    return content
+
+
+def _deeper(content: Any, levels: int) -> bool:
+    """Whether anything is nested deeper than `levels`, looked at level by level without recursion."""
+    layer = [content]
+    for _ in range(levels):
+        below: list[Any] = []
+        for node in layer:
+            if type(node) is dict:
+                below.extend(node.values())
+            elif type(node) is list:
+                below.extend(node)
+        layer = [node for node in below if type(node) is dict or type(node) is list]
+        if not layer:
+            return False
+    return True
+
+
+def prefers(request: HttpRequest, word: str) -> bool:
+    """Whether the Prefer header asks for `word`, e.g. handling=lenient."""
+    return word in request.headers.get("Prefer", "").replace(" ", "").lower()
+
+
+def base_of(request: HttpRequest) -> str:
+    """The service's base URL, as the client sees it."""
+    return request.build_absolute_uri("/fhir")
+
+
+def empty(status: int, **headers: str) -> HttpResponse:
+    """An answer without content."""
+    response = answer(b"", status, **headers)
+    del response["Content-Type"]
+    return response

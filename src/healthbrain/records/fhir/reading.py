@@ -1,0 +1,173 @@
+"""Read, vread, history. Every read is one audit event with the ids it showed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from healthbrain.audit import actions as audit
+from healthbrain.kernel import db
+from healthbrain.kernel.ids import resource_key
+from healthbrain.records.fhir.auth import PURPOSE, Caller, scope
+from healthbrain.records.fhir.outcome import FhirError, bundle, entry
+from healthbrain.records.rules.search import read_cursor, write_cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of a resource as it lies in the store."""
+
+    type: str
+    id: str
+    version: int
+    updated: dt.datetime
+    deleted: bool
+    body: bytes
+    identity_id: int | None
+
+    @property
+    def reference(self) -> str:
+        return f"{self.type}/{self.id}"
+
+
+COLUMNS = "r.type, r.id, r.version, r.updated, r.deleted, r.body, r.identity_id"
+
+
+def stored(row: Sequence[Any]) -> Stored:
+    kind, own, version, updated, deleted, body, identity_id = row[:7]
+    return Stored(kind, own, version, updated, deleted, bytes(body), identity_id)
+
+
+def record_look(caller: Caller, action: str, subject: str, rows: Sequence[Stored], **detail: Any) -> None:
+    """The audit event of a look; names the resident when everything shown is one person's."""
+    identities = {row.identity_id for row in rows if row.identity_id is not None}
+    residents = set()
+    if identities:
+        found = db.select(
+            "SELECT DISTINCT resident_id FROM residents_link WHERE identity_id = ANY(%s) LIMIT 2", (list(identities),)
+        )
+        residents = {row[0] for row in found}
+    audit.record(
+        by=caller.actor,
+        action=action,
+        resident_id=residents.pop() if len(residents) == 1 else None,
+        subject=subject,
+        purpose=PURPOSE,
+        detail={"source": caller.source, "ids": [row.reference for row in rows]} | detail,
+    )
+
+
+def current(caller: Caller, resource_type: str, resource_id: str) -> Stored:
+    """The current version, deleted or not. FhirError 404 when there is none, or none the caller may see."""
+    inside, params = scope(caller)
+    rows = db.select(
+        f"SELECT {COLUMNS} FROM records_resource r WHERE r.key = %s AND {inside}",
+        (resource_key(resource_type, resource_id), *params),
+    )
+    if not rows:
+        raise FhirError(404, f"没有这个资源 (not found): {resource_type}/{resource_id}")
+    return stored(rows[0])
+
+
+def read(caller: Caller, resource_type: str, resource_id: str) -> Stored:
+    """FHIR read; 410 once deleted."""
+    found = current(caller, resource_type, resource_id)
+    if found.deleted:
+        raise FhirError(410, f"资源已删除 (deleted): {found.reference}")
+    record_look(caller, "fhir.read", found.reference, [found])
+    return found
+
+
+def vread(caller: Caller, resource_type: str, resource_id: str, version: str) -> Stored:
+    """FHIR vread."""
+    latest = current(caller, resource_type, resource_id)
+    found = latest if str(latest.version) == version else _earlier(latest, version)
+    if found.deleted:
+        raise FhirError(410, f"此版本是删除 (this version is a deletion): {found.reference}")
+    record_look(caller, "fhir.read", f"{found.reference}/_history/{version}", [found])
+    return found
+
+
+def _earlier(latest: Stored, version: str) -> Stored:
+    number = int(version) if version.isdecimal() and len(version) < 10 else 0
+    rows = db.select(
+        "SELECT version, updated, deleted, body FROM records_resourceversion WHERE key = %s AND version = %s",
+        (resource_key(latest.type, latest.id), number),
+    )
+    if not rows:
+        raise FhirError(404, f"没有这个版本 (no such version): {latest.reference}/_history/{version}")
+    row = rows[0]
+    return Stored(latest.type, latest.id, row[0], row[1], row[2], bytes(row[3]), latest.identity_id)
+
+
+def history(
+    caller: Caller, base: str, resource_type: str, resource_id: str = "", *, count: int, since: str, cursor: str
+) -> bytes:
+    """History of one resource or of a type, newest first. A type's costs grow with the versions it has had."""
+    if resource_id:
+        current(caller, resource_type, resource_id)  # 404 for what never was
+    where, params = _history_of(caller, resource_type, resource_id)
+    after, values = _page(since, cursor)
+    rows = db.select(
+        f"""SELECT * FROM (
+              SELECT r.type, r.id, r.version, r.updated, r.deleted, r.body, r.identity_id, r.key
+              FROM records_resource r WHERE {where}
+              UNION ALL
+              SELECT r.type, r.id, v.version, v.updated, v.deleted, v.body, r.identity_id, r.key
+              FROM records_resourceversion v JOIN records_resource r ON r.key = v.key AND v.version < r.version
+              WHERE {where}) h
+            WHERE {after} ORDER BY updated DESC, key, version DESC LIMIT %s""",
+        (*params, *params, *values, count + 1),
+    )
+    found = [stored(row) for row in rows[:count]]
+    subject = f"{resource_type}/{resource_id}" if resource_id else resource_type
+    record_look(caller, "fhir.history", subject, found)
+    links = {"self": f"{base}/{subject}/_history"}
+    if len(rows) > count:
+        last = rows[count - 1]
+        mark = write_cursor([last[3].isoformat(), str(last[7]), last[2]])
+        links["next"] = f"{base}/{subject}/_history?_count={count}&_cursor={mark}"
+    return bundle("history", links, [_version_entry(base, row) for row in found])
+
+
+def _history_of(caller: Caller, resource_type: str, resource_id: str) -> tuple[str, list[Any]]:
+    inside, params = scope(caller)
+    if resource_id:
+        return f"r.key = %s AND {inside}", [resource_key(resource_type, resource_id), *params]
+    return f"r.type = %s AND {inside}", [resource_type, *params]
+
+
+def _page(since: str, cursor: str) -> tuple[str, list[Any]]:
+    conditions, values = ["TRUE"], list[Any]()
+    if since:
+        try:
+            moment = dt.datetime.fromisoformat(since.replace(" ", "+"))
+        except ValueError as error:
+            raise FhirError(400, f"_since 不是时间 (not an instant): {since}") from error
+        conditions.append("updated >= %s")
+        values.append(moment)
+    if cursor:
+        mark = read_cursor(cursor)
+        if len(mark) != 3:
+            raise FhirError(400, "翻页标记无效 (invalid cursor)")
+        conditions.append(
+            "(updated < %s::timestamptz OR (updated = %s::timestamptz"
+            " AND (key > %s::uuid OR (key = %s::uuid AND version < %s))))"
+        )
+        values += [mark[0], mark[0], mark[1], mark[1], mark[2]]
+    return " AND ".join(conditions), values
+
+
+def _version_entry(base: str, row: Stored) -> bytes:
+    method = "DELETE" if row.deleted else ("POST" if row.version == 1 else "PUT")
+    url = f"{base}/{row.reference}"
+    status = {"DELETE": "204", "POST": "201"}.get(method, "200")
+    request = {"method": method, "url": row.type if method == "POST" else row.reference}
+    response = {"status": status, "etag": f'W/"{row.version}"', "lastModified": row.updated.isoformat()}
+    if row.deleted:
+        return orjson.dumps({"fullUrl": url, "request": request, "response": response})
+    return entry(url, row.body, request=request, response=response)

@@ -1,0 +1,224 @@
+"""One view for each shape of address under /fhir."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from healthbrain import __version__
+from healthbrain.kernel.clock import now
+from healthbrain.records.fhir import bundles, capability, operations, reading, searching, writing
+from healthbrain.records.fhir.auth import Caller, caller_of
+from healthbrain.records.fhir.http import base_of, body_of, empty, fhir, prefers
+from healthbrain.records.fhir.outcome import FhirError, answer, error_answer, outcome, versioned
+from healthbrain.records.fhir.reading import Stored
+from healthbrain.records.fhir.writing import Result
+from healthbrain.records.rules import r4, r4_tables
+from healthbrain.records.rules.search import DEFAULT_COUNT, MAX_COUNT
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCHES = {"application/merge-patch+json", "application/json", "application/fhir+json"}
+
+
+def _known(resource_type: str) -> None:
+    if resource_type not in r4_tables.structure().resources:
+        raise FhirError(404, f"不是 R4 资源类型 (unknown resource type): {resource_type[:60]}", "not-supported")
+
+
+def _refused(request: HttpRequest, allowed: str) -> HttpResponse:
+    response = error_answer(FhirError(405, f"此地址不支持 {request.method} (method not allowed)"))
+    response["Allow"] = allowed
+    return response
+
+
+def _pairs(request: HttpRequest) -> list[tuple[str, str]]:
+    return parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True)
+
+
+@fhir
+def metadata(request: HttpRequest) -> HttpResponse:
+    """The CapabilityStatement; open to anyone, as the standard asks."""
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        return _refused(request, "GET")
+    return answer(capability.statement(base_of(request), __version__, now()))
+
+
+@fhir
+def root(request: HttpRequest) -> HttpResponse:
+    """Transaction and batch."""
+    if request.method != "POST":
+        return _refused(request, "POST")
+    caller = caller_of(request, write=True)
+    bundle = body_of(request, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    return answer(bundles.process(caller, base_of(request), bundle))
+
+
+@fhir
+def resource_type(request: HttpRequest, kind: str) -> HttpResponse:
+    """Search and create; update, patch and delete by condition."""
+    _known(kind)
+    if request.method in {"GET", "HEAD"}:
+        return _search(request, kind, _pairs(request))
+    caller = caller_of(request, write=True)
+    condition = request.META.get("QUERY_STRING", "")
+    if request.method == "POST":
+        resource = writing.checked(body_of(request), kind, lenient=prefers(request, "handling=lenient"))
+        condition = request.headers.get("If-None-Exist", "") or condition
+        return _written(request, writing.create(caller, kind, resource, if_none_exist=_condition(condition)))
+    if request.method == "PUT":
+        resource = writing.checked(body_of(request), kind, lenient=prefers(request, "handling=lenient"))
+        result = writing.update_where(caller, kind, condition, resource, if_match=request.headers.get("If-Match", ""))
+        return _written(request, result)
+    if request.method in {"PATCH", "DELETE"}:
+        matches = writing.matching(caller, kind, condition)
+        if not matches:
+            return empty(204) if request.method == "DELETE" else _nothing(condition)
+        return _changed(request, caller, kind, matches[0].id)
+    return _refused(request, "GET, POST, PUT, PATCH, DELETE")
+
+
+def _condition(text: str) -> str:
+    """The condition of a create, without what only asks for a format."""
+    pairs = [p for p in parse_qsl(text.partition("?")[2] or text) if p[0] not in {"_format", "_pretty"}]
+    return text if pairs else ""
+
+
+def _nothing(condition: str) -> HttpResponse:
+    raise FhirError(404, f"没有匹配的资源 (no match): {condition[:200]}")
+
+
+@fhir
+def search_by_post(request: HttpRequest, kind: str) -> HttpResponse:
+    """POST _search: the same search, its parameters in the body."""
+    _known(kind)
+    if request.method != "POST":
+        return _refused(request, "POST")
+    pairs = _pairs(request)
+    if request.content_type == "application/x-www-form-urlencoded":
+        pairs += parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    elif request.body:
+        raise FhirError(415, "参数应为 application/x-www-form-urlencoded (form encoding expected)")
+    return _search(request, kind, pairs)
+
+
+def _search(request: HttpRequest, kind: str, pairs: list[tuple[str, str]]) -> HttpResponse:
+    caller = caller_of(request, write=False)
+    lenient = prefers(request, "handling=lenient")
+    return answer(searching.search(caller, base_of(request), kind, pairs, lenient=lenient))
+
+
+@fhir
+def instance(request: HttpRequest, kind: str, own: str) -> HttpResponse:
+    """Read, update, patch, delete."""
+    _known(kind)
+    if request.method in {"GET", "HEAD"}:
+        found = reading.read(caller_of(request, write=False), kind, own)
+        return _seen(request, found)
+    if request.method not in {"PUT", "PATCH", "DELETE"}:
+        return _refused(request, "GET, PUT, PATCH, DELETE")
+    caller = caller_of(request, write=True)
+    if request.method == "PUT":
+        resource = writing.checked(body_of(request), kind, lenient=prefers(request, "handling=lenient"))
+        if_match = request.headers.get("If-Match", "")
+        return _written(request, writing.update(caller, kind, own, resource, if_match=if_match))
+    return _changed(request, caller, kind, own)
+
+
+def _changed(request: HttpRequest, caller: Caller, kind: str, own: str) -> HttpResponse:
+    """PATCH or DELETE of one resource."""
+    if_match = request.headers.get("If-Match", "")
+    if request.method == "DELETE":
+        version = writing.delete(caller, kind, own, if_match=if_match)
+        return empty(204, ETag=f'W/"{version}"') if version else empty(204)
+    content_type = (request.content_type or "").lower()
+    if content_type != JSON_PATCH and content_type not in MERGE_PATCHES:
+        raise FhirError(415, f"不支持的补丁类型 (unsupported patch type): {content_type[:80]}")
+    form = "patch" if content_type == JSON_PATCH else "merge"
+    lenient = prefers(request, "handling=lenient")
+    result = writing.patched(caller, kind, own, body_of(request), form, if_match=if_match, lenient=lenient)
+    return _written(request, result)
+
+
+def _seen(request: HttpRequest, found: Stored) -> HttpResponse:
+    """A resource, or 304 when the client has this version."""
+    known = request.headers.get("If-None-Match", "").strip().removeprefix("W/").strip('"')
+    if known == str(found.version):
+        return empty(304, ETag=f'W/"{found.version}"')
+    return versioned(found.body, found.version, found.updated)
+
+
+def _written(request: HttpRequest, result: Result) -> HttpResponse:
+    """What a write answers: the resource, or what Prefer asks for instead; Location on creation."""
+    row = result.stored
+    location = f"{base_of(request)}/{row.reference}/_history/{row.version}"
+    if prefers(request, "return=minimal"):
+        return empty(result.status, ETag=f'W/"{row.version}"', Location=location)
+    if prefers(request, "return=operationoutcome"):
+        return answer(outcome([]), result.status, ETag=f'W/"{row.version}"', Location=location)
+    response = versioned(row.body, row.version, row.updated, result.status)
+    response["Location"] = location
+    return response
+
+
+@fhir
+def history(request: HttpRequest, kind: str, own: str = "") -> HttpResponse:
+    """History of a resource or of a type."""
+    _known(kind)
+    if request.method not in {"GET", "HEAD"}:
+        return _refused(request, "GET")
+    caller = caller_of(request, write=False)
+    count = request.GET.get("_count", "")
+    size = min(int(count), MAX_COUNT) if count.isdecimal() and int(count) else DEFAULT_COUNT
+    since, cursor = request.GET.get("_since", ""), request.GET.get("_cursor", "")
+    return answer(reading.history(caller, base_of(request), kind, own, count=size, since=since, cursor=cursor))
+
+
+@fhir
+def version(request: HttpRequest, kind: str, own: str, number: str) -> HttpResponse:
+    """vread."""
+    _known(kind)
+    if request.method not in {"GET", "HEAD"}:
+        return _refused(request, "GET")
+    found = reading.vread(caller_of(request, write=False), kind, own, number)
+    return versioned(found.body, found.version, found.updated)
+
+
+@fhir
+def everything(request: HttpRequest, own: str) -> HttpResponse:
+    """Patient/x/$everything."""
+    if request.method not in {"GET", "HEAD", "POST"}:
+        return _refused(request, "GET, POST")
+    caller = caller_of(request, write=False)
+    return answer(operations.everything(caller, base_of(request), own, dict(_pairs(request))))
+
+
+@fhir
+def match(request: HttpRequest) -> HttpResponse:
+    """Patient/$match."""
+    if request.method != "POST":
+        return _refused(request, "POST")
+    caller = caller_of(request, write=False)
+    return answer(operations.match(caller, base_of(request), body_of(request)))
+
+
+@fhir
+def validate(request: HttpRequest, kind: str, own: str = "") -> HttpResponse:
+    """$validate: the structural findings, nothing stored."""
+    _known(kind)
+    if request.method != "POST":
+        return _refused(request, "POST")
+    caller_of(request, write=False)
+    content = body_of(request)
+    if isinstance(content, dict) and content.get("resourceType") == "Parameters" and kind != "Parameters":
+        rows = [p for p in content.get("parameter") or [] if isinstance(p, dict) and p.get("name") == "resource"]
+        content = rows[0].get("resource") if rows else None
+    return answer(outcome(r4.check(content)))
+
+
+@fhir
+def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Any other address under /fhir."""
+    caller_of(request, write=False)
+    raise FhirError(404, f"没有这个地址 (unknown address): /fhir/{rest[:200]}")
