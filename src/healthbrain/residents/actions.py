@@ -7,11 +7,27 @@ from typing import Any
 
 import polars as pl
 
-from healthbrain.residents import identities, match
+from healthbrain.residents import candidates, identities, match
+from healthbrain.residents.contracts import ContractRow, load_contracts
 from healthbrain.residents.identities import PersonRow
 from healthbrain.residents.settle import Settled
+from healthbrain.residents.stewarding import decide_review, merge, undo, unmerge
 
-__all__ = ["PersonRow", "Settled", "identity_stubs", "match_new", "upsert_identities", "upsert_identities_frame"]
+__all__ = [
+    "ContractRow",
+    "PersonRow",
+    "Settled",
+    "count_names",
+    "decide_review",
+    "identity_stubs",
+    "load_contracts",
+    "match_new",
+    "merge",
+    "undo",
+    "unmerge",
+    "upsert_identities",
+    "upsert_identities_frame",
+]
 
 
 def upsert_identities(rows: pl.DataFrame | Sequence[PersonRow | Mapping[str, Any]]) -> dict[tuple[int, str], int]:
@@ -41,3 +57,8 @@ def match_new(identity_ids: Iterable[int], *, mode: str = "auto") -> Settled:
     Runs in the caller's transaction when there is one. Raises ValueError for an unknown mode.
     """
     return match.match_new(list(identity_ids), mode=mode)
+
+
+def count_names() -> None:
+    """Count anew how common each name is: nightly work where identities arrive one by one. Batches do it themselves."""
+    candidates.count_names()

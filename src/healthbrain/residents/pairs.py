@@ -50,31 +50,18 @@ def level_columns() -> list[str]:
     return [_aliased(_one(comparison)) for comparison in COMPARISONS]
 
 
-def _radices() -> list[int]:
-    return [len(comparison.levels) + 1 for comparison in COMPARISONS]
-
-
 def code_sql() -> str:
     """All levels of a pair in one number."""
     sql = "0"
-    for column, radix in zip(level_columns(), _radices(), strict=True):
+    for column, radix in zip(level_columns(), decide.RADICES, strict=True):
         sql = f"({sql}) * {radix} + ({column})"
     return sql
-
-
-def levels_of(code: int) -> tuple[int, ...]:
-    """The level numbers in `code`."""
-    found = []
-    for radix in reversed(_radices()):
-        code, level = divmod(code, radix)
-        found.append(level)
-    return tuple(reversed(found))
 
 
 def _rulings(model: decide.Model) -> pl.DataFrame:
     """For every combination of levels: bits, whether the name's rarity counts, exact key, veto."""
     rows = []
-    for code, levels in enumerate(itertools.product(*(range(radix) for radix in _radices()))):
+    for code, levels in enumerate(itertools.product(*(range(radix) for radix in decide.RADICES))):
         keys = [c.levels[n - 1].key if n else "unknown" for c, n in zip(COMPARISONS, levels, strict=True)]
         bits = sum(model.bits[c.key][key] for c, key in zip(COMPARISONS, keys, strict=True) if key != "unknown")
         rows.append((code, bits, keys[0] in ALIKE_NAMES, decide.exact_key(*keys[:4]), decide.veto(*keys), keys[3] == "same"))
@@ -121,7 +108,7 @@ def score(
             SELECT a, b, ({code_sql()})::INTEGER AS code, {rarity} AS rarity
             FROM candidate c JOIN person l ON l.id = c.a JOIN person r ON r.id = c.b
         ), weighed AS (
-            SELECT a, b, code, rarity, exact_key, veto, same_number,
+            SELECT a, b, code, rarity, alike, exact_key, veto, same_number,
                    CASE WHEN exact_key THEN greatest({total}, {decide.ID_NUMBER_BITS}) ELSE {total} END AS total
             FROM compared JOIN ruling USING (code)
         ), decided AS (
@@ -130,7 +117,7 @@ def score(
                 WHEN total >= {model.ask_bits} THEN 'ask' ELSE 'apart' END AS decision
             FROM weighed
         )
-        SELECT a, b, code, rarity, total, exact_key, veto, decision FROM decided
+        SELECT a, b, code, CASE WHEN alike THEN rarity ELSE 0 END AS rarity, total, exact_key, veto, decision FROM decided
         WHERE {"TRUE" if keep_all else "decision <> 'apart'"}"""
     ).to_arrow_table()
     return pl.DataFrame(found)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 from django.db import connection
 
 from healthbrain.kernel import bus, db
-from healthbrain.residents import golden
+from healthbrain.residents import golden, train
 from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.rules.clusters import Clusters, Edge, cluster
+from healthbrain.residents.rules.decide import explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,9 @@ class Scored:
     weight: float  # log2 of the odds
     rule: str  # id-number, probabilistic
     link: bool  # False: ask a person
-    explanation: Mapping[str, Any]
+    code: int  # the levels found, as `rules.decide.code_of` numbers them
+    rarity: float  # bits the name's rarity adds
+    veto: str
 
     @property
     def probability(self) -> float:
@@ -43,6 +46,7 @@ class Facts:
     numbers: dict[int, str] = field(default_factory=dict)
     births: dict[int, str] = field(default_factory=dict)
     foes: dict[int, frozenset[int]] = field(default_factory=dict)
+    prior: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,23 @@ def copy_csv(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) 
     with connection.cursor() as cursor:
         with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:
             copy.write(buffer.getvalue().encode())
+
+
+def explanation_of(pair: Scored, facts: Facts) -> dict[str, Any]:
+    """The link's reason in a steward's words: each comparison, what was found, its weight in bits."""
+    said = explain(train.model(), pair.code, pair.rarity, facts.prior)
+    return said | {"with": pair.right, "veto": pair.veto}
+
+
+@functools.lru_cache(maxsize=16384)
+def _said(code: int, rarity: float, prior: float) -> str:
+    return json.dumps(explain(train.model(), code, rarity, prior), ensure_ascii=False)[:-1]
+
+
+def _why(pair: Scored, facts: Facts) -> str:
+    """`explanation_of` as JSON text; its common part is made once for all pairs with the same levels."""
+    said = _said(pair.code, round(pair.rarity, 1), facts.prior)
+    return f'{said}, "with": {pair.right}, "veto": {json.dumps(pair.veto, ensure_ascii=False)}}}'
 
 
 def _node(pair: Scored) -> int:
@@ -106,38 +127,30 @@ def settle(new: Sequence[int], pairs: Sequence[Scored], facts: Facts) -> Settled
     edges = [Edge(p.left, _node(p), p.weight) for p in pairs if p.link]
     clusters = cluster(edges, numbers=facts.numbers, births=facts.births, foes=facts.foes)
     links, first_of = _assign(new, clusters)
-    _write_links(links, first_of, _best_pairs(pairs, links))
-    reviews = _write_reviews(pairs, links, facts)
+    _write_links(links, first_of, _best_pairs(pairs, links), facts)
+    reviews = write_reviews(pairs, links, facts)
     golden.refresh(set(links.values()))
     bus.publish(ResidentsChanged(sorted(set(links.values()))))
     return Settled(links, sorted(first_of), reviews)
 
 
-def _write_links(links: Mapping[int, int], first_of: Mapping[int, int], best: Mapping[int, Scored]) -> None:
-    if first_of:  # residents first, empty: links point at them; the golden record follows in the same transaction
-        db.execute(
-            """INSERT INTO residents_resident (id, name, name_initials, name_pinyin, sex, created, updated)
-               SELECT id, '', '', '', '0', now(), now() FROM unnest(%s::bigint[]) AS id""",
-            (list(first_of),),
-        )
-    rows, history = [], []
-    group, at = str(uuid.uuid4()), db.select("SELECT now()")[0][0]
+def _write_links(
+    links: Mapping[int, int], first_of: Mapping[int, int], best: Mapping[int, Scored], facts: Facts
+) -> None:
+    # A first link needs no history: it is its own, and `history.move` keeps its reason when it changes.
+    rows: list[tuple[Any, ...]] = []
+    at = db.select("SELECT now()")[0][0]
     for identity, resident in links.items():
         pair = None if first_of.get(resident) == identity else best.get(identity)
         if pair is None:
             rows.append((identity, resident, None, "new", "{}", at))
             continue
-        why = json.dumps(dict(pair.explanation), ensure_ascii=False)
+        why = _why(pair, facts)
         rows.append((identity, resident, round(pair.probability, 6), pair.rule, why, at))
-        history.append((identity, resident, pair.rule, why, group, at))
     copy_csv("residents_link", ("identity_id", "resident_id", "score", "rule", "explanation", "linked_at"), rows)
-    if history:
-        copy_csv(
-            "residents_linkchange", ("identity_id", "to_resident_id", "rule", "explanation", '"group"', "at"), history
-        )
 
 
-def _write_reviews(pairs: Iterable[Scored], links: Mapping[int, int], facts: Facts) -> int:
+def write_reviews(pairs: Iterable[Scored], links: Mapping[int, int], facts: Facts) -> int:
     """Pairs that ended with different residents although the scorer was not sure they differ."""
     rows: dict[tuple[int, int], Scored] = {}
     seen: dict[tuple[int, int], Scored] = {}
@@ -157,7 +170,7 @@ def _write_reviews(pairs: Iterable[Scored], links: Mapping[int, int], facts: Fac
                 [left for left, _ in rows],
                 [right for _, right in rows],
                 [round(pair.probability, 6) for pair in rows.values()],
-                [json.dumps(dict(pair.explanation), ensure_ascii=False) for pair in rows.values()],
+                [_why(pair, facts) for pair in rows.values()],
             ),
         )
     return len(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -119,6 +120,12 @@ def write(parameters: dict[str, dict[str, dict[str, float]]], collision: float, 
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), "utf-8")
+
+
+@functools.cache
+def model() -> Model:
+    """The county's model, read once."""
+    return load()
 
 
 def load(path: Path = WEIGHTS) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from healthbrain.residents.rules.compare import ALIKE_NAMES, COMPARISONS, Level, Person
@@ -45,7 +45,7 @@ class Judgement:
     """What was found, its weight, and what follows."""
 
     outcomes: tuple[Level | None, ...]  # in the order of COMPARISONS
-    weights: tuple[float, ...]
+    rarity: float
     total: float
     rule: str
     decision: str
@@ -94,28 +94,50 @@ def veto(name: str, born: str, sex: str, number: str, phone: str, address: str) 
 def judge(model: Model, population: Population, a: Person, b: Person) -> Judgement:
     """Compare, weigh and decide. Symmetric in `a` and `b`."""
     outcomes = tuple(comparison.outcome(a, b) for comparison in COMPARISONS)
-    weights = []
-    for comparison, level in zip(COMPARISONS, outcomes, strict=True):
-        bits = model.bits[comparison.key][level.key] if level else 0.0
-        if comparison.key == "name" and level and level.key in ALIKE_NAMES:
-            bits += rarity_bits(model, population, a.pinyin, b.pinyin)
-        weights.append(bits)
+    alike = outcomes[0] is not None and outcomes[0].key in ALIKE_NAMES
+    rarity = rarity_bits(model, population, a.pinyin, b.pinyin) if alike else 0.0
+    known = (model.bits[c.key][level.key] for c, level in zip(COMPARISONS, outcomes, strict=True) if level)
     keys = [_key(level) for level in outcomes]
-    total = population.prior_bits() + sum(weights)
+    total = population.prior_bits() + rarity + sum(known)
     against = veto(*keys)
     if exact_key(*keys[:4]):
-        return Judgement(outcomes, tuple(weights), max(total, ID_NUMBER_BITS), "id-number", LINK, "")
+        return Judgement(outcomes, rarity, max(total, ID_NUMBER_BITS), "id-number", LINK, "")
     decision = LINK if total >= model.link_bits and not against else ASK if total >= model.ask_bits else APART
     if against and keys[3] == "same":
         decision = ASK
-    return Judgement(outcomes, tuple(weights), total, "probabilistic", decision, against)
+    return Judgement(outcomes, rarity, total, "probabilistic", decision, against)
 
 
-def explain(judgement: Judgement, prior: float) -> dict[str, object]:
+RADICES = tuple(len(comparison.levels) + 1 for comparison in COMPARISONS)
+
+
+def code_of(outcomes: Sequence[Level | None]) -> int:
+    """All levels of a pair in one number; 0 stands for unknown."""
+    code = 0
+    for comparison, level, radix in zip(COMPARISONS, outcomes, RADICES, strict=True):
+        code = code * radix + (comparison.levels.index(level) + 1 if level else 0)
+    return code
+
+
+def outcomes_of(code: int) -> tuple[Level | None, ...]:
+    """The levels in a number."""
+    found: list[Level | None] = []
+    for comparison, radix in zip(reversed(COMPARISONS), reversed(RADICES), strict=True):
+        code, level = divmod(code, radix)
+        found.append(comparison.levels[level - 1] if level else None)
+    return tuple(reversed(found))
+
+
+def explain(model: Model, code: int, rarity: float, prior: float) -> dict[str, object]:
     """What a steward reads: each comparison, what was found, its weight in bits."""
-    levels = [
-        {"what": comparison.words, "found": level.words, "bits": round(bits, 1)}
-        for comparison, level, bits in zip(COMPARISONS, judgement.outcomes, judgement.weights, strict=True)
-        if level
-    ]
-    return {"levels": levels, "prior": round(prior, 1), "total": round(judgement.total, 1), "veto": judgement.veto}
+    levels: list[tuple[str, str, float]]
+    levels, total = [], prior
+    for comparison, level in zip(COMPARISONS, outcomes_of(code), strict=True):
+        if level is None:
+            continue
+        bits = model.bits[comparison.key][level.key]
+        if comparison.key == "name" and level.key in ALIKE_NAMES:
+            bits += rarity
+        total += bits
+        levels.append((comparison.words, level.words, round(bits, 1)))
+    return {"levels": levels, "prior": round(prior, 1), "total": round(total, 1)}

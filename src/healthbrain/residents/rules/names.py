@@ -86,15 +86,18 @@ def is_unnamed(name: str) -> bool:
     return not name or _UNNAMED.fullmatch(name) is not None
 
 
-def _syllables(name: str) -> list[str]:
+def syllables(name: str) -> list[str]:
+    """Pinyin of each character; the words of a name in Latin letters."""
+    if name.isascii():
+        return name.lower().split()
     return name.translate(_readings()).replace("·", " ").split()
 
 
 def _chinese(name: str) -> NameForm:
     compound = COMPOUND_SURNAMES.get(name[:2]) if len(name) > 2 else None
-    surname = (compound or "").replace(".", "") or SURNAME_READINGS.get(name[0]) or (_syllables(name[0]) or [""])[0]
-    given = _syllables(name[2:] if compound else name[1:])
-    parts = compound.split(".") if compound and "." in compound else _syllables(name[:2])
+    surname = (compound or "").replace(".", "") or SURNAME_READINGS.get(name[0]) or (syllables(name[0]) or [""])[0]
+    given = syllables(name[2:] if compound else name[1:])
+    parts = compound.split(".") if compound and "." in compound else syllables(name[:2])
     heads = [part[0] for part in parts] if compound else [surname[:1]]
     joined = _NOT_LETTER.sub("", "".join(given).lower())
     initials = "".join(heads) + "".join(s[0] for s in given)
