@@ -76,9 +76,10 @@ def test_accounts_filter_by_role_and_text(sign_in):
 
 @pytest.fixture
 def looked(county, sign_in):
+    from django.db import transaction
+
     from healthbrain.access.queries import actor_of
     from healthbrain.audit import actions as audit
-    from django.db import transaction
 
     with transaction.atomic():
         for purpose in ("treatment", "quality"):

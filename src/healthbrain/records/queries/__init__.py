@@ -4,6 +4,7 @@ from healthbrain.records.queries.batches import BatchRow, ReasonCount, RejectRow
 from healthbrain.records.queries.feeds import Feed, FeedHealth, feed_health
 from healthbrain.records.queries.ledger import History, LedgerEvent, StoredResource, history, resource, who_looked
 from healthbrain.records.queries.longitudinal import diagnoses, medication, results, timeline, visits
+from healthbrain.records.queries.sheets import Peek, format_of, peek
 
 __all__ = [
     "BatchRow",
@@ -11,6 +12,7 @@ __all__ = [
     "FeedHealth",
     "History",
     "LedgerEvent",
+    "Peek",
     "ReasonCount",
     "RejectRow",
     "StoredResource",
@@ -18,8 +20,10 @@ __all__ = [
     "batches",
     "diagnoses",
     "feed_health",
+    "format_of",
     "history",
     "medication",
+    "peek",
     "reasons",
     "rejects",
     "resource",

@@ -25,6 +25,7 @@ class BatchRow:
     rejected: int
     waiting: int
     by_type: dict[str, Any]
+    notes: tuple[tuple[int, str, str], ...]  # odd, yet taken: row, field, words
     position: int
     account_id: int | None
     by: str
@@ -78,6 +79,7 @@ def _batch_rows(found: Iterable[Batch]) -> list[BatchRow]:
             rejected=batch.rejected,
             waiting=batch.waiting,
             by_type=batch.by_type,
+            notes=tuple((int(n[0]), str(n[1]), str(n[2])) for n in batch.notes),
             position=batch.position,
             account_id=batch.account_id,
             by=names.get(batch.account_id or 0, ""),
@@ -122,7 +124,7 @@ def rejects(
     rows = [
         RejectRow(
             id=row.id,
-            batch_id=row.batch_id,
+            batch_id=row.batch.pk,
             batch=row.batch.name,
             source=row.batch.source.name if row.batch.source else "",
             row=row.row,

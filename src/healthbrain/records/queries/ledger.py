@@ -102,7 +102,8 @@ def _pass_gate(actor: Actor, resident_id: int, purpose: str) -> None:
 
 
 def _resource(row: tuple[Any, ...]) -> StoredResource:
-    return StoredResource(*row[:8], orjson.loads(bytes(row[8])))
+    key, kind, id_, version, at, updated, source, organisation, body = row
+    return StoredResource(key, kind, id_, version, at, updated, source, organisation, orjson.loads(bytes(body)))
 
 
 def history(actor: Actor, resident_id: int, purpose: str, *, limit: int = LIMIT) -> History:
