@@ -81,9 +81,13 @@ def _registered(
 
 def _duplicates(p: Parameters, people: People, rng: np.random.Generator, person: np.ndarray) -> np.ndarray:
     """Rows registered a second time. Newborns more often: the hospital writes one before it has a name."""
-    chance = np.where((people.age[person] < 1) & (people.mother[person] >= 0), 6.0, 1.0)
+    newborn = (people.age[person] < 1) & (people.mother[person] >= 0)
+    chance = np.where(newborn, 6.0, 1.0)
     chance *= p("identities.duplicates") / (1 - p("identities.duplicates")) / chance.mean()
-    return np.flatnonzero(rng.random(len(person)) < chance)
+    again = rng.random(len(person)) < chance
+    if people.block == 0 and (again & newborn).sum() < 2:
+        again[np.flatnonzero(newborn)[:2]] = True
+    return np.flatnonzero(again)
 
 
 def _kinds(
