@@ -1,4 +1,4 @@
-"""The dirty set: who must be thought about again. Marked inside the transaction of the change, drained by the worker."""
+"""The dirty set: who must be thought about again. Marked in the transaction of the change, drained by the worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mark_dirty(resident_ids: Iterable[int]) -> int:
 
 
 def take_dirty(limit: int) -> list[tuple[int, int]]:
-    """The longest waiting (resident_id, mark). Inside a transaction the rows stay ours; other workers pass over them."""
+    """The longest waiting (resident_id, mark). In a transaction the rows stay ours; other workers pass over them."""
     found = db.select(
         f"SELECT resident_id, mark FROM {Dirty._meta.db_table} ORDER BY since, resident_id LIMIT %s"
         " FOR UPDATE SKIP LOCKED",

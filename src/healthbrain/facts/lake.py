@@ -35,6 +35,8 @@ def lake_connection(
     connection.execute(f"SET threads = {int(threads)}")
     connection.execute(f"SET temp_directory = {_text(folder('tmp', 'duckdb'))}")
     connection.execute("SET preserve_insertion_order = false")
+    # DuckDB 2.0 holds INTERVAL '90 days' equal to INTERVAL '3 months' and merges what is computed from them.
+    connection.execute("SET disabled_optimizers = 'common_subexpressions'")
     connection.execute(f"CREATE VIEW ledger AS SELECT * FROM read_parquet({_text(lake / 'event' / '*.parquet')})")
     connection.execute(f"CREATE VIEW link AS SELECT * FROM read_parquet({_text(lake / 'link.parquet')})")
     connection.execute(f"CREATE VIEW withdrawn AS {_withdrawn(lake)}")

@@ -10,6 +10,8 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from healthbrain.facts.knowledge import catalogue
+from healthbrain.facts.lake import EVENT_COLUMNS, lake_connection, write_facts
 from healthbrain.facts.rules.calls import Call
 from healthbrain.facts.rules.compile import RESIDENT_COLUMNS, facts_sql
 from healthbrain.facts.rules.reference import EventRow, History, ResidentRow
@@ -18,7 +20,7 @@ from healthbrain.kernel.errors import NotFound
 from healthbrain.records.models import Event, Superseded
 from healthbrain.residents.models import Contract, Link, Resident
 
-EVENT_COLUMNS = ("id", "kind", "code", '"at"', "value", "unit", "text", "flag", "organisation_id")
+__all__ = ["catalogue", "events_of", "history", "lake_connection", "residents_of", "rows", "write_facts"]
 
 
 def rows(resident_ids: Iterable[int], calls: Iterable[Call], as_of: dt.date) -> list[dict[str, Any]]:

@@ -111,7 +111,7 @@ def catalogue_of(entries: Mapping[str, Any]) -> Catalogue:
 
 
 def together(first: Fact, second: Fact) -> Fact:
-    """`first with second`: occurrences of `first` on a day on which `second` happened at the same, known organisation."""
+    """`first with second`: `first` on a day on which `second` happened, both at one known organisation."""
     title = {lang: f"{first.title.get(lang, '')}＋{second.title.get(lang, '')}" for lang in ("zh", "en")}
     return Fact(f"{first.name}_with_{second.name}", title, "together", members=(first, second))
 

@@ -31,6 +31,7 @@ from healthbrain.facts.rules.types import (
     guess,
     interval_node,
     number_node,
+    shifted,
     whole,
 )
 from healthbrain.kernel.errors import DefinitionError
@@ -319,9 +320,13 @@ class Checker:
 
 
 def _starting(selection: Selection, within: Duration) -> Selection:
-    start: exp.Expr = exp.cast(exp.Sub(this=exp.column("as_of"), expression=interval_node(within)), "date")
+    """`selection` from the start of the window on. An `after` that is unknown still selects nothing."""
+    start = shifted(exp.column("as_of"), interval_node(within), exp.Sub)
     if selection.after:
-        start = exp.Greatest(this=start, expressions=[selection.after.node.copy()])
+        other = selection.after.node.copy()
+        later = exp.If(this=exp.GT(this=whole(other), expression=start), true=other)
+        known = exp.If(this=exp.Not(this=exp.Is(this=whole(other), expression=exp.Null())), true=start)
+        start = exp.Case(ifs=[later, known])
     return replace(selection, after=Tree.of(start))
 
 
@@ -359,7 +364,6 @@ PARTS: dict[type[exp.Expr], set[str]] = {  # what a node may carry; anything mor
     exp.Anonymous: {"this", "expressions"},
     exp.Between: {"this", "low", "high"},
     exp.In: {"this", "expressions"},
-    exp.Is: {"this", "expression", "negate"},
     exp.Case: {"ifs", "default"},
     exp.Literal: {"this", "is_string"},
     exp.Interval: {"this", "unit"},

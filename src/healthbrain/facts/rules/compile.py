@@ -17,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 import sqlglot
+from sqlglot import exp
 
 from healthbrain.facts.rules.calls import Call, Selection
 from healthbrain.facts.rules.catalogue import Fact
 from healthbrain.facts.rules.duration import Duration
+from healthbrain.facts.rules.types import interval_node, shifted
 
 RESIDENT_COLUMNS = (
     "resident_id", "birth_date", "sex", "deceased_on", "moved_on", "home_organisation_id", "contract_team_id",
@@ -93,8 +95,10 @@ FROM selected"""
 
     def subject(self, residents: str, as_of: str) -> str:
         columns = ", ".join(RESIDENT_COLUMNS)
+        as_of_column = exp.column("as_of")
         starts = "".join(
-            f",\n    CAST(as_of - INTERVAL '{within}' AS DATE) AS {_start(within)}" for within in self.withins
+            f",\n    {shifted(as_of_column, interval_node(within), exp.Sub).sql(self.dialect)} AS {_start(within)}"
+            for within in self.withins
         )
         return f"""subject AS (
   SELECT {columns}, as_of, CAST(age_months AS INTEGER) AS age_months,

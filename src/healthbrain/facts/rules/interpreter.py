@@ -138,11 +138,15 @@ def _cast(node: exp.Cast, value: Any) -> Any:
 
 
 def _plus(left: Any, right: Any) -> Any:
-    return right.after(left) if isinstance(right, Duration) else left + right
+    return _duration(right).after(left) if isinstance(left, dt.date) else left + right
 
 
 def _minus(left: Any, right: Any) -> Any:
-    return right.before(left) if isinstance(right, Duration) else left - right
+    return _duration(right).before(left) if isinstance(left, dt.date) else left - right
+
+
+def _duration(value: Any) -> Duration:
+    return value if isinstance(value, Duration) else Duration(days=value)
 
 
 def _number(text: str) -> float | int:

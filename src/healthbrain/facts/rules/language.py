@@ -96,7 +96,14 @@ def parse_tree(text: str) -> exp.Expr:
         raise wrong(f"cannot be read ({reason}), in: {text}", text) from error
     if any(node.comments for node in tree.walk()):
         raise wrong(f"a comment belongs into the file, not into the expression, in: {text}", text)
-    return tree
+    return tree.transform(_plain_negation)
+
+
+def _plain_negation(node: exp.Expr) -> exp.Expr:
+    """`is not null` as not (is null): one way to say no."""
+    if isinstance(node, exp.Is) and node.args.get("negate"):
+        return exp.Paren(this=exp.Not(this=exp.Is(this=node.this, expression=node.expression)))
+    return node
 
 
 def all_calls(expressions: Iterable[Expression]) -> frozenset[Call]:

@@ -22,6 +22,7 @@ from healthbrain.facts.rules.types import (
     Typed,
     date_node,
     interval_node,
+    shifted,
     whole,
 )
 
@@ -76,8 +77,7 @@ def is_(checker: Checks, node: exp.Is, scope: Scope) -> Typed:
     if not truth and not isinstance(node.expression, exp.Null):
         raise checker.wrong("is takes null, true or false", scope)
     this = typed.node if truth else checker.first(typed, node.this, scope)
-    test = exp.Is(this=whole(this), expression=node.expression.copy())
-    return Typed(exp.Not(this=test) if node.args.get("negate") else test, BOOLEAN)
+    return Typed(exp.Is(this=whole(this), expression=node.expression.copy()), BOOLEAN)
 
 
 def arithmetic(checker: Checks, node: exp.Expr, scope: Scope) -> Typed:
@@ -86,11 +86,13 @@ def arithmetic(checker: Checks, node: exp.Expr, scope: Scope) -> Typed:
     if names == ("interval", "date") and isinstance(node, exp.Add):
         left, right, names = right, left, ("date", "interval")
     if names == ("date", "interval") and isinstance(node, exp.Add | exp.Sub):
-        return Typed(exp.cast(type(node)(this=left.node, expression=right.node), "date"), DATE)
+        return Typed(shifted(left.node, right.node, type(node)), DATE)
     if names == ("date", "date") and isinstance(node, exp.Sub):
         return Typed(exp.DateDiff(this=left.node, expression=right.node, unit=exp.var("DAY")), NUMBER)
     if names != ("number", "number"):
-        raise checker.wrong(f"{node.sql('postgres')!r}: cannot do this with {names[0]} and {names[1]}", scope)
+        raise checker.wrong(
+            f"{node.sql('postgres')!r}: {names[0]} and {names[1]} cannot be calculated with each other", scope
+        )
     unit = same_type(checker, left, right, scope).unit if isinstance(node, exp.Add | exp.Sub) else ""
     first, second = (exp.cast(part.node, "double") for part in (left, right))  # the same arithmetic everywhere
     divisor = exp.Nullif(this=second, expression=exp.Literal.number(0)) if isinstance(node, exp.Div) else second
@@ -130,7 +132,8 @@ def scalar(checker: Checks, name: str, positional: list[exp.Expr], scope: Scope)
     if name != "coalesce" and shared.name not in {"number", "date"}:
         raise checker.wrong(f"{name}(…) needs numbers or dates", scope)
     nodes = [part.node for part in parts]
-    return Typed(SCALARS[name](this=nodes[0], expressions=nodes[1:]), shared)
+    ignore = {} if name == "coalesce" else {"ignore_nulls": True}  # engines differ unless told
+    return Typed(SCALARS[name](this=nodes[0], expressions=nodes[1:], **ignore), shared)
 
 
 def shared_type(checker: Checks, values: list[Typed], scope: Scope) -> Type:

@@ -128,7 +128,8 @@ def read(call: Call, history: History, as_of: dt.date) -> Reading:
         return Reading(call, len({o.day for o in happened}))
     if call.function in {"min", "max"}:
         choose = min if call.function == "min" else max
-        source = choose(happened, key=lambda o: _value(call, o)) if happened else None
+        known = [o for o in happened if _value(call, o) is not None]
+        source = choose(known, key=lambda o: _value(call, o)) if known else None
     else:
         source = _the_one(call, happened, select(call.selection, history, as_of))
     return Reading(call, None if source is None else _aspect(call, source), source)

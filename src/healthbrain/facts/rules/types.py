@@ -93,9 +93,26 @@ def interval_node(value: Duration) -> exp.Expr:
     return exp.Interval(this=exp.Literal.string(str(number)), unit=exp.var(unit))
 
 
-def duration_of(node: exp.Interval) -> Duration:
+def duration_of(node: exp.Expr) -> Duration:
     number = int(node.this.name)
     return Duration(months=number) if node.args["unit"].name == "MONTHS" else Duration(days=number)
+
+
+def shifted(date: exp.Expr, by: exp.Expr, step: type[exp.Add] | type[exp.Sub]) -> exp.Expr:
+    """`date` plus or minus a duration. Days are counted as whole numbers and never as INTERVAL '90 days': DuckDB takes
+    that to be equal to INTERVAL '3 months' and then computes only one of the two."""
+    if isinstance(by, exp.Paren):
+        return shifted(date, by.this, step)
+    if isinstance(by, exp.Case):
+        branches = [exp.If(this=i.this.copy(), true=shifted(date, i.args["true"], step)) for i in by.args["ifs"]]
+        default = by.args.get("default")
+        return exp.Case(ifs=branches, default=None if default is None else shifted(date, default, step))
+    if isinstance(by, exp.Null):
+        return exp.Null()
+    duration = duration_of(by)
+    if duration.months:
+        return exp.cast(step(this=whole(date.copy()), expression=interval_node(duration)), "date")
+    return exp.Paren(this=step(this=whole(date.copy()), expression=exp.Literal.number(duration.days)))
 
 
 def whole(node: exp.Expr) -> exp.Expr:
