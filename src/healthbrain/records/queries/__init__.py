@@ -2,6 +2,7 @@
 
 from healthbrain.records.queries.batches import BatchRow, ReasonCount, RejectRow, batch, batches, reasons, rejects
 from healthbrain.records.queries.feeds import Feed, FeedHealth, feed_health
+from healthbrain.records.queries.forms import forms
 from healthbrain.records.queries.ledger import History, LedgerEvent, StoredResource, history, resource, who_looked
 from healthbrain.records.queries.longitudinal import diagnoses, medication, results, timeline, visits
 from healthbrain.records.queries.sheets import Peek, format_of, peek
@@ -21,6 +22,7 @@ __all__ = [
     "diagnoses",
     "feed_health",
     "format_of",
+    "forms",
     "history",
     "medication",
     "peek",

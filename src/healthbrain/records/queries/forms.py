@@ -1,43 +1,46 @@
-"""The forms filled in for one resident, as they were filled in."""
+"""Forms filled in at a desk, read back for the next visit and for the printed sheet."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from healthbrain.access.rules import Actor
+from healthbrain.kernel.clock import local
 from healthbrain.kernel.db import select
 from healthbrain.records.queries.ledger import pass_gate
 from healthbrain.records.rules.forms import QUESTIONNAIRE, values_of
+from healthbrain.records.rules.ledger import ORGANISATION
 
-SQL = """
-SELECT r.at, r.body FROM residents_link l
-JOIN records_resource r ON r.identity_id = l.identity_id AND r.type = 'QuestionnaireResponse'
-WHERE l.resident_id = %s AND NOT r.deleted AND position(%s::bytea in r.body) > 0
-ORDER BY r.at DESC, r.updated DESC LIMIT %s
+FORMS = """
+SELECT r.body, r.batch_id, r.at
+FROM residents_link l JOIN records_resource r ON r.identity_id = l.identity_id
+WHERE l.resident_id = %s AND r.type = 'QuestionnaireResponse' AND NOT r.deleted
+ORDER BY r.at DESC NULLS LAST, r.key
+LIMIT 200
 """
 
 
-@dataclass(frozen=True, slots=True)
-class FilledForm:
-    """One filled-in form: when, by whom, where, and what was answered."""
-
-    at: dt.datetime
-    values: dict[str, Any]
-    by: str
-    organisation: str
+def _organisation(body: dict[str, Any]) -> str:
+    named = (one for one in body.get("extension", ()) if one.get("url") == ORGANISATION)
+    return next((str(one.get("valueReference", {}).get("display", "")) for one in named), "")
 
 
-def forms(actor: Actor, resident_id: int, form_id: str, purpose: str, *, limit: int = 4) -> list[FilledForm]:
-    """The resident's forms of one kind, newest first. Raises NotFound, NotAllowed."""
+def forms(actor: Actor, resident_id: int, form: str, purpose: str, limit: int = 4) -> list[dict[str, Any]]:
+    """The resident's last filled-in forms of one kind, newest first: at, values, by, organisation, batch_id."""
     pass_gate(actor, resident_id, purpose)
-    mark = f'"questionnaire":"{QUESTIONNAIRE}{form_id}|'.encode()
-    return [_filled(at, orjson.loads(bytes(body))) for at, body in select(SQL, (resident_id, mark, limit))]
-
-
-def _filled(at: dt.datetime, response: dict[str, Any]) -> FilledForm:
-    where = next((e["valueReference"].get("display", "") for e in response.get("extension", ())), "")
-    return FilledForm(at, values_of(response), response.get("author", {}).get("display", ""), where)
+    found = []
+    for raw, batch_id, at in select(FORMS, (resident_id,)):
+        body = orjson.loads(bytes(raw))
+        if str(body.get("questionnaire", "")).partition("|")[0] != f"{QUESTIONNAIRE}{form}":
+            continue
+        when = at or local(dt.datetime.fromisoformat(body["authored"]))
+        author = str(body.get("author", {}).get("display", ""))
+        found.append({
+            "at": when, "values": values_of(body), "by": author, "organisation": _organisation(body), "batch_id": batch_id,
+        })  # fmt: skip
+        if len(found) == limit:
+            break
+    return found

@@ -91,7 +91,7 @@ LIMIT 500
 """
 
 
-def _pass_gate(actor: Actor, resident_id: int, purpose: str) -> None:
+def pass_gate(actor: Actor, resident_id: int, purpose: str) -> None:
     """Raise NotFound for nobody, NotAllowed for somebody outside the actor's scope who broke no glass."""
     rows = Resident.objects.filter(pk=resident_id)
     if visible(rows, actor, purpose).exists() or broke_glass(actor, resident_id):
@@ -108,7 +108,7 @@ def _resource(row: tuple[Any, ...]) -> StoredResource:
 
 def history(actor: Actor, resident_id: int, purpose: str, *, limit: int = LIMIT) -> History:
     """The resident's current events, newest first, and the resources read whole. Three indexed queries."""
-    _pass_gate(actor, resident_id, purpose)
+    pass_gate(actor, resident_id, purpose)
     rows = select(EVENTS, (resident_id, limit + 1))
     events = tuple(LedgerEvent(*row) for row in rows[:limit])
     resources = select(RESOURCES.format(condition="r.type = ANY(%s)"), (resident_id, list(READ_WHOLE)))
@@ -117,7 +117,7 @@ def history(actor: Actor, resident_id: int, purpose: str, *, limit: int = LIMIT)
 
 def resource(actor: Actor, resident_id: int, key: UUID, purpose: str) -> StoredResource:
     """One resource of this resident as it is stored. Raises NotFound when it is somebody else's."""
-    _pass_gate(actor, resident_id, purpose)
+    pass_gate(actor, resident_id, purpose)
     rows = select(RESOURCES.format(condition="r.key = %s"), (resident_id, key))
     if not rows:
         raise NotFound("这条记录已撤回或不属于这位居民。 Withdrawn, or not this resident's.")
@@ -126,5 +126,5 @@ def resource(actor: Actor, resident_id: int, key: UUID, purpose: str) -> StoredR
 
 def who_looked(actor: Actor, resident_id: int, purpose: str, *, limit: int = 200) -> list[AuditRow]:
     """Who saw or changed this record, newest first."""
-    _pass_gate(actor, resident_id, purpose)
+    pass_gate(actor, resident_id, purpose)
     return audit.of_resident(resident_id, limit=limit)
