@@ -13,11 +13,12 @@ TODAY = dt.date(2026, 4, 1)
 
 # Rows of the sheets as printed in 国家基本公共卫生服务规范（第三版）, read off the paper by hand.
 PAPER = {
-    "hypertension-follow-up": """随访日期 随访方式 症状 收缩压 舒张压 体重 心率 其他体征 日吸烟量 日饮酒量 运动 每次运动 摄盐情况 心理调整
-        遵医行为 辅助检查 服药依从性 药物不良反应 用药情况 转诊原因 转诊机构及科别""",
-    "type-2-diabetes-follow-up": """随访日期 随访方式 症状 收缩压 舒张压 体重 足背动脉搏动 其他体征 日吸烟量 日饮酒量 运动 每次运动 主食 心理调整
-        遵医行为 空腹血糖 糖化血红蛋白 糖化血红蛋白检查日期 其他检查 服药依从性 药物不良反应 低血糖反应 用药情况
-        胰岛素种类、用法和用量 转诊原因 转诊机构及科别""",
+    "hypertension-follow-up": """随访日期 随访方式 症状 收缩压 舒张压 体重 心率 其他体征 日吸烟量 日饮酒量
+        运动 每次运动 摄盐情况 心理调整 遵医行为 辅助检查 服药依从性 药物不良反应 用药情况 转诊原因 转诊机构及科别""",
+    "type-2-diabetes-follow-up": """随访日期 随访方式 症状 收缩压 舒张压 体重 足背动脉搏动 其他体征
+        日吸烟量 日饮酒量 运动 每次运动 主食 心理调整 遵医行为
+        空腹血糖 糖化血红蛋白 糖化血红蛋白检查日期 其他检查 服药依从性 药物不良反应 低血糖反应
+        用药情况 胰岛素种类、用法和用量 转诊原因 转诊机构及科别""",
 }
 SYMPTOMS = {
     "hypertension-follow-up": "无症状 头痛头晕 恶心呕吐 眼花耳鸣 呼吸困难 心悸胸闷 鼻衄出血不止 四肢发麻 下肢水肿",
@@ -91,7 +92,12 @@ def test_a_large_change_of_weight_is_asked_about():
 
 
 def test_medicines_and_numbers_arrive_typed():
-    answers = {"weight": "62.5", "medications-0-name": "氨氯地平", "medications-0-times": "1", "medications-0-dose": "5mg"}
+    answers = {
+        "weight": "62.5",
+        "medications-0-name": "氨氯地平",
+        "medications-0-times": "1",
+        "medications-0-dose": "5mg",
+    }
     values = visit(**answers).values
     assert values["weight"] == 62.5
     assert values["medications"] == [{"name": "氨氯地平", "times": "1", "dose": "5mg"}]

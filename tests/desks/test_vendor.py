@@ -18,13 +18,19 @@ def test_vendored_files_match_their_hashes():
 
 
 def test_templates_hold_no_inline_script_style_or_foreign_address():
-    """The content policy forbids them; a page that needs one would be silently broken. Paper templates are not pages."""
+    """The content policy forbids them; a page that needs one breaks silently. Paper templates are no pages."""
     bad = []
     for path in (DESKS / "templates").rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         if "@page" in text:
             continue
-        for pattern in (r"<style", r"\sstyle=", r"\son[a-z]+=\"", r"(src|href)=\"https?://", r"<script(?![^>]*(src=|application/json))"):
+        for pattern in (
+            r"<style",
+            r"\sstyle=",
+            r"\son[a-z]+=\"",
+            r"(src|href)=\"https?://",
+            r"<script(?![^>]*(src=|application/json))",
+        ):
             if re.search(pattern, text):
                 bad.append(f"{path.name}: {pattern}")
     assert not bad

@@ -21,9 +21,7 @@ DAY = dt.date(2026, 4, 1)
 
 def person(number: int, **values):
     start = Start(values, {"sbp": "上次 152（3月20日 湖山站）"}, {"sbp": 152.0})
-    return SimpleNamespace(
-        resident_id=number, name="张小明", sex="1", birth_date=dt.date(1965, 3, 3), start=start
-    )
+    return SimpleNamespace(resident_id=number, name="张小明", sex="1", birth_date=dt.date(1965, 3, 3), start=start)
 
 
 def sheet(*rows: list) -> bytes:

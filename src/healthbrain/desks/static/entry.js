@@ -164,7 +164,7 @@
       location.href = answer.url;
       return;
     }
-    if (answer.status >= 500) return keep(true);
+    if (answer.status >= 500) { keep(); show("failed"); return; }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("form[data-entry]");
     if (!fresh) { document.documentElement.replaceWith(page.documentElement); return; }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +17,7 @@ from healthbrain.desks.listing import Listing
 from healthbrain.desks.shell import as_of, render
 from healthbrain.desks.village_doctor import lines
 from healthbrain.records import queries as records
+from healthbrain.records.terms import unit_words
 
 PROGRAMMES = {  # chips, in the order a station works; a programme without tasks today shows no chip
     "hypertension": ("高血压", "Hypertension"),
@@ -33,8 +36,17 @@ STATE_WORDS = {
     "abnormal": ("异常", "abnormal"),
     "returned": ("退回", "returned"),
 }
-RECENT = ("bp", "loinc|14771-0", "loinc|29463-7")
+FIRST = ("loinc|8480-6", "loinc|14771-0", "loinc|4548-4", "loinc|29463-7")  # blood pressure, glucose, HbA1c, weight
+SHOWN_ITEMS = 6
 SHOWN_READINGS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    code: str
+    label: str
+    unit: str
+    points: list[tuple[str, Any]]
 
 
 @page(permission="care.work")
@@ -89,13 +101,41 @@ def resident(request: HttpRequest, resident_id: int) -> HttpResponse:
     day, actor, person = as_of(request), request.actor, opened.resident  # type: ignore[attr-defined]
     history = records.history(actor, resident_id, opened.purpose)
     panels = records.results(history.events, sex=person.sex, birth=person.birth_date)
+    enrolments = care.enrolments(actor, resident_id, day, opened.purpose)
     context = {
         "person": person,
-        "enrolments": care.enrolments(actor, resident_id, day, opened.purpose),
-        "panels": panels[:6],
-        "readings": SHOWN_READINGS,
+        "enrolments": enrolments,
+        "readings": latest_readings(panels),
         "medicines": [m for m in records.medication(history.events, as_of=day) if m.current],
         "diagnoses": records.diagnoses(history.events)[:8],
-        "forms": [(name, said(forms.load(name).short)) for name in forms.form_ids()],
+        "forms": _forms_for({e.programme for e in enrolments}),
     }
     return render(request, "village_doctor/resident.html", context)
+
+
+def _forms_for(programmes: set[str]) -> list[tuple[str, str]]:
+    """Forms of the programmes a resident is in; all of them when he is in none that has a form."""
+    fitting = [name for name in forms.form_ids() if forms.load(name).programme in programmes]
+    return [(name, said(forms.load(name).short)) for name in fitting or forms.form_ids()]
+
+
+def latest_readings(panels: Sequence[Any]) -> list[Reading]:
+    """A few results as they are spoken: blood pressure as one pair, what a follow-up looks at first."""
+    found = []
+    for panel in panels:
+        first = panel.series[0]
+        words = unit_words(first.unit)
+        label = "/".join(t(s.term.zh, s.term.en) for s in panel.series[:2])
+        found.append(Reading(first.term.code, label, t(words["zh"], words["en"]), _points(panel.series[:2])))
+    order = {code: rank for rank, code in enumerate(FIRST)}
+    found.sort(key=lambda reading: order.get(reading.code, len(order)))  # stable: the rest stays newest first
+    return found[:SHOWN_ITEMS]
+
+
+def _points(series: Sequence[Any]) -> list[tuple[str, Any]]:
+    """(value in words, point) of one series, or of two that were taken together."""
+    shown = []
+    for point in series[0].points[:SHOWN_READINGS]:
+        pair = [point, *[p for other in series[1:] for p in other.points if p.at == point.at][:1]]
+        shown.append(("/".join(f"{p.value:g}" if p.value is not None else p.text or "—" for p in pair), point))
+    return shown

@@ -123,7 +123,7 @@ def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
     enrolments = care.enrolments(actor, opened.resident.id, day, opened.purpose)
     enrolment = next((e for e in enrolments if e.programme == form.programme), None)
     state = enrolment.risk_level if enrolment else ""
-    following, _, answer = lines.today(actor, day, limit=1, offset=0)
+    following, _, answer = lines.today(actor, day, limit=12, offset=0)
     context = {
         "form": form,
         "person": opened.resident,
@@ -134,7 +134,7 @@ def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
         "urgent": forms.urgent_signs(form, person["values"]),
         "batch": batch_id,
         "undo": time.time() - kept["at"] < UNDO_SECONDS,
-        "following": following[0] if following else None,
+        "following": next((line for line in following if line.resident_id != opened.resident.id), None),
         "left": answer.total,
     }
     return render(request, "village_doctor/saved.html", context)

@@ -1,0 +1,292 @@
+"""The village doctor at work, in a real browser: keys and steps are counted, nothing is reloaded by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from healthbrain.records.models import Event
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+AS_OF = dt.date(2026, 4, 1)
+AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
+SECONDS_A_KEY = 1.0  # two fingers, looking at the keys: slower than any office typist
+SECONDS_A_FIELD = 1.5  # a look at each field, also at those that only need Enter
+
+
+class Hands:
+    """The doctor's hands: keyboard only, every key counted."""
+
+    def __init__(self, page) -> None:
+        self.page, self.keys, self.fields = page, 0, 0
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.keys += 1
+            self.page.keyboard.press(key)
+
+    def answer(self, text: str = "") -> None:
+        """Type an answer, if any, and go on."""
+        self.fields += 1
+        self.press(*text, "Enter")
+
+    @property
+    def seconds(self) -> float:
+        return self.keys * SECONDS_A_KEY + self.fields * SECONDS_A_FIELD
+
+
+def names(page) -> list[str]:
+    return page.locator(".task .who a").all_inner_texts()
+
+
+def focused(page) -> str:
+    return page.evaluate("document.activeElement.name || document.activeElement.id || document.activeElement.tagName")
+
+
+def open_form(page, station, name: str) -> None:
+    page.goto(f"{page.base}/work/residents/{station.people[name].pk}/visit/hypertension-follow-up")
+    page.wait_for_selector("#sbp:focus")
+
+
+def test_today_answers_first_and_says_why(desk, station):
+    desk.goto(desk.base + "/work")
+    assert desk.inner_text("h1") == "今天 3 件"
+    assert names(desk) == ["李*国", "张*明", "王*英"]  # overdue first, then by date
+    overdue = desk.locator(".task").first
+    assert "逾期 17 天" in overdue.inner_text()
+    abnormal = desk.locator(".task").nth(1).inner_text()
+    assert "还剩 2 天" in abnormal
+    assert "152/94" in abnormal
+    assert "3月20日" in abnormal
+
+
+def test_a_hypertension_visit_takes_less_than_two_minutes(desk, station):
+    """From the list to the next person, every field of the sheet passed, nothing but the keyboard."""
+    hands = Hands(desk)
+    desk.goto(desk.base + "/work")
+    hands.press("j", "Enter")  # the first row, its main action
+    desk.wait_for_selector("#sbp:focus")
+    hands.answer("136")
+    hands.answer("84")
+    hands.answer("72")
+    hands.answer("68.5")
+    while focused(desk) != "adherence":
+        hands.answer()
+    hands.answer("1")
+    while not desk.evaluate("document.activeElement.matches('[data-save]')"):
+        hands.answer()
+    hands.press("Enter")
+    desk.wait_for_url("**/work/visits/*")
+    text = desk.inner_text("main")
+    assert "已入库" in text
+    assert "136/84" in text
+    assert "1 控制满意" in text
+    assert "7月1日 周三" in text  # three months on, by the programme
+    assert hands.seconds < 120, f"{hands.keys} keys, {hands.fields} fields: {hands.seconds:.0f} s"
+    hands.press("Enter")  # 下一位
+    desk.wait_for_url("**/visit/hypertension-follow-up*")
+    assert "张*明" in desk.inner_text("h1")
+    desk.goto(desk.base + "/work")
+    assert names(desk) == ["张*明", "王*英"]
+
+
+def test_the_short_way_is_readings_and_one_key(desk, station):
+    hands = Hands(desk)
+    open_form(desk, station, "王秀英")
+    desk.click("[name=adherence][value=regular]")
+    desk.focus("#sbp")
+    hands.answer("142")
+    hands.press(*"88", "Control+Enter")
+    desk.wait_for_url("**/work/visits/*")
+    assert hands.keys <= 8
+    assert "1 控制满意" in desk.inner_text("main")  # 70 years old: below 150/90
+
+
+def test_180_over_110_raises_an_urgent_referral_at_once(desk, station):
+    open_form(desk, station, "张小明")
+    desk.fill("#sbp", "186")
+    desk.fill("#dbp", "112")
+    assert desk.is_visible("#urgent-notice")  # before saving
+    desk.click("[name=adherence][value=irregular]")
+    desk.keyboard.press("Control+Enter")
+    desk.wait_for_url("**/work/visits/*")
+    assert "立即紧急转诊" in desk.inner_text("main")
+    desk.goto(desk.base + "/work")
+    first = desk.locator(".task").first.inner_text()
+    assert "张*明" in first
+    assert "紧急" in first
+
+
+def test_undo_takes_the_visit_back(desk, station):
+    open_form(desk, station, "李建国")
+    desk.fill("#sbp", "136")
+    desk.fill("#dbp", "84")
+    desk.click("[name=adherence][value=regular]")
+    desk.keyboard.press("Control+Enter")
+    desk.wait_for_url("**/work/visits/*")
+    desk.click("button:has-text('撤销')")
+    desk.wait_for_url("**/work")
+    assert "李*国" in names(desk)
+    identity = station.people["李建国"].link_set.get().identity_id
+    held = Event.objects.filter(identity_id=identity, at__date__gte=AS_OF, superseded__isnull=True)
+    assert not held.exists()
+
+
+def test_a_hard_limit_refuses_and_a_soft_one_asks(desk, station):
+    open_form(desk, station, "张小明")
+    desk.fill("#sbp", "1520")
+    desk.press("#sbp", "Enter")
+    assert focused(desk) == "sbp"
+    assert "不可能" in desk.inner_text("#sbp-note")
+    desk.fill("#sbp", "230")
+    desk.press("#sbp", "Enter")
+    assert focused(desk) == "sbp"
+    assert "没有输错吗" in desk.inner_text("#sbp-note")
+    desk.press("#sbp", "Enter")
+    assert focused(desk) == "dbp"
+
+
+def test_a_refused_form_names_the_fields_and_keeps_what_was_typed(desk, station):
+    open_form(desk, station, "张小明")
+    desk.fill("#sbp", "136")
+    desk.keyboard.press("Control+Enter")
+    summary = desk.locator("#errors")
+    summary.wait_for()
+    assert "舒张压" in summary.inner_text()
+    assert desk.input_value("#sbp") == "136"
+
+
+def test_without_network_the_visit_waits_here_and_goes_by_itself(desk, station):
+    open_form(desk, station, "李建国")
+    desk.fill("#sbp", "136")
+    desk.fill("#dbp", "84")
+    desk.click("[name=adherence][value=regular]")
+    desk.wait_for_selector("[data-draft-state][data-is=local]")
+    assert desk.inner_text("[data-draft-state]").startswith("本机已存")
+    desk.context.set_offline(True)
+    desk.keyboard.press("Control+Enter")
+    desk.wait_for_selector("[data-draft-state][data-is=waiting]")
+    assert desk.inner_text("[data-draft-state]").startswith("待上传")
+    desk.context.set_offline(False)
+    desk.wait_for_url("**/work/visits/*")
+    assert "已入库" in desk.inner_text("main")
+
+
+def test_a_draft_survives_closing_the_page(desk, station):
+    open_form(desk, station, "李建国")
+    desk.fill("#sbp", "136")
+    desk.wait_for_selector("[data-draft-state][data-is=local]")
+    desk.goto(desk.base + "/work")
+    open_form(desk, station, "李建国")
+    assert desk.input_value("#sbp") == "136"
+
+
+def test_a_change_elsewhere_appears_without_reload(station, stream, desk):
+    """Somebody else records the visit: the line leaves the open page by itself."""
+    from healthbrain.access.queries import actor_of
+    from healthbrain.desks import forms
+    from healthbrain.desks.village_doctor.visit import save_visits
+
+    desk.goto(desk.base + "/work")
+    desk.wait_for_function("window.healthbrain.polling === false")  # the stream is open, no polling
+    desk.evaluate("window.untouched = true")
+    values = {"visit_date": AS_OF.isoformat(), "visit_mode": "AMB", "sbp": 136.0, "dbp": 84.0, "adherence": "regular"}
+    form = forms.load("hypertension-follow-up")
+    save_visits(actor_of(station.doctor), form, {station.people["李建国"].pk: values}, AS_OF)
+    desk.wait_for_function("document.querySelectorAll('.task').length === 2", timeout=5000)
+    assert desk.evaluate("window.untouched") is True
+    assert desk.inner_text("h1") == "今天 2 件"
+
+
+def test_thirty_people_in_one_sheet(desk, station, crowd):
+    """Typed down the column as on paper: systolic, diastolic, saved in one go."""
+    desk.goto(desk.base + "/work/group")
+    assert "30 人" in desk.inner_text("h1")
+    cells = desk.locator("tbody tr:first-child td input")
+    cells.first.focus()
+    for column, reading in ((0, "134"), (1, "82")):
+        desk.locator("tbody tr:first-child td input").nth(column).focus()
+        for _ in range(30):
+            desk.keyboard.type(reading)
+            desk.keyboard.press("Enter")
+    for select in desk.locator("select[name$=adherence]").all():
+        select.select_option("regular")
+    assert desk.inner_text("[data-filled]") == "已填 30 人"
+    desk.click("button:has-text('保存已填的随访')")
+    desk.wait_for_url("**/work")
+    assert "已入库 30 人的随访" in desk.inner_text("#toasts")
+    assert desk.inner_text("h1") == "今天 3 件"
+
+
+def test_a_block_pasted_from_excel_and_an_error_at_its_cell(desk, station, crowd):
+    desk.goto(desk.base + "/work/group")
+    desk.evaluate("""() => {
+        const cell = document.querySelector('tbody td input'); cell.focus();
+        const data = new DataTransfer(); data.setData('text/plain', '134\\t82\\n1340\\t80\\n');
+        cell.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}));
+    }""")
+    for select in desk.locator("select[name$=adherence]").all()[:2]:
+        select.select_option("regular")
+    desk.click("button:has-text('保存已填的随访')")
+    desk.locator("#errors").wait_for()
+    assert desk.locator("td.bad").count() == 1
+    assert "1340 不可能" in desk.inner_text("td.bad .cell-note")
+    assert desk.locator("tbody tr").nth(0).locator("input[inputmode]").first.input_value() == "134"
+
+
+PAGES = ("/work", "/work/group", "/work/residents/{id}", "/work/residents/{id}/visit/hypertension-follow-up",
+         "/work/residents/{id}/sheet/hypertension-follow-up", "/account", "/sign-in")  # fmt: skip
+RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}"
+
+
+@pytest.mark.parametrize("view", ["standard", "elder", "contrast", "dark"])
+def test_axe_finds_nothing(browser, live_server, station, view):
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN", bypass_csp=True)
+    context.add_cookies([
+        {"name": "sessionid", "value": station.session(), "url": live_server.url},
+        {"name": "hb_view", "value": view, "url": live_server.url},
+    ])  # fmt: skip
+    page, found = context.new_page(), []
+    for path in PAGES:
+        page.goto(live_server.url + path.format(id=station.people["张小明"].pk))
+        page.wait_for_load_state("networkidle") if path == "/sign-in" else page.wait_for_timeout(200)
+        page.evaluate(AXE.read_text() + ";0")
+        result = page.evaluate(f"axe.run(document, {RULES})")
+        found += [f"{path}: {v['id']} {v['nodes'][0]['html'][:120]}" for v in result["violations"]]
+    context.close()
+    assert not found
+
+
+@pytest.mark.parametrize("view", ["standard", "elder"])
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_the_phone_shows_everything_within_its_width_and_with_room_for_a_finger(
+    browser, live_server, station, view, language
+):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    cookies = {"sessionid": station.session(), "hb_view": view, "django_language": language}
+    context.add_cookies([{"name": k, "value": v, "url": live_server.url} for k, v in cookies.items()])
+    page = context.new_page()
+    least = 60 if view == "elder" else 48
+    for path in PAGES:
+        page.goto(live_server.url + path.format(id=station.people["张小明"].pk))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        small = page.evaluate(
+            "(least) => [...document.querySelectorAll('main .button, .bottom a, main .chip, main .options label')]"
+            ".filter((n) => n.offsetParent && n.getBoundingClientRect().height < least - 0.5)"
+            ".map((n) => n.className + ' ' + n.textContent.trim())",
+            least,
+        )
+        assert not small, (path, small)
+    context.close()
+
+
+def test_pages_do_not_break_the_content_policy(desk, station):
+    said: list[str] = []
+    desk.on("console", lambda message: said.append(message.text))
+    for path in PAGES:
+        desk.goto(desk.base + path.format(id=station.people["张小明"].pk))
+        desk.wait_for_timeout(150)
+    assert not [text for text in said if "Content Security Policy" in text]
