@@ -22,6 +22,7 @@ class Batch(models.Model):
     id = models.BigAutoField(primary_key=True)
     source = models.ForeignKey(Source, models.PROTECT, null=True)
     name = models.TextField()  # file name or endpoint
+    path = models.TextField(default="")  # where the file was read, for the sheet that goes back with its errors
     format = models.TextField()  # fhir-bundle, fhir-ndjson, hl7v2, csv, xlsx, form
     content_hash = models.BinaryField(null=True)
     status = models.TextField(choices=Status.choices, default=Status.RUNNING)
@@ -85,6 +86,7 @@ class ResourceVersion(models.Model):
     version = models.IntegerField()
     updated = models.DateTimeField()
     deleted = models.BooleanField(default=False)
+    batch_id = models.BigIntegerField(null=True)
     body = models.BinaryField()
 
     class Meta:

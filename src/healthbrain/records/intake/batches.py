@@ -49,8 +49,18 @@ def begin(path: Path, form: str, digest: bytes, *, account_id: int | None, sourc
         left.save(update_fields=["status"])
         return left
     return Batch.objects.create(
-        name=path.name, format=form, content_hash=digest, account_id=account_id, source_id=source_id
+        name=path.name,
+        path=str(path.resolve()),
+        format=form,
+        content_hash=digest,
+        account_id=account_id,
+        source_id=source_id,
     )
+
+
+def of_call(name: str, form: str, *, account_id: int | None, source_id: int | None) -> Batch:
+    """The batch of one message or call."""
+    return Batch.objects.create(name=name, format=form, account_id=account_id, source_id=source_id)
 
 
 def create_many(files: list[tuple[str, str, bytes]], *, account_id: int | None, source_id: int | None) -> list[Batch]:

@@ -191,7 +191,9 @@ class Builder:
         return False
 
     def _take(self, resource: Resource, kind: str, naming: Naming, row: int) -> None:
-        person = naming.person(resource) if kind != "Patient" else naming.whose or person_number(resource, naming.source)
+        person = (
+            naming.person(resource) if kind != "Patient" else naming.whose or person_number(resource, naming.source)
+        )
         identifier = naming.new_id(kind, own_id(resource))
         happened = ledger.events(resource, naming.organisations, self.as_of) if person else []
         patient = None if naming.whose or kind == "Patient" else _patient_key(resource, naming)
@@ -213,7 +215,9 @@ class Builder:
             for column, value in zip(self.events.values(), (key, digest, *event), strict=True):
                 column.append(value)
         if found is not None:
-            for column, value in zip(self.persons.values(), (key, digest, naming.source, person, alias, *found), strict=True):
+            for column, value in zip(
+                self.persons.values(), (key, digest, naming.source, person, alias, *found), strict=True
+            ):
                 column.append(value)
 
     def prepared(self, position: int = 0) -> Prepared:

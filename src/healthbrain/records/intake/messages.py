@@ -57,7 +57,9 @@ def _source_of(resource: Any, given: str | None) -> str:
 # --- NDJSON --------------------------------------------------------------------------------------------------------
 
 
-def read_ndjson(path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None) -> Iterator[MessageChunk]:
+def read_ndjson(
+    path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None
+) -> Iterator[MessageChunk]:
     """Lines in chunks; `start` = rows already taken."""
     meter = meter or Meter()
     with path.open("rb") as file:
@@ -104,7 +106,9 @@ def _unreadable(builder: Builder, row: int, raw: bytes, error: orjson.JSONDecode
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-def read_json(path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None) -> Iterator[MessageChunk]:
+def read_json(
+    path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None
+) -> Iterator[MessageChunk]:
     """A small file whole; a large Bundle entry by entry through a window."""
     meter = meter or Meter()
     if path.stat().st_size <= WHOLE:
@@ -196,7 +200,9 @@ def _stream_entries(path: Path) -> Iterator[Any]:
 _NEXT = re.compile(rb"[\r\n\x0b\x1c]MSH")
 
 
-def read_hl7v2(path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None) -> Iterator[MessageChunk]:
+def read_hl7v2(
+    path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None
+) -> Iterator[MessageChunk]:
     """Messages in blocks that end where the next message begins. `start` = bytes already taken."""
     meter = meter or Meter()
     with path.open("rb") as file:
@@ -224,13 +230,17 @@ def _hl7v2(chunk: MessageChunk) -> Prepared:
         resources, issues = hl7v2.to_resources(found, chunk.source)
         fatal = [issue for issue in issues if issue.severity == "fatal"]
         if fatal:
-            words = message("hl7-invalid", fatal[0].text)
-            raw = found.raw[:RAW].decode(found.charset, errors="replace")
-            builder.rejects.append(Reject(row, fatal[0].path, "hl7-invalid", words, raw))
+            reject_hl7v2(builder, found, fatal[0], row)
             continue
         builder.notes += [Note(row, issue.path, issue.text) for issue in issues[:3]]
         add_hl7v2(builder, found, resources, row, chunk.source)
     return builder.prepared(chunk.position)
+
+
+def reject_hl7v2(builder: Builder, found: hl7v2.Message, fatal: hl7v2.Issue, row: int) -> None:
+    """Keep the raw text of a message we cannot use, and say why."""
+    raw = found.raw[:RAW].decode(found.charset, errors="replace")
+    builder.rejects.append(Reject(row, fatal.path, "hl7-invalid", message("hl7-invalid", fatal.text), raw))
 
 
 def add_hl7v2(builder: Builder, found: hl7v2.Message, resources: list[Any], row: int, given: str | None) -> None:

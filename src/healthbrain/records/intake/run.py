@@ -194,12 +194,16 @@ def _chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Prepared]
     if form in {"csv", "xlsx"}:
         yield from _sheet_chunks(run, path, form, batch)
     elif form == "hl7v2":
-        work = ((messages.convert, c) for c in messages.read_hl7v2(path, run.source, run.as_of, batch.position, run.meter))
+        work = (
+            (messages.convert, c) for c in messages.read_hl7v2(path, run.source, run.as_of, batch.position, run.meter)
+        )
         for prepared in _converted(run, work):
             yield messages.renumbered(prepared, batch.rows_in)
     elif form in {"fhir-bundle", "fhir-ndjson"}:
         read = messages.read_json if form == "fhir-bundle" else messages.read_ndjson
-        yield from _converted(run, ((messages.convert, c) for c in read(path, run.source, run.as_of, batch.position, run.meter)))
+        yield from _converted(
+            run, ((messages.convert, c) for c in read(path, run.source, run.as_of, batch.position, run.meter))
+        )
     else:
         raise Refused("file-type", path.suffix or path.name)
 

@@ -146,7 +146,9 @@ def _open_csv(path: Path, meter: Meter) -> Sheet:
     return Sheet([cell.strip() for cell in header], ((n, row) for n, row in rows if row and any(row)), refused)
 
 
-def _records(path: Path, encoding: str, delimiter: str, refused: dict[int, str], meter: Meter) -> Iterator[tuple[int, Sequence[str]]]:
+def _records(
+    path: Path, encoding: str, delimiter: str, refused: dict[int, str], meter: Meter
+) -> Iterator[tuple[int, Sequence[str]]]:
     """(record number, cells). A record no reader can make sense of comes out as one cell and is refused."""
     pending: list[str] = []
     meter.read = 0

@@ -89,7 +89,7 @@ def guess(code: str, kind: str) -> str:
     if kind == "condition":
         return f"icd10|{code}" if ICD10.match(code) else f"local|{code}"
     if kind == "medication":
-        return f"atc|{code}" if ATC.match(code) else f"local|{code}"
+        return f"atc|{code}" if ATC.match(code) else drug(code) or f"local|{code}"
     if kind == "immunization":
         return vaccine(code) or f"local|{code}"
     if kind == "procedure":
@@ -102,6 +102,21 @@ def _by_name() -> dict[str, str]:
     """Chinese item name → code: a sheet may say 收缩压 for 8480-6; and our own codes without their system."""
     names = {item.zh: item.code for item in catalogue().values()}
     return names | {split(code)[1]: code for code in catalogue() if code.startswith("hb|")}
+
+
+@functools.cache
+def _drugs() -> list[tuple[str, str]]:
+    """(Chinese generic name, ATC code) of single drugs, longest name first."""
+    terms = load("terms", "medications.yaml")["terms"]
+    found = [(row["zh"], code) for code, row in terms.items() if ATC.match(split(code)[1])]
+    return sorted(found, key=lambda item: -len(item[0]))
+
+
+@functools.lru_cache(maxsize=8192)
+def drug(text: str) -> str | None:
+    """ "atc|C08CA01" for a text that contains a generic name (苯磺酸氨氯地平片 5mg); None when it contains none, or several."""
+    found = [code for name, code in _drugs() if name in text]
+    return found[0] if len(found) == 1 else None
 
 
 @functools.cache

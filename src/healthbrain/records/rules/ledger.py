@@ -108,7 +108,7 @@ def _organisation_code(reference: Any, organisations: Organisations) -> str | No
 # --- codes and values ---------------------------------------------------------------------------------------------
 
 
-def concept_code(concept: Any, prefer: tuple[str, ...]) -> str | None:
+def concept_code(concept: Any, prefer: tuple[str, ...], kind: str = "observation") -> str | None:
     """The ledger code of a CodeableConcept: the coding of a preferred system, else the first, else its text."""
     if not isinstance(concept, dict):
         return None
@@ -123,7 +123,7 @@ def concept_code(concept: Any, prefer: tuple[str, ...]) -> str | None:
     if found:
         return found[0]
     text = concept.get("text")
-    return codes.guess(text, "observation") if isinstance(text, str) and text else None
+    return codes.guess(text, kind) if isinstance(text, str) and text else None
 
 
 def concept_answer(concept: Any) -> str | None:
@@ -196,7 +196,7 @@ def _observation(resource: Resource) -> Iterator[EventRow]:
 
 def _condition(resource: Resource) -> Iterator[EventRow]:
     at = _when(resource, "onsetDateTime", "onsetPeriod", "recordedDate")
-    code = concept_code(resource.get("code"), ("icd10",))
+    code = concept_code(resource.get("code"), ("icd10",), "condition")
     if at and code:
         verification = _status(resource.get("verificationStatus"))
         flag = IN_ERROR if verification in {"entered-in-error", "refuted"} else USABLE
@@ -226,7 +226,7 @@ def _medication(*dates: str) -> Callable[[Resource], Iterator[EventRow]]:
     def make(resource: Resource) -> Iterator[EventRow]:
         at = _when(resource, *dates)
         status = resource.get("status")
-        code = concept_code(_medicine(resource), ("atc",))
+        code = concept_code(_medicine(resource), ("atc",), "medication")
         if at is None or code is None or status in {"cancelled", "draft", "not-taken", "not-done", "declined"}:
             return
         supply = (
@@ -251,7 +251,7 @@ def _medicine(resource: Resource) -> Any:
 
 def _immunization(resource: Resource) -> Iterator[EventRow]:
     at = _when(resource, "occurrenceDateTime")
-    code = concept_code(resource.get("vaccineCode"), ("vaccine",))
+    code = concept_code(resource.get("vaccineCode"), ("vaccine",), "immunization")
     status = resource.get("status")
     if at is None or code is None or status == "not-done":
         return
@@ -264,7 +264,7 @@ def _immunization(resource: Resource) -> Iterator[EventRow]:
 
 def _procedure(resource: Resource) -> Iterator[EventRow]:
     at = _when(resource, "performedDateTime", "performedPeriod")
-    code = concept_code(resource.get("code"), ("icd9cm3", "hb"))
+    code = concept_code(resource.get("code"), ("icd9cm3", "hb"), "procedure")
     status = resource.get("status")
     if at is None or code is None or status in {"preparation", "not-done"}:
         return
