@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from healthbrain.demo.idnumbers import with_check_digit
+from healthbrain.demo.idnumbers import id_numbers, with_check_digit
 
 
 def iso7064(body: str) -> str:
@@ -34,6 +34,15 @@ def test_numbers_are_valid_unique_and_have_no_living_owner(truth):
         assert number[6:14] == birth.strftime("%Y%m%d")
         assert int(number[16]) % 2 == sex % 2
         assert iso7064(number[:17]) == number[17]
+
+
+def test_numbers_stay_unique_when_a_county_has_many_blocks():
+    """26 blocks of people all born on one of two days: every block takes its own sequence numbers."""
+    birth = np.repeat(np.array([3650, 3651], np.int32), 38)
+    sex = np.tile(np.array([1, 2], np.int8), 38)
+    ymd = np.where(birth == 3650, 19791230, 19791231)
+    made = [id_numbers(["330197", "330199"], block, birth, ymd, sex) for block in range(26)]
+    assert pl.concat(made).is_unique().all()
 
 
 def test_no_phone_can_ring(truth):

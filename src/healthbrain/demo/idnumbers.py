@@ -23,11 +23,13 @@ def sequence(block: int, birth: np.ndarray, sex: np.ndarray) -> np.ndarray:
     """A slot 0–999, unique in the whole county among people with the same birthday and sex.
 
     A day and sex has 500 sequence numbers under each of two prefixes. Block b owns 38 of the 1,000 slots, so blocks
-    never need to know of one another (26 blocks; a block has about one birth per day and sex). 617 is coprime to 1,000.
+    never need to know of one another (26 blocks; a block has about one birth per day and sex). 617 is coprime to 1,000,
+    and the shift is one for a day and sex, so distinct slots stay distinct.
     """
     frame = pl.DataFrame({"birth": birth, "sex": sex})
     rank = frame.select(pl.int_range(pl.len()).over("birth", "sex")).to_series().to_numpy()
-    return ((block % 26) * 38 + rank % 38) * 617 % 1000
+    shift = birth.astype(np.int64) * 7919 + sex.astype(np.int64) * 331
+    return (((block % 26) * 38 + rank % 38) * 617 + shift) % 1000
 
 
 def id_numbers(prefixes: list[str], block: int, birth: np.ndarray, ymd: np.ndarray, sex: np.ndarray) -> pl.Series:
