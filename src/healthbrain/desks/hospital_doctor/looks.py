@@ -1,0 +1,75 @@
+"""The "who looked" list in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from healthbrain.access.roles import PURPOSES, ROLES
+from healthbrain.audit.queries import AuditRow
+from healthbrain.desks.i18n import english, moment, t
+from healthbrain.kernel.clock import COUNTY_ZONE
+
+ACTIONS = {  # verb.noun of the audit log → words
+    "record.open": ("打开档案", "opened the record"),
+    "record.print": ("打印档案", "printed the record"),
+    "record.reveal": ("显示完整信息", "showed a whole value"),
+    "record.break_glass": ("紧急打开档案", "opened it in an emergency"),
+    "record.form": ("记录随访", "recorded a visit"),
+    "records.record_form": ("记录随访", "recorded a visit"),
+    "residents.merge": ("合并档案", "merged records"),
+    "residents.unmerge": ("拆分档案", "split the record"),
+    "residents.undo": ("撤销合并或拆分", "undid a merge or split"),
+    "review.open": ("复核时看过身份信息", "saw the identity in a match review"),
+    "residents.review": ("复核是否同一人", "decided whether two entries are one person"),
+    "people.list": ("看名单", "saw a list with this person"),
+}
+FIELDS = {
+    "name": ("姓名", "name"),
+    "id_number": ("身份证号", "ID number"),
+    "phone": ("电话", "phone"),
+    "address": ("住址", "address"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    id: int
+    at_words: str
+    actor: str
+    role_words: str
+    action_words: str
+    purpose_words: str
+    detail_words: str
+
+
+def action_words(action: str) -> str:
+    zh, en = ACTIONS.get(action, (action, action))
+    return t(zh, en)
+
+
+def _detail(row: AuditRow) -> str:
+    field = FIELDS.get(str(row.detail.get("field", "")))
+    parts = [t(*field) if field else "", str(row.detail.get("reason", ""))]
+    return " · ".join(filter(None, parts))
+
+
+def in_words(rows: Iterable[AuditRow]) -> list[Look]:
+    """Audit rows as a person reads them, in county time."""
+    found = []
+    for row in rows:
+        role = ROLES.get(row.role)
+        local = row.at.astimezone(COUNTY_ZONE)
+        year = "" if english() else f"{local.year}年"
+        found.append(
+            Look(
+                id=row.id,
+                at_words=f"{year}{moment(local)}" + (f" {local.year}" if english() else ""),
+                actor=row.actor,
+                role_words=t(role.zh, role.en) if role else row.role,
+                action_words=action_words(row.action),
+                purpose_words=t(*PURPOSES[row.purpose]) if row.purpose in PURPOSES else row.purpose or "—",
+                detail_words=_detail(row),
+            )
+        )
+    return found
