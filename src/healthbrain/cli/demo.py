@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import datetime as dt
 import shutil
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -14,6 +17,9 @@ from healthbrain.cli.boot import boot
 from healthbrain.cli.output import Advance, emit, json_option, progress
 from healthbrain.kernel.errors import Conflict
 from healthbrain.kernel.home import folder, home, mark_synthetic, synthetic
+
+if TYPE_CHECKING:
+    from healthbrain.residents.contracts import ContractRow
 
 
 @click.command()
@@ -114,13 +120,28 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     step("generate", lambda: generate(place, residents=residents, seed=seed, as_of=as_of))
     step("register", lambda: county.load_register(place / "register", by=SYSTEM))
     report = step("ingest", lambda: records.ingest([place / "feeds"], by=SYSTEM))
-    people.load_contracts(place / "register" / "contracts.csv", by=SYSTEM)
+    people.load_contracts(_contracts(place / "register" / "contracts.csv"), by=SYSTEM)
     step("lake", records.refresh_lake)
     care.publish_programmes(by=SYSTEM)
     step("think", lambda: care.catch_up(as_of=as_of))
     summary = {**asked, "intake": report.as_dict(), **_counts(), "steps": timings}
     mark_synthetic(orjson.dumps({**summary, "complete": True}).decode())
     return summary
+
+
+def _contracts(path: Path) -> list[ContractRow]:
+    """The register's family-doctor contracts: source, source_id, team_code, starts, ends."""
+    from healthbrain.county import actions as county
+    from healthbrain.residents.contracts import ContractRow
+
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    sources = county.sources({row["source"] for row in rows})
+    day = dt.date.fromisoformat
+    return [
+        ContractRow(sources[r["source"]], r["source_id"], r["team_code"], day(r["starts"]), day(r["ends"]))
+        for r in rows
+    ]
 
 
 def _counts() -> dict[str, int]:
