@@ -29,7 +29,7 @@ def sequence(block: int, birth: np.ndarray, sex: np.ndarray) -> np.ndarray:
     frame = pl.DataFrame({"birth": birth, "sex": sex})
     rank = frame.select(pl.int_range(pl.len()).over("birth", "sex")).to_series().to_numpy()
     shift = birth.astype(np.int64) * 7919 + sex.astype(np.int64) * 331
-    return (((block % 26) * 38 + rank % 38) * 617 + shift) % 1000
+    return np.asarray((((block % 26) * 38 + rank % 38) * 617 + shift) % 1000)
 
 
 def id_numbers(prefixes: list[str], block: int, birth: np.ndarray, ymd: np.ndarray, sex: np.ndarray) -> pl.Series:
