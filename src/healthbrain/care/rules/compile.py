@@ -208,10 +208,11 @@ def _enrolments(programme: Programme, relation: str) -> str:
 
 
 def _done(programmes: Sequence[Programme], names: dict[tuple[str, str], str]) -> str:
-    """When each task was last done: closes a task whose reason has gone."""
+    """When each task was last done: closes a task whose reason has gone. `wait`: days after its opening that count."""
     return " UNION ALL ".join(
         f"SELECT resident_id, {quoted(p.id)} AS programme, {quoted(t.id)} AS task, {names[p.id, t.evidence]}_day AS day, "
-        f"{names[p.id, t.evidence]}_event AS event_id FROM subjects WHERE {names[p.id, t.evidence]}_day IS NOT NULL"
+        f"{names[p.id, t.evidence]}_event AS event_id, {'TRUE' if t.kind == 'chain' else 'FALSE'} AS chain, "
+        f"{t.evidence_after} AS wait FROM subjects WHERE {names[p.id, t.evidence]}_day IS NOT NULL"
         for p in programmes
         for t in p.tasks
     )
