@@ -11,6 +11,8 @@ from typing import Any
 
 from django.utils.translation import get_language
 
+from healthbrain.kernel.clock import local
+
 WEEKDAYS = "一二三四五六日"
 
 
@@ -52,9 +54,10 @@ def date(value: dt.date | dt.datetime | None) -> str:
 
 
 def moment(value: dt.datetime | None) -> str:
-    """Date and hour: 4月3日 09:15 · 3 Apr 09:15."""
+    """Date and hour in county time: 4月3日 09:15 · 3 Apr 09:15."""
     if value is None:
         return "—"
+    value = local(value)
     return f"{value.day} {value:%b %H:%M}" if english() else f"{value.month}月{value.day}日 {value:%H:%M}"
 
 
