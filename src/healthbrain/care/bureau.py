@@ -1,0 +1,196 @@
+"""The county's care on one page: by township how many are enrolled, controlled, unknown, overdue, and who they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from healthbrain.access.gate import require, scope_sql
+from healthbrain.access.rules import Actor
+from healthbrain.audit import actions as audit
+from healthbrain.care.knowledge import programme, programmes
+from healthbrain.care.words import Words
+from healthbrain.kernel.db import select, select_dicts
+from healthbrain.kernel.errors import Invalid
+from healthbrain.kernel.masking import mask_name
+
+MEASURES = ("enrolled", "controlled", "uncontrolled", "unknown", "overdue")
+_DEFINITIONS = {
+    "residents": Words("责任辖区内在册居民（未死亡、未迁出）", "residents of the area, alive and not moved away"),
+    "enrolled": Words("评估日在管人数", "enrolled on the day"),
+    "controlled": Words("本年最近一次读数达标的在管人数", "enrolled whose last reading of this year is controlled"),
+    "uncontrolled": Words("本年最近一次读数未达标的在管人数", "enrolled whose last reading of this year is not controlled"),
+    "unknown": Words("本年无读数的在管人数；按规范计为未达标，此处单列", "enrolled without a reading this year; the specification counts them as not controlled, here they stand apart"),
+    "overdue": Words("已过应完成日、尚无完成证据的任务数", "tasks past their due day without evidence"),
+    "rate": Words("达标 / 在管（无读数者在分母中）", "controlled / enrolled (those without a reading stay in the denominator)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One programme in one township."""
+
+    enrolled: int = 0
+    controlled: int = 0
+    uncontrolled: int = 0
+    unknown: int = 0
+    overdue: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The official control rate; None where nobody is enrolled."""
+        return self.controlled / self.enrolled if self.enrolled else None
+
+
+@dataclass(frozen=True, slots=True)
+class Township:
+    organisation_id: int
+    name: str
+    residents: int
+    overdue: int
+    programmes: dict[str, Figures]
+
+
+@dataclass(frozen=True, slots=True)
+class TeamLoad:
+    """Open and overdue tasks of one responsible organisation."""
+
+    organisation_id: int
+    name: str
+    open: int
+    overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    as_of: dt.date
+    townships: list[Township]
+    teams: list[TeamLoad]
+    definitions: dict[str, Words]
+    sources: dict[str, tuple[Words, str]]  # programme → control rate's title and clause
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One resident behind a figure."""
+
+    resident_id: int
+    name: str  # masked
+    sex: str
+    birth_date: dt.date | None
+    organisation: str
+    programme: str
+    risk_level: str
+    since: dt.date
+
+
+_TOWNSHIP = """
+    (SELECT h.id AS home_id, h.path AS home_path, t.id AS township_id, t.name AS township
+     FROM county_organisation h JOIN county_organisation t ON t.kind = 'township' AND starts_with(h.path, t.path))
+"""
+
+
+def overview(actor: Actor, as_of: dt.date) -> Overview:
+    """By township and programme, within the actor's scope."""
+    require(actor, "indicators.read")
+    scope, values = scope_sql(actor, "quality", "a.home_path")
+    residents = select(
+        f"SELECT a.township_id, a.township, count(*) FROM residents_resident r JOIN {_TOWNSHIP} a ON a.home_id = "
+        "r.home_organisation_id WHERE (r.deceased_on IS NULL OR r.deceased_on > %s) AND (r.moved_on IS NULL OR "
+        f"r.moved_on > %s) AND {scope} GROUP BY 1, 2 ORDER BY 2",
+        [as_of, as_of, *values],
+    )
+    standing = select(
+        f"SELECT a.township_id, e.programme, {_bucket()} AS bucket, count(*) FROM care_enrolment e JOIN "
+        f"residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id "
+        f"WHERE e.status = 'active' AND {scope} GROUP BY 1, 2, 3",
+        [_pairs("controlled"), as_of, _pairs("uncontrolled"), as_of, *values],
+    )
+    late = select(
+        f"SELECT a.township_id, t.programme, count(*) FROM care_task t JOIN residents_resident r ON r.id = t.resident_id "
+        f"JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id WHERE t.status IN ('upcoming', 'due', 'overdue') AND "
+        f"t.due < %s AND t.expires >= %s AND {scope} GROUP BY 1, 2",
+        [as_of, as_of, *values],
+    )
+    rows = []
+    for township_id, name, count in residents:
+        mine = {
+            p.id: Figures(
+                enrolled=sum(n for t, q, _, n in standing if (t, q) == (township_id, p.id)),
+                overdue=sum(n for t, q, n in late if (t, q) == (township_id, p.id)),
+                **{
+                    b: sum(n for t, q, c, n in standing if (t, q, c) == (township_id, p.id, b))
+                    for b in ("controlled", "uncontrolled", "unknown")
+                },
+            )
+            for p in programmes()
+        }
+        rows.append(Township(township_id, name, count, sum(f.overdue for f in mine.values()), mine))
+    return Overview(as_of, rows, _teams(actor, as_of), _DEFINITIONS, _sources())
+
+
+def measure_list(actor: Actor, measure: str, place: int | None = None, *, as_of: dt.date, limit: int = 500) -> list[Person]:
+    """The people behind a figure: `measure` is "programme.controlled" and the like, `place` a township. Audited."""
+    require(actor, "people.list")
+    name, _, kind = measure.partition(".")
+    if programme(name) is None or kind not in MEASURES:
+        raise Invalid(f"没有指标 {measure}", hint="写成 hypertension.uncontrolled")
+    scope, values = scope_sql(actor, "quality", "a.home_path")
+    picked = f"{_bucket()} = %s" if kind in {"controlled", "uncontrolled", "unknown"} else "TRUE"
+    parameters: list[object] = [name, *values]
+    if picked != "TRUE":
+        parameters += [_pairs("controlled"), as_of, _pairs("uncontrolled"), as_of, kind]
+    if kind == "overdue":
+        picked = (
+            "EXISTS (SELECT 1 FROM care_task t WHERE t.resident_id = e.resident_id AND t.programme = e.programme AND "
+            "t.status IN ('upcoming', 'due', 'overdue') AND t.due < %s AND t.expires >= %s)"
+        )
+        parameters += [as_of, as_of]
+    where = "TRUE" if place is None else "a.township_id = %s"
+    parameters += [] if place is None else [place]
+    rows = select_dicts(
+        "SELECT e.resident_id, r.name, r.sex, r.birth_date, o.name AS organisation, e.programme, e.risk_level, e.since "
+        f"FROM care_enrolment e JOIN residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = "
+        "r.home_organisation_id JOIN county_organisation o ON o.id = r.home_organisation_id "
+        f"WHERE e.programme = %s AND e.status = 'active' AND {scope} AND {picked} AND {where} ORDER BY e.resident_id LIMIT %s",
+        [*parameters, limit],
+    )
+    with transaction.atomic():
+        audit.record(by=actor, action="measure.list", subject=f"measure/{measure}", purpose="quality", detail={"place": place, "rows": len(rows)})
+    return [Person(**{**row, "name": mask_name(row["name"])}) for row in rows]
+
+
+def _bucket() -> str:
+    """controlled, uncontrolled or unknown, by the last reading of the year."""
+    level = "e.programme || '/' || e.risk_level"
+    this_year = "e.state_since >= date_trunc('year', %s::date)"
+    return (
+        f"CASE WHEN {level} = ANY(%s) AND {this_year} THEN 'controlled' "
+        f"WHEN {level} = ANY(%s) AND {this_year} THEN 'uncontrolled' ELSE 'unknown' END"
+    )
+
+
+def _pairs(kind: str) -> list[str]:
+    """programme/state of every state that counts so in a control rate."""
+    return [f"{p.id}/{state}" for p in programmes() for m in p.measures.values() for state in m.get(kind, ())]
+
+
+def _teams(actor: Actor, as_of: dt.date) -> list[TeamLoad]:
+    scope, values = scope_sql(actor, "quality", "o.path")
+    rows = select(
+        "SELECT o.id, o.name, count(*), count(*) FILTER (WHERE t.due < %s) FROM care_task t JOIN county_organisation o ON "
+        f"o.id = t.organisation_id WHERE t.status IN ('upcoming', 'due', 'overdue') AND t.opens <= %s AND t.expires >= %s "
+        f"AND {scope} GROUP BY 1, 2 ORDER BY 4 DESC, 1",
+        [as_of, as_of, as_of, *values],
+    )
+    return [TeamLoad(*row) for row in rows]
+
+
+def _sources() -> dict[str, tuple[Words, str]]:
+    return {
+        p.id: (Words(str(m["title"]["zh"]), str(m["title"]["en"])), str(m["source"]))
+        for p in programmes()
+        for m in p.measures.values()
+    }

@@ -1,0 +1,138 @@
+"""What a task, a state and a reason are called, in both languages, from the programme files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from healthbrain.care.knowledge import programme
+from healthbrain.care.rules.programme import Programme, State, Task, Title
+
+STATUS = {
+    "active": Title("在管", "enrolled"),
+    "suspected": Title("疑似", "suspected"),
+    "ended": Title("已结束", "ended"),
+    "upcoming": Title("未到期", "upcoming"),
+    "due": Title("待办", "due"),
+    "overdue": Title("逾期", "overdue"),
+    "done": Title("已完成", "done"),
+    "expired": Title("已过期", "missed"),
+    "cancelled": Title("已取消", "cancelled"),
+    "deferred": Title("已延期", "deferred"),
+    "refused": Title("已拒绝", "refused"),
+    "died": Title("死亡", "died"),
+    "moved": Title("迁出", "moved away"),
+    "no-longer-eligible": Title("不再符合", "no longer eligible"),
+}
+ANSWERS = {"positive": Title("阳性", "positive"), "negative": Title("阴性", "negative")}
+# key of `because` → what it is called and its unit, in the order shown
+VALUES = (
+    ("fpg", Title("空腹血糖", "fasting glucose"), "mmol/L"),
+    ("spo2", Title("血氧", "SpO2"), "%"),
+    ("fev1_fvc", Title("一秒率", "FEV1/FVC"), "%"),
+    ("copd_sq", Title("COPD-SQ", "COPD-SQ"), ""),
+    ("fit", Title("粪便隐血", "FIT"), ""),
+    ("crc_questionnaire", Title("风险问卷", "questionnaire"), ""),
+    ("bmi", Title("BMI", "BMI"), ""),
+)
+
+
+class Words(dict[str, str]):
+    """A text in both languages. As plain text it is the Chinese one."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(zh=zh, en=en)
+
+    def __str__(self) -> str:
+        return self["zh"]
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def words(title: Title) -> Words:
+    return Words(title.zh, title.en)
+
+
+def state_title(programme_id: str, state_id: str) -> Words:
+    """What a level is called; its id when the programme no longer knows it."""
+    found = programme(programme_id)
+    state = found.state(state_id) if found else None
+    return words(state.title) if state else Words(state_id, state_id)
+
+
+def programme_title(programme_id: str) -> Words:
+    found = programme(programme_id)
+    return words(found.title) if found else Words(programme_id, programme_id)
+
+
+def task_title(programme_id: str, task_id: str, ordinal: int = 1) -> Words:
+    """What a task is called; a visit of a series carries its age."""
+    found = programme(programme_id)
+    task = found.task(task_id) if found else None
+    if task is None:
+        return Words(task_id, task_id)
+    age = next((a for a in task.ages if a.ordinal == ordinal and len(task.ages) > 1), None)
+    if age is None:
+        return words(task.title)
+    return Words(f"{task.title.zh}（{age.title.zh}）", f"{task.title.en} ({age.title.en})")
+
+
+def why(programme_id: str, task_id: str, reason: Mapping[str, Any]) -> Words:
+    """One line: the values with their day, the level, the clause, what to do."""
+    found = programme(programme_id)
+    task = found.task(task_id) if found else None
+    if found is None or task is None:
+        return Words("", "")
+    state = found.state(str(reason.get("state", "")))
+    if task.kind in {"calendar", "ages"}:
+        return _by_schedule(task)
+    values = reason.get("because") or {}
+    return Words(*(_line(found, task, state, values, lang) for lang in ("zh", "en")))
+
+
+def _by_schedule(task: Task) -> Words:
+    if task.kind == "ages":
+        return Words(f"到了规定月龄（{task.source}）", f"the age for it has come ({task.source})")
+    return Words(f"每年 1 次（{task.source}）", f"once a year ({task.source})")
+
+
+def _line(found: Programme, task: Task, state: State | None, values: Mapping[str, Any], lang: str) -> str:
+    shown = _values(values, lang)
+    day = _day(values.get("reading"), lang)
+    head = (f"{shown}（{day}）" if lang == "zh" else f"{shown} ({day})") if shown and day else shown
+    if task.suspected:
+        state_text, advice, clause = getattr(task.title, lang), "", found.suspect_source
+    else:
+        state_text = getattr(state.title, lang) if state else ""
+        advice = getattr(state.advice, lang) if state and state.advice else ""
+        clause = (state.source if state else "") or task.source
+    parts = [part for part in (head, state_text) if part]
+    text = ("，" if lang == "zh" else ", ").join(parts)
+    text += f"（{clause}）" if lang == "zh" else f" ({clause})"
+    return text + (("：" if lang == "zh" else ": ") + advice if advice else "")
+
+
+def _values(values: Mapping[str, Any], lang: str) -> str:
+    parts = []
+    if values.get("sbp") is not None and values.get("dbp") is not None:
+        name = "血压" if lang == "zh" else "BP"
+        parts.append(f"{name} {number(values['sbp'])}/{number(values['dbp'])}")
+    for key, title, unit in VALUES:
+        value = values.get(key)
+        if value is not None:
+            text = getattr(ANSWERS[value], lang) if value in ANSWERS else f"{number(value)}{' ' + unit if unit else ''}"
+            parts.append(f"{getattr(title, lang)} {text}")
+    return ("、" if lang == "zh" else ", ").join(parts)
+
+
+def number(value: Any) -> str:
+    """150.0 → 150, 7.25 → 7.2."""
+    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _day(value: str | None, lang: str) -> str:
+    if not value:
+        return ""
+    date = dt.date.fromisoformat(value)
+    return f"{date.month}月{date.day}日" if lang == "zh" else f"{date.day} {date:%b}"
