@@ -69,7 +69,9 @@ class County:
             code=f"T{organisation.code}", defaults={"name": "家庭医生团队", "organisation": organisation}
         )
         begins = dt.date.fromisoformat(starts)
-        Contract.objects.create(resident_id=resident, team=made, starts=begins, ends=begins.replace(year=begins.year + 1))
+        Contract.objects.create(
+            resident_id=resident, team=made, starts=begins, ends=begins.replace(year=begins.year + 1)
+        )
         return made
 
     def lake(self) -> None:

@@ -28,7 +28,15 @@ NUMBERS = {  # code: (unit, values around every threshold)
     "hb|copd-sq": ("{score}", [10, 15, 16, 30]),
 }
 ANSWERS = ["loinc|29771-3", "hb|crc-questionnaire"]
-VISITS = ["class|AMB", "class|HH", "class|PHONE", "class|IMP", "type|follow-up", "type|health-check", "type|child-visit"]
+VISITS = [
+    "class|AMB",
+    "class|HH",
+    "class|PHONE",
+    "class|IMP",
+    "type|follow-up",
+    "type|health-check",
+    "type|child-visit",
+]
 VISITS += ["type|newborn-visit"]
 BIRTHS = [0, 0.1, 0.5, 1, 2.5, 4, 6.9, 7, 20, 34.9, 35, 36, 40, 49.9, 50, 54.9, 55, 64.9, 65, 66, 74, 75, 80]
 
@@ -50,7 +58,9 @@ def person(number: int, chance: random.Random, as_of: dt.date) -> Case:
 
     def add(kind: str, code: str, at: dt.datetime, organisation: int | None, **values: object) -> None:
         flag = 1 if chance.random() < 0.03 else 0
-        events.append(EventRow(number * 1000 + len(events), kind, code, at, flag=flag, organisation_id=organisation, **values))
+        events.append(
+            EventRow(number * 1000 + len(events), kind, code, at, flag=flag, organisation_id=organisation, **values)
+        )
 
     for back in days:
         at = dt.datetime.combine(as_of - dt.timedelta(days=back), dt.time(chance.choice([8, 8, 15])))
@@ -58,14 +68,34 @@ def person(number: int, chance: random.Random, as_of: dt.date) -> Case:
         for _ in range(chance.randint(1, 5)):
             what = chance.random()
             if what < 0.35:
-                add("observation", "loinc|8480-6", at, organisation, value=float(chance.choice(NUMBERS["loinc|8480-6"][1])), unit="mm[Hg]")
-                add("observation", "loinc|8462-4", at, organisation, value=float(chance.choice(NUMBERS["loinc|8462-4"][1])), unit="mm[Hg]")
+                add(
+                    "observation",
+                    "loinc|8480-6",
+                    at,
+                    organisation,
+                    value=float(chance.choice(NUMBERS["loinc|8480-6"][1])),
+                    unit="mm[Hg]",
+                )
+                add(
+                    "observation",
+                    "loinc|8462-4",
+                    at,
+                    organisation,
+                    value=float(chance.choice(NUMBERS["loinc|8462-4"][1])),
+                    unit="mm[Hg]",
+                )
             elif what < 0.55:
                 code = chance.choice(list(NUMBERS))
                 unit, values = NUMBERS[code]
                 add("observation", code, at, organisation, value=float(chance.choice(values)), unit=unit)
             elif what < 0.63:
-                add("observation", chance.choice(ANSWERS), at, organisation, text=chance.choice(["positive", "negative"]))
+                add(
+                    "observation",
+                    chance.choice(ANSWERS),
+                    at,
+                    organisation,
+                    text=chance.choice(["positive", "negative"]),
+                )
             elif what < 0.78:
                 add("encounter", chance.choice(VISITS), at, organisation)
             elif what < 0.88:
@@ -91,7 +121,12 @@ def server():
         yield connection
 
 
-@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(seed=st.integers(0, 2**32), offset=st.integers(0, 800))
 def test_three_engines_agree(server, seed: int, offset: int) -> None:
     chance = random.Random(seed)

@@ -20,7 +20,9 @@ def day(text: str) -> dt.date:
 
 
 def task(resident: int, name: str, programme: str = "hypertension") -> Task:
-    return Task.objects.get(resident_id=resident, programme=programme, task=name, status__in=["upcoming", "due", "overdue"])
+    return Task.objects.get(
+        resident_id=resident, programme=programme, task=name, status__in=["upcoming", "due", "overdue"]
+    )
 
 
 def man(county, **values) -> int:
@@ -95,7 +97,10 @@ def test_contract_team_first_then_escalated_when_overdue(county, run) -> None:
     team = county.team(resident, county.other)
     county.pressure(resident, "2026-03-20", 150, 95)
     run("2026-04-01")
-    assert (task(resident, "follow-up").organisation_id, task(resident, "follow-up").team_id) == (county.other.pk, team.pk)
+    assert (task(resident, "follow-up").organisation_id, task(resident, "follow-up").team_id) == (
+        county.other.pk,
+        team.pk,
+    )
     run("2026-04-17")  # 14 days after 04-03
     found = task(resident, "follow-up")
     assert (found.status, found.escalated_to, found.organisation_id) == ("overdue", "township", county.centre.pk)
@@ -148,7 +153,9 @@ def test_past_day_is_judged_by_what_was_known_then(county, run) -> None:
 
 def test_one_broken_resident_stops_nobody(county) -> None:
     residents = [man(county) for _ in range(5)]
-    huge = county.event(residents[2], "observation", "loinc|2160-0", "2026-03-01", 1e308, unit="mg/dL")  # × 88.42 overflows
+    huge = county.event(
+        residents[2], "observation", "loinc|2160-0", "2026-03-01", 1e308, unit="mg/dL"
+    )  # × 88.42 overflows
     summary = actions.evaluate(residents, as_of=day("2026-04-01"))
     assert summary.quarantined == 1
     assert [q.resident_id for q in Quarantine.objects.all()] == [residents[2]]
@@ -164,7 +171,13 @@ def test_refused_task_waits_and_stands_again(county) -> None:
     resident = man(county)
     county.pressure(resident, "2026-03-20", 150, 95)
     actions.evaluate([resident], as_of=day("2026-04-01"))
-    actions.refuse(by=SYSTEM, task_id=task(resident, "follow-up").pk, reason="本人拒绝", as_of=day("2026-04-01"), until=day("2026-05-01"))
+    actions.refuse(
+        by=SYSTEM,
+        task_id=task(resident, "follow-up").pk,
+        reason="本人拒绝",
+        as_of=day("2026-04-01"),
+        until=day("2026-05-01"),
+    )
     assert Task.objects.get(task="follow-up").status == "refused"
     assert Enrolment.objects.get(programme="hypertension").next_evaluation_at <= day("2026-05-02")
     actions.evaluate([resident], as_of=day("2026-05-02"))
@@ -208,4 +221,3 @@ def test_notification_stays_below_the_limit_of_the_server(monkeypatch) -> None:
     announce(Changes(residents=frozenset(range(10**6, 10**6 + 5000)), organisations=frozenset(range(600))))
     assert len(sent[0].encode()) < 8000
     assert json.loads(sent[0])["more"] is True
-

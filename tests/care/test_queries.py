@@ -23,7 +23,9 @@ def village(county, organisation=None) -> Actor:
 @pytest.fixture
 def people(county) -> dict[str, int]:
     """Urgent, overdue, controlled, without a reading: all of 50 years with hypertension; one at the other station."""
-    made = {name: county.resident("1976-02-01", name="王小明") for name in ("urgent", "overdue", "controlled", "silent")}
+    made = {
+        name: county.resident("1976-02-01", name="王小明") for name in ("urgent", "overdue", "controlled", "silent")
+    }
     made["elsewhere"] = county.resident("1976-02-01", home=county.other)
     for resident in made.values():
         county.diagnosis(resident, "I10", "2025-01-01")
@@ -46,7 +48,11 @@ def test_urgent_first_then_overdue_oldest_first(county, people) -> None:
 
 
 def test_line_says_who_what_why_and_by_when(county, people) -> None:
-    line = next(x for x in queries.today(village(county), AS_OF).lines if x.resident_id == people["overdue"] and x.task == "follow-up" )
+    line = next(
+        x
+        for x in queries.today(village(county), AS_OF).lines
+        if x.resident_id == people["overdue"] and x.task == "follow-up"
+    )
     assert (line.name, line.age, line.due, line.days_left) == ("王*明", 50, dt.date(2026, 4, 3), -7)
     assert line.title == {"zh": "高血压随访", "en": "Hypertension follow-up"}
     assert line.why["zh"] == "血压 150/95（3月20日），首次未达标（N3 HTN-08）：调整用药，2 周内随访"
@@ -110,7 +116,9 @@ def test_bureau_counts_and_the_people_behind(county, people) -> None:
     assert figures.rate == pytest.approx(0.2)
     listed = queries.measure_list(bureau, "hypertension.unknown", county.centre.pk, as_of=AS_OF)
     assert [p.resident_id for p in listed] == [people["silent"]]
-    assert {p.resident_id for p in queries.measure_list(bureau, "hypertension.overdue", as_of=AS_OF)} >= {people["overdue"]}
+    assert {p.resident_id for p in queries.measure_list(bureau, "hypertension.overdue", as_of=AS_OF)} >= {
+        people["overdue"]
+    }
     with pytest.raises(NotAllowed):
         queries.measure_list(village(county), "hypertension.unknown", as_of=AS_OF)
 
@@ -119,7 +127,13 @@ def test_exports(county, people, tmp_path) -> None:
     assert queries.export_enrolments(tmp_path / "e.csv") == 15
     assert queries.export_tasks(tmp_path / "t.csv") > 15
     enrolments = list(csv.DictReader((tmp_path / "e.csv").open(encoding="utf-8")))
-    assert {"resident_id": str(people["urgent"]), "programme": "hypertension", "status": "active", "risk_level": "urgent", "since": "2025-01-01"} in enrolments
+    assert {
+        "resident_id": str(people["urgent"]),
+        "programme": "hypertension",
+        "status": "active",
+        "risk_level": "urgent",
+        "since": "2025-01-01",
+    } in enrolments
     tasks = list(csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8")))
     assert list(tasks[0]) == ["resident_id", "programme", "task", "opens", "due", "status", "team", "reason"]
     mine = next(t for t in tasks if t["resident_id"] == str(people["overdue"]) and t["task"] == "follow-up")

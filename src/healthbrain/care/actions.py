@@ -189,7 +189,8 @@ def _bisect(ids: Sequence[int], as_of: dt.date) -> tuple[Changes, int]:
         with transaction.atomic():
             changes = evaluate_batch(ids, as_of)
             db.execute(
-                "UPDATE care_quarantine SET resolved = now() WHERE resolved IS NULL AND resident_id = ANY(%s)", [list(ids)]
+                "UPDATE care_quarantine SET resolved = now() WHERE resolved IS NULL AND resident_id = ANY(%s)",
+                [list(ids)],
             )
             return changes, 0
     except psycopg.DataError as error:  # a value no rule can take; an error of ours is not the resident's and goes up
@@ -213,4 +214,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(v) for v in value]
     return value.isoformat() if isinstance(value, dt.date) else value
-

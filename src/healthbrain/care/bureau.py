@@ -21,10 +21,17 @@ _DEFINITIONS = {
     "residents": Words("责任辖区内在册居民（未死亡、未迁出）", "residents of the area, alive and not moved away"),
     "enrolled": Words("评估日在管人数", "enrolled on the day"),
     "controlled": Words("本年最近一次读数达标的在管人数", "enrolled whose last reading of this year is controlled"),
-    "uncontrolled": Words("本年最近一次读数未达标的在管人数", "enrolled whose last reading of this year is not controlled"),
-    "unknown": Words("本年无读数的在管人数；按规范计为未达标，此处单列", "enrolled without a reading this year; the specification counts them as not controlled, here they stand apart"),
+    "uncontrolled": Words(
+        "本年最近一次读数未达标的在管人数", "enrolled whose last reading of this year is not controlled"
+    ),
+    "unknown": Words(
+        "本年无读数的在管人数；按规范计为未达标，此处单列",
+        "enrolled without a reading this year; the specification counts them as not controlled, here they stand apart",
+    ),
     "overdue": Words("已过应完成日、尚无完成证据的任务数", "tasks past their due day without evidence"),
-    "rate": Words("达标 / 在管（无读数者在分母中）", "controlled / enrolled (those without a reading stay in the denominator)"),
+    "rate": Words(
+        "达标 / 在管（无读数者在分母中）", "controlled / enrolled (those without a reading stay in the denominator)"
+    ),
 }
 
 
@@ -131,7 +138,9 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
     return Overview(as_of, rows, _teams(actor, as_of), _DEFINITIONS, _sources())
 
 
-def measure_list(actor: Actor, measure: str, place: int | None = None, *, as_of: dt.date, limit: int = 500) -> list[Person]:
+def measure_list(
+    actor: Actor, measure: str, place: int | None = None, *, as_of: dt.date, limit: int = 500
+) -> list[Person]:
     """The people behind a figure: `measure` is "programme.controlled" and the like, `place` a township. Audited."""
     require(actor, "people.list")
     name, _, kind = measure.partition(".")
@@ -158,7 +167,13 @@ def measure_list(actor: Actor, measure: str, place: int | None = None, *, as_of:
         [*parameters, limit],
     )
     with transaction.atomic():
-        audit.record(by=actor, action="measure.list", subject=f"measure/{measure}", purpose="quality", detail={"place": place, "rows": len(rows)})
+        audit.record(
+            by=actor,
+            action="measure.list",
+            subject=f"measure/{measure}",
+            purpose="quality",
+            detail={"place": place, "rows": len(rows)},
+        )
     return [Person(**{**row, "name": mask_name(row["name"])}) for row in rows]
 
 

@@ -142,7 +142,12 @@ def _clause(programme: Programme, name: str, outcome: Outcome) -> Clause:
         for r in sorted(readings.values(), key=lambda r: r.call.column)
     )
     return Clause(
-        name, state_title(programme.id, name), outcome.value, state.text if state else "", state.source if state else "", values
+        name,
+        state_title(programme.id, name),
+        outcome.value,
+        state.text if state else "",
+        state.source if state else "",
+        values,
     )
 
 

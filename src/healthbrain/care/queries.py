@@ -143,7 +143,9 @@ def today(
         "WHEN t.programme || '/' || (t.reason ->> 'state') = ANY(%(abnormal)s) THEN 4 ELSE 5 END"
     )
     base = f"SELECT t.id, t.due, {group} AS state_no {_JOINED} WHERE {_OPEN} AND {scoped} AND {' AND '.join(filters)}"
-    counts = {STATES[n - 1]: count for n, count in select(f"SELECT state_no, count(*) FROM ({base}) b GROUP BY 1", parameters)}
+    counts = {
+        STATES[n - 1]: count for n, count in select(f"SELECT state_no, count(*) FROM ({base}) b GROUP BY 1", parameters)
+    }
     wanted = STATES.index(state) + 1 if state in STATES else 0
     page = f"SELECT * FROM ({base}) b WHERE %(wanted)s = 0 OR state_no = %(wanted)s ORDER BY state_no, due, id LIMIT %(limit)s OFFSET %(offset)s"
     rows = select_dicts(

@@ -28,7 +28,12 @@ def evaluate_lake(as_of: dt.date, fallback: Fallback) -> tuple[int, Changes, int
     """(residents, changes, quarantined). When somebody's data break a rule, PostgreSQL finds out whose."""
     with lake_connection() as duck, tempfile.TemporaryDirectory(dir=folder("tmp")) as scratch, transaction.atomic():
         _bring(duck, Path(scratch), "places", PLACES.format(residents=_residents_sql(as_of)))
-        _bring(duck, Path(scratch), "deferrals", f"SELECT resident_id, programme, task, kind, from_date, until, {_day(as_of)} AS as_of FROM care_deferral")
+        _bring(
+            duck,
+            Path(scratch),
+            "deferrals",
+            f"SELECT resident_id, programme, task, kind, from_date, until, {_day(as_of)} AS as_of FROM care_deferral",
+        )
         try:
             count = write_facts(duck, calls_of(programmes()), as_of, buckets=_buckets(duck))
             run_plan(duck, programmes(), as_of)
@@ -100,7 +105,11 @@ def _residents_sql(as_of: dt.date) -> str:
 def _bring(duck: duckdb.DuckDBPyConnection, scratch: Path, table: str, sql: str) -> None:
     """The rows of a PostgreSQL query as a DuckDB table, through this transaction's eyes."""
     path, types = scratch / f"{table}.csv", _types(sql)
-    with connection.cursor() as cursor, path.open("wb") as file, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as rows:
+    with (
+        connection.cursor() as cursor,
+        path.open("wb") as file,
+        cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as rows,
+    ):
         for block in rows:
             file.write(block)
     columns = "{" + ", ".join(f"'{name}': '{kind}'" for name, kind in types) + "}"
@@ -117,7 +126,9 @@ def _types(sql: str) -> list[tuple[str, str]]:
 
 def _vanished(duck: duckdb.DuckDBPyConnection, scratch: Path) -> str:
     """`done` only for open tasks that are no longer found: the rest need no closing."""
-    _bring(duck, scratch, "standing", f"SELECT resident_id, programme, task, key FROM care_task WHERE status IN ({OPEN})")
+    _bring(
+        duck, scratch, "standing", f"SELECT resident_id, programme, task, key FROM care_task WHERE status IN ({OPEN})"
+    )
     return (
         "(SELECT DISTINCT d.* FROM done d JOIN standing s ON s.resident_id = d.resident_id AND s.programme = d.programme "
         "AND s.task = d.task WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resident_id = s.resident_id AND "
@@ -128,8 +139,14 @@ def _vanished(duck: duckdb.DuckDBPyConnection, scratch: Path) -> str:
 def _send(duck: duckdb.DuckDBPyConnection, scratch: Path, table: str, source: str, columns: Sequence[str]) -> None:
     """A DuckDB relation into a staging table: CSV out, COPY in, both as streams."""
     path, names = scratch / f"{table}.csv", ", ".join(columns)
-    duck.execute(f"COPY (SELECT {names} FROM {source} AS s) TO '{path}' (FORMAT csv, HEADER false, QUOTE '\"', FORCE_QUOTE ({_texts(columns)}))")
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)") as copy, path.open("rb") as file:
+    duck.execute(
+        f"COPY (SELECT {names} FROM {source} AS s) TO '{path}' (FORMAT csv, HEADER false, QUOTE '\"', FORCE_QUOTE ({_texts(columns)}))"
+    )
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)") as copy,
+        path.open("rb") as file,
+    ):
         while block := file.read(CHUNK):
             copy.write(block)
     path.unlink()
@@ -148,4 +165,3 @@ def _buckets(duck: duckdb.DuckDBPyConnection) -> int:
 
 def _day(day: dt.date) -> str:
     return f"DATE '{day.isoformat()}'"
-

@@ -19,10 +19,11 @@ _STAGES = {
     "stage_task": "resident_id bigint, programme text, version text, task text, anchor date, ordinal int, opens date, "
     "due date, grace_until date, expires date, status text, urgent boolean, organisation_id bigint, team_id bigint, "
     "escalated_to text, closed_on date, closed_by_event bigint, reason text",
-    "stage_done": "resident_id bigint, programme text, task text, day date, event_id bigint, chain boolean, "
-    "wait int",
+    "stage_done": "resident_id bigint, programme text, task text, day date, event_id bigint, chain boolean, wait int",
 }
-_KEY = "s.programme || ':' || s.resident_id || ':' || s.task || ':' || to_char(s.anchor, 'YYYY-MM-DD') || ':' || s.ordinal"
+_KEY = (
+    "s.programme || ':' || s.resident_id || ':' || s.task || ':' || to_char(s.anchor, 'YYYY-MM-DD') || ':' || s.ordinal"
+)
 _TASK_VALUES = [c for c in TASK_COLUMNS if c not in {"anchor", "ordinal", "resident_id", "programme", "task"}]
 NOTIFY_BYTES = 7000
 
@@ -137,7 +138,9 @@ def announce(changes: Changes) -> None:
     payload = json.dumps({"organisations": organisations, "residents": residents}, separators=(",", ":"))
     while len(payload) > NOTIFY_BYTES:
         organisations, residents = _cut(organisations, 300), _cut(residents, len(residents) // 2)
-        payload = json.dumps({"organisations": organisations, "residents": residents, "more": True}, separators=(",", ":"))
+        payload = json.dumps(
+            {"organisations": organisations, "residents": residents, "more": True}, separators=(",", ":")
+        )
     db.notify("tasks", payload)
 
 

@@ -83,7 +83,9 @@ def compile_programmes(programmes: Sequence[Programme], catalogue: Catalogue, di
     )
     steps.append(("evidence", everything))
     steps.append(("last_evidence", _last_evidence(list(distinct), dialect)))
-    steps.append(("subjects", "SELECT f.*, l.* FROM facts f LEFT JOIN last_evidence l ON l.evidence_of = f.resident_id"))
+    steps.append(
+        ("subjects", "SELECT f.*, l.* FROM facts f LEFT JOIN last_evidence l ON l.evidence_of = f.resident_id")
+    )
     for n, programme in enumerate(programmes):
         steps += [(f"p{n}_base", _base(programme, dialect)), (f"p{n}", _standing(programme, f"p{n}_base", dialect))]
     names = {key: name for key, (_, name) in sets.items()}
@@ -113,7 +115,11 @@ def _last_evidence(names: Sequence[str], dialect: str) -> str:
     columns = []
     for name in names:
         only = f"FILTER (WHERE set_name = {quoted(name)})"
-        newest = f"arg_max(event_id, day) {only}" if dialect == "duckdb" else f"(array_agg(event_id ORDER BY day DESC) {only})[1]"
+        newest = (
+            f"arg_max(event_id, day) {only}"
+            if dialect == "duckdb"
+            else f"(array_agg(event_id ORDER BY day DESC) {only})[1]"
+        )
         columns.append(f"max(day) {only} AS {name}_day, {newest} AS {name}_event")
     return f"SELECT resident_id AS evidence_of, {', '.join(columns)} FROM evidence GROUP BY resident_id"
 
@@ -149,7 +155,9 @@ def _base(programme: Programme, dialect: str) -> str:
 def because(programme: Programme, dialect: str) -> str:
     """The values a person is shown, as JSON text."""
     parts = [f"'{name}', ({expression.sql(dialect)})" for name, expression in programme.because.items()]
-    parts += ["'reading', CAST(" + (f"({programme.reading.sql(dialect)})" if programme.reading else "NULL") + " AS TEXT)"]
+    parts += [
+        "'reading', CAST(" + (f"({programme.reading.sql(dialect)})" if programme.reading else "NULL") + " AS TEXT)"
+    ]
     function = "json_object" if dialect == "duckdb" else "json_build_object"
     return f"CAST({function}({', '.join(parts)}) AS TEXT)"
 

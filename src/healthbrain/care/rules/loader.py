@@ -141,7 +141,9 @@ class _Builder:
         when = row.get("when")
         advice = _title(row["advice"]) if "advice" in row else None
         source, abnormal = str(row.get("source", "")), bool(row.get("abnormal", False))
-        return State(str(row["id"]), _title(row["title"]), self._optional(when), str(when or ""), source, abnormal, advice)
+        return State(
+            str(row["id"]), _title(row["title"]), self._optional(when), str(when or ""), source, abnormal, advice
+        )
 
     def _evidence(self, name: str, entry: Mapping[str, Any]) -> EvidenceSet:
         return EvidenceSet(str(name), tuple(self._clause(row) for row in entry["any"]), str(entry.get("source", "")))
@@ -163,7 +165,9 @@ class _Builder:
         _only(entry, {"from", "span", "source"}, "due")
         if entry["from"] not in _FROM:
             raise wrong(f"due from {entry['from']!r} is none of {', '.join(sorted(_FROM))}", entry["from"])
-        return Due(cast(From, str(entry["from"])), self._span(entry.get("span", "same day")), str(entry.get("source", "")))
+        return Due(
+            cast(From, str(entry["from"])), self._span(entry.get("span", "same day")), str(entry.get("source", ""))
+        )
 
     def _task(self, row: Mapping[str, Any], states: tuple[State, ...], evidence: Mapping[str, EvidenceSet]) -> Task:
         _only(row, _TASK, "task")

@@ -138,7 +138,9 @@ def _standing(programme: Programme, base: Base) -> Enrolment | None:
         status, since = "suspected", base.suspect_since or base.as_of
     else:
         return None
-    left = [(day, why) for day, why in ((base.deceased_on, "died"), (base.moved_on, "moved")) if day and day <= base.as_of]
+    left = [
+        (day, why) for day, why in ((base.deceased_on, "died"), (base.moved_on, "moved")) if day and day <= base.as_of
+    ]
     if not left:
         state_since = base.reading or since
         return Enrolment(base.resident_id, programme.id, status, base.state, since, state_since, None, None, None)
@@ -214,7 +216,10 @@ def _chain(task: Task, base: Base, since: dt.date, proofs: Sequence[Proof], occu
         due = rule.span.after(_start(rule, base, since, anchor))
     if last and task.quota:
         due = min(due, Duration(months=12 // task.quota).after(last))
-    opens = anchor if task.opens_before is None else max(anchor, task.opens_before.before(due))
+    if rule.start == "year-end":
+        opens = max(anchor, dt.date(due.year, 1, 1))
+    else:
+        opens = anchor if task.opens_before is None else max(anchor, task.opens_before.before(due))
     expires = NEVER if task.expires is None else task.expires.after(due)
     made: Occurrence = occurrence(anchor, 1, opens, due, expires)
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from healthbrain.care.rules.evidence import quoted
 from healthbrain.care.rules.programme import Due, Programme, Task, span_sql
@@ -43,12 +43,14 @@ def _chosen(task: Task) -> str:
 
 def _chain(task: Task, relation: str, name: str) -> str:
     last = f"p.{name}_day"
-    inner = f"SELECT p.*, {last} AS last_day, COALESCE({last}, p.since) AS anchor FROM {relation} p WHERE {_chosen(task)}"
+    inner = (
+        f"SELECT p.*, {last} AS last_day, COALESCE({last}, p.since) AS anchor FROM {relation} p WHERE {_chosen(task)}"
+    )
     due = _by_state(task, lambda rule: _chain_due(task, rule))
     if task.quota:
         capped = after("last_day", Duration(months=12 // task.quota))
         due = f"CASE WHEN last_day IS NOT NULL THEN LEAST({due}, {capped}) ELSE {due} END"
-    opens = "anchor" if task.opens_before is None else f"GREATEST(anchor, {before('due', task.opens_before)})"
+    opens = _by_state(task, lambda rule: _chain_opens(task, rule))
     return (
         f"SELECT *, 1 AS ordinal, {opens} AS opens, {_expires(task)} AS expires, CAST(NULL AS DATE) AS ev_from, "
         f"CAST(NULL AS DATE) AS ev_to FROM (SELECT *, {due} AS due FROM ({inner}) c) c2"
@@ -56,11 +58,24 @@ def _chain(task: Task, relation: str, name: str) -> str:
 
 
 def _chain_due(task: Task, rule: Due) -> str:
-    ordinary = _due(rule)
+    return _unless_done(task, rule, _due)
+
+
+def _chain_opens(task: Task, rule: Due) -> str:
+    def opens(one: Due) -> str:
+        if one.start == "year-end":
+            return "GREATEST(anchor, make_date(CAST(EXTRACT(YEAR FROM due) AS INTEGER), 1, 1))"
+        return "anchor" if task.opens_before is None else f"GREATEST(anchor, {before('due', task.opens_before)})"
+
+    return _unless_done(task, rule, opens)
+
+
+def _unless_done(task: Task, rule: Due, make: Callable[[Due], str]) -> str:
+    """By the rule of the state, or by `never_done` while there is no evidence and no reading to count from."""
     if task.never_done is None:
-        return ordinary
+        return make(rule)
     never = "last_day IS NULL AND reading IS NULL" if rule.start == "reading" else "last_day IS NULL"
-    return f"CASE WHEN {never} THEN {_due(task.never_done)} ELSE {ordinary} END"
+    return f"CASE WHEN {never} THEN {make(task.never_done)} ELSE {make(rule)} END"
 
 
 def _once(task: Task, relation: str, name: str) -> str:
@@ -97,10 +112,10 @@ def _ages(task: Task, relation: str, name: str) -> str:
     )
 
 
-def _by_state(task: Task, make: object) -> str:
+def _by_state(task: Task, make: Callable[[Due], str]) -> str:
     """CASE over the state; the `*` row is the rest."""
-    rows = [(s, make(rule)) for s, rule in task.due.items() if s != "*"]  # type: ignore[operator]
-    rest = make(task.due["*"])  # type: ignore[operator]
+    rows = [(s, make(rule)) for s, rule in task.due.items() if s != "*"]
+    rest = make(task.due["*"])
     if not rows:
         return str(rest)
     return "CASE state " + " ".join(f"WHEN {quoted(s)} THEN {sql}" for s, sql in rows) + f" ELSE {rest} END"
@@ -182,9 +197,7 @@ def _wakes() -> str:
     days = ["appears", "opens", "due + 1", "due + to_township", "due + to_county"]
     parts = [f"CASE WHEN {day} > as_of THEN {day} END" for day in days]
     parts.append(f"CASE WHEN expires < {NEVER} THEN expires + 1 END")
-    deferred = (
-        "SELECT resident_id, programme, min(until + 1) AS wake FROM deferrals WHERE until >= as_of GROUP BY 1, 2"
-    )
+    deferred = "SELECT resident_id, programme, min(until + 1) AS wake FROM deferrals WHERE until >= as_of GROUP BY 1, 2"
     return (
         "SELECT resident_id, programme, min(wake) AS wake FROM ("
         f"SELECT resident_id, programme, CAST(LEAST({', '.join(parts)}) AS DATE) AS wake FROM stated "
