@@ -22,14 +22,14 @@ from .engines import in_duckdb, in_postgres
 pytestmark = pytest.mark.django_db
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_any_expression_about_any_history(random: Random) -> None:
     cases = generate.cases(random, random.randrange(1, 6), most_events=5)
     agree(cases, [read(generate.boolean(random, depth=2)) for _ in range(random.randrange(1, 4))])
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_many_residents_and_expressions_at_once(seed: int) -> None:
     random = Random(seed)
     cases = generate.cases(random, 250, most_events=14)

@@ -141,9 +141,9 @@ meaning AS (
             if pair.shape != "pair":
                 continue
             first, second = (self.facts[member] for member in pair.members)
-            selects.append(f"""SELECT resident_id, {n} AS fact, MAX(id) AS id, occurred, day, organisation_id,
+            selects.append(f"""SELECT resident_id, {n} AS fact, MAX(id) AS id, occurred, CAST(occurred AS DATE) AS day, organisation_id,
     {self.last_recorded(first)} AS value, {self.last_recorded(second)} AS value2, CAST(NULL AS TEXT) AS text
-  FROM hit WHERE fact IN ({first}, {second}) GROUP BY resident_id, organisation_id, occurred, day""")
+  FROM hit WHERE fact IN ({first}, {second}) GROUP BY resident_id, organisation_id, occurred""")
         return f"moment AS (\n  {'\n  UNION ALL '.join(selects)}\n)" if selects else ""
 
     def last_recorded(self, fact: int) -> str:
@@ -188,21 +188,35 @@ selected AS (
             tests.append(f"({selection.condition.node.sql(self.dialect)})")
         elif selection.fact.shape == "pair":
             tests.append(_whole_pair(selection.fact))
+        withins = {call.within for call in self.calls if call.selection == selection}
+        if None not in withins:  # older ones are asked by no call, and places count from the newest
+            tests.append("(" + " OR ".join(sorted(f"day > {_start(w)}" for w in withins if w)) + ")")
         for bound, operator in ((selection.since, ">="), (selection.after, ">"), (selection.until, "<=")):
             if bound:
                 tests.append(f"day {operator} ({bound.node.sql(self.dialect)})")
         return " AND ".join(tests)
 
     def ranked(self) -> str:
+        """Only what a call asks the place of is sorted; the sort is the dearest step."""
+        sorted_ones = [n for s, n in self.selections.items() if self.functions(s) & _NEED_PLACE]
+        if not sorted_ones:
+            return "ranked AS (SELECT selected.* FROM selected)"
         by = "PARTITION BY resident_id, selection ORDER BY"
         oldest = f",\n    ROW_NUMBER() OVER ({by} occurred, id) AS oldest" if self.uses("first_id") else ""
-        return f"""ranked AS (
-  SELECT selected.*,
+        parts = [
+            f"""SELECT selected.*,
     ROW_NUMBER() OVER ({by} day DESC, occurred DESC, id DESC) AS newest,
     DENSE_RANK() OVER ({by} day DESC) AS nth_day,
     LAG(day) OVER ({by} day DESC, occurred DESC, id DESC) IS DISTINCT FROM day AS last_of_day{oldest}
-  FROM selected
-)"""
+  FROM selected WHERE selection IN ({_list(sorted_ones)})"""
+        ]
+        if len(sorted_ones) < len(self.selections):
+            nothing = "NULL, NULL, NULL" + (", NULL" if oldest else "")
+            parts.append(f"SELECT selected.*, {nothing} FROM selected WHERE selection NOT IN ({_list(sorted_ones)})")
+        return "ranked AS (\n  " + "\n  UNION ALL ".join(parts) + "\n)"
+
+    def functions(self, selection: Selection) -> set[str]:
+        return {call.function for call in self.calls if call.selection == selection}
 
     def uses(self, function: str) -> bool:
         return any(call.function == function for call in self.calls)
@@ -219,7 +233,8 @@ selected AS (
         tests = [f"selection = {self.selections[call.selection]}"]
         tests += [extra.format(nth=call.nth)] if extra else []
         tests += [_flag(call.within)] if call.within else []
-        return f"{what.format(value=value)} FILTER (WHERE {' AND '.join(tests)})"
+        aggregate, of = what.format(value=value).removesuffix(")").split("(")
+        return f"{aggregate}(CASE WHEN {' AND '.join(tests)} THEN {of.replace('*', '1')} END)"
 
     def result(self, call: Call) -> str:
         """A resident without any row counts 0 and has "never"; everything else stays unknown."""
@@ -229,6 +244,16 @@ selected AS (
         return f"COALESCE({column}, 0) AS {call.column}" if call.function.startswith("count") else column
 
 
+_NEED_PLACE = {
+    "latest",
+    "latest_id",
+    "latest_organisation",
+    "previous",
+    "previous_at",
+    "previous_id",
+    "first_id",
+    "count_days",
+}
 _LAST_OF_DAY = "last_of_day AND nth_day = {nth}"
 _AGGREGATES = {  # function → aggregate, and which rows besides the selection's own
     "latest": ("MAX({value})", "newest = 1"),
@@ -298,6 +323,10 @@ def _start(within: Duration) -> str:
 
 def _flag(within: Duration) -> str:
     return f"in_{within}".replace(" ", "_")
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _quoted(text: str) -> str:
