@@ -12,19 +12,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from hashlib import blake2b
 
-from django.db import close_old_connections, connection, transaction
+from django.db import IntegrityError, OperationalError, close_old_connections, connection, transaction
 
 from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.county import actions as county
 from healthbrain.kernel.clock import local, now
-from healthbrain.records.intake import messages as intake
-from healthbrain.records.intake import writing
-from healthbrain.records.intake.prepared import Reject
-from healthbrain.records.models import Batch
+from healthbrain.records.intake import batches, calls, messages
+from healthbrain.records.intake.fhir import Builder
+from healthbrain.records.intake.prepared import Note
 from healthbrain.records.rules import hl7v2
-from healthbrain.residents import actions as residents
 
 log = logging.getLogger(__name__)
 START, END = b"\x0b", b"\x1c"
@@ -32,6 +29,8 @@ LARGEST = 32 << 20  # bytes of one message; reports with embedded PDF are the la
 CONNECTIONS = 64
 STALLED = 60.0  # seconds a half-sent frame may stand still
 POLL = 0.5
+ATTEMPTS = 4
+UNNAMED = "hl7v2"  # a sender that does not say who it is
 
 
 class TooLarge(Exception):
@@ -74,47 +73,57 @@ def _inside(data: bytes) -> bytes:
     return data[start + 1 :].strip(b"\r\n")
 
 
-def ingest_message(data: bytes, *, by: Actor = SYSTEM, source: str | None = None) -> bytes:
-    """Store one message; the acknowledgement to send, after commit. Never raises.
+def ingest_message(data: bytes, *, by: Actor = SYSTEM, source: str | None = None) -> list[bytes]:
+    """Store what one frame holds; an acknowledgement for each message in it (nearly always one), after its commit."""
+    return [acknowledge(found, by=by, source=source) for found in hl7v2.messages(data)]
+
+
+def acknowledge(found: hl7v2.Message, *, by: Actor = SYSTEM, source: str | None = None) -> bytes:
+    """Store one message in a transaction of its own; the acknowledgement to send. Never raises.
 
     AA: stored, or known already. AE: its content was refused; the raw text is kept with the reason. AR: not HL7, or we
     failed and it should be sent again.
     """
-    found = next(hl7v2.messages(data), None) or hl7v2.parse(data)
     moment = now()
     stamp = local(moment)
     try:
-        rejects = _store(data, found, by, source, moment.date())
+        why = _store(found, source, by, moment)
     except Exception:
         log.exception("HL7v2 message %s was not stored", found.control_id)
         return hl7v2.ack(found, "AR", "内部错误,请重发 (not stored, send again)", at=stamp)
-    if not rejects:
+    if why is None:
         return hl7v2.ack(found, "AA", at=stamp)
-    where = rejects[0].field
-    code = "AR" if where.startswith("MSH") and not found.kind else "AE"
-    return hl7v2.ack(found, code, rejects[0].message, where, reason=_reason(found, source, where), at=stamp)
+    return hl7v2.ack(found, "AE" if found.kind else "AR", why.text, why.path, reason=why.code, at=stamp)
 
 
-@transaction.atomic
-def _store(data: bytes, found: hl7v2.Message, by: Actor, source: str | None, as_of: dt.date) -> list[Reject]:
-    prepared = intake.convert(intake.MessageChunk("hl7v2", data, 0, len(data), source, as_of))
-    name = source or found.source
-    batch = Batch.objects.create(
-        name=f"mllp/{found.control_id}"[:200].replace("\0", ""),
-        format="hl7v2",
-        content_hash=blake2b(data, digest_size=16).digest(),
-        account_id=by.account_id,
-        source=county.source(name) if name else None,
-    )
-    outcome = writing.store([(batch, prepared)], by=by, done=True)
-    residents.match_new(outcome.new_persons)
-    return prepared.rejects
-
-
-def _reason(found: hl7v2.Message, source: str | None, where: str) -> str:
-    """The issue code behind a rejection, for ERR-3."""
-    issues = hl7v2.to_resources(found, source)[1]
-    return next((issue.code for issue in issues if issue.severity == "fatal" and issue.path == where), "value")
+def _store(found: hl7v2.Message, source: str | None, by: Actor, moment: dt.datetime) -> hl7v2.Issue | None:
+    """One message, one batch, one transaction; why it was refused, if it was."""
+    resources, issues = hl7v2.to_resources(found, source)
+    why = next((issue for issue in issues if issue.severity == "fatal"), None)
+    builder = Builder(moment.date())
+    builder.rows = 1
+    kind = f"{found.kind}^{found.trigger}" if found.kind else "unknown"
+    builder.by_type[kind] = 1
+    if why:
+        messages.reject_hl7v2(builder, found, why, 1)
+    else:
+        messages.add_hl7v2(builder, found, resources, 1, source)
+        builder.notes += [Note(1, issue.path, issue.text) for issue in issues[:3]]
+    source_id = county.source(source or found.source or UNNAMED).pk
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                name = f"{kind} {found.control_id}"[:200]
+                batch = batches.of_call(name, "hl7v2", account_id=by.account_id, source_id=source_id)
+                calls.write_call(builder, batch, by=by, action="intake.hl7v2")
+                break
+        except (IntegrityError, OperationalError):  # a key somebody else wrote first, or a deadlock
+            if attempt == ATTEMPTS - 1:
+                raise
+    if why is None and builder.rejects:
+        refused = builder.rejects[0]
+        return hl7v2.Issue("fatal", "value", refused.field, refused.message)
+    return why
 
 
 # --- the wire -------------------------------------------------------------------------------------------------------
@@ -191,7 +200,8 @@ def _talk(peer: socket.socket, source: str | None, by: Actor, stop: threading.Ev
             return
         for message in found:
             close_old_connections()
-            _send(peer, ingest_message(message, by=by, source=source))
+            for reply in ingest_message(message, by=by, source=source):
+                _send(peer, reply)
 
 
 def _send(peer: socket.socket, reply: bytes) -> None:

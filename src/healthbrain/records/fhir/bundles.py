@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 from django.db import transaction
 
+from healthbrain.kernel.errors import HealthBrainError
 from healthbrain.records import actions
 from healthbrain.records.fhir import reading, searching, writing
 from healthbrain.records.fhir.auth import Caller
@@ -143,7 +144,10 @@ def _separately(caller: Caller, base: str, entry: Entry) -> Entry:
         with transaction.atomic():
             return _perform(caller, base, entry, given=None)
     except FhirError as error:
-        return {"response": {"status": str(error.status), "outcome": error_resource(error)}}
+        failure = error
+    except HealthBrainError as error:
+        failure = FhirError(error.status, str(error), issues=getattr(error, "issues", ()))
+    return {"response": {"status": str(failure.status), "outcome": error_resource(failure)}}
 
 
 def _perform(caller: Caller, base: str, entry: Entry, *, given: str | None) -> Entry:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
@@ -27,7 +27,7 @@ View = Callable[..., HttpResponse]
 
 
 def fhir(view: View) -> View:
-    """A FHIR endpoint: one transaction, and any error an OperationOutcome.
+    """A FHIR endpoint: any error is an OperationOutcome.
 
     Declared public to the gate, because a missing token is answered with 401 instead of the sign-in page: every view
     behind it but `metadata` asks `auth.caller_of` first.
@@ -37,16 +37,17 @@ def fhir(view: View) -> View:
     def framed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             negotiate(request)
-            with transaction.atomic():
-                return view(request, *args, **kwargs)
+            return view(request, *args, **kwargs)
         except FhirError as error:
             return error_answer(error)
         except SearchError as error:
             return error_answer(FhirError(400, str(error), error.code))
         except HealthBrainError as error:
-            return error_answer(FhirError(error.status, str(error)))
+            return error_answer(FhirError(error.status, str(error), issues=getattr(error, "issues", ())))
         except (RequestDataTooBig, UnreadablePostError):
             return error_answer(FhirError(413, "内容过大或未传完 (body too large or cut short)"))
+        except IntegrityError:
+            return error_answer(FhirError(409, "同时有人写入同一资源,请重试 (written by somebody else, try again)"))
         except DatabaseError:
             log.exception("FHIR request failed in the database")
             return error_answer(FhirError(503, "数据库暂时不可用,请重试 (try again)"))
@@ -55,6 +56,11 @@ def fhir(view: View) -> View:
             return error_answer(FhirError(500, "内部错误,已记录 (internal error, logged)"))
 
     return csrf_exempt(page(permission="public")(framed))
+
+
+def fhir_atomic(view: View) -> View:
+    """The same in one transaction: what was changed or shown, and its audit event."""
+    return fhir(transaction.atomic(view))
 
 
 def negotiate(request: HttpRequest) -> None:
@@ -87,7 +93,7 @@ def parsed(data: bytes) -> Any:
     try:
         content = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        deep = "recursion" in str(error).lower()
+        deep = "depth" in str(error) or "recursion" in str(error).lower()
         raise FhirError(400, f"JSON 有误 (not JSON): {error}", "too-long" if deep else "structure") from error
     if _deeper(content, DEEPEST):
         raise FhirError(400, "嵌套过深 (nested too deeply)", "too-long")
@@ -113,6 +119,12 @@ def _deeper(content: Any, levels: int) -> bool:
 def prefers(request: HttpRequest, word: str) -> bool:
     """Whether the Prefer header asks for `word`, e.g. handling=lenient."""
     return word in request.headers.get("Prefer", "").replace(" ", "").lower()
+
+
+def query_of(request: HttpRequest) -> str:
+    """The query string; text a client forgot to percent-encode is taken as UTF-8 (WSGI hands it over as Latin-1)."""
+    text: str = request.META.get("QUERY_STRING", "")
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def base_of(request: HttpRequest) -> str:

@@ -16,8 +16,10 @@ from healthbrain.records.fhir.reading import COLUMNS, Stored, record_look, store
 from healthbrain.records.intake.patients import person_of
 from healthbrain.records.rules.search import DEFAULT_COUNT, MAX_COUNT, SearchError, read_cursor, write_cursor
 from healthbrain.records.rules.search_values import Interval, interval
+from healthbrain.residents import queries as residents
 
 EVERYTHING_COUNT = 200
+MATCH_GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 
 
 def identities_like(identity_id: int) -> list[int]:
@@ -113,22 +115,17 @@ def _references(node: Any) -> list[str]:
 
 # --- $match ---------------------------------------------------------------------------------------------------------
 
-GRADES = ((0.99, "certain"), (0.9, "probable"), (0.5, "possible"))
-
 
 def match(caller: Caller, base: str, content: Any) -> bytes:
     """Patient/$match: residents that may be this person, best first, each with its score and grade."""
-    from healthbrain.residents import queries as residents
-
     resource, limit, certain_only = _match_input(content)
     found: list[bytes] = []
     shown: list[Stored] = []
-    for candidate in residents.match_candidates(_person(resource)):
-        grade = next((name for lowest, name in GRADES if candidate.score >= lowest), "certainly-not")
-        if grade == "certainly-not" or (certain_only and grade != "certain") or len(found) >= limit:
+    for candidate in residents.match_candidates(**_person(resource), limit=limit):
+        if certain_only and candidate.grade != "certain":
             continue
         for row in _patients_of(caller, candidate.resident_id):
-            extension = [{"url": "http://hl7.org/fhir/StructureDefinition/match-grade", "valueCode": grade}]
+            extension = [{"url": MATCH_GRADE, "valueCode": candidate.grade}]
             score = {"extension": extension, "mode": "match", "score": round(candidate.score, 4)}
             found.append(entry(f"{base}/{row.reference}", row.body, search=score))
             shown.append(row)
@@ -153,8 +150,16 @@ def _match_input(content: Any) -> tuple[dict[str, Any], int, bool]:
 
 
 def _person(resource: dict[str, Any]) -> dict[str, Any]:
-    names = ("name", "sex", "birth_date", "id_number", "phone", "address", "division_code", "deceased_on")
-    return dict(zip(names, person_of(resource), strict=True))
+    """What the matcher takes, from a Patient."""
+    name, sex, birth_date, number, phone, address, *_ = person_of(resource)
+    return {
+        "name": name or "",
+        "sex": sex or "0",
+        "birth_date": birth_date,
+        "number": number,
+        "phone": phone,
+        "address": address,
+    }
 
 
 def _patients_of(caller: Caller, resident_id: int) -> list[Stored]:

@@ -11,7 +11,7 @@ from healthbrain import __version__
 from healthbrain.kernel.clock import now
 from healthbrain.records.fhir import bundles, capability, operations, reading, searching, writing
 from healthbrain.records.fhir.auth import Caller, caller_of
-from healthbrain.records.fhir.http import base_of, body_of, empty, fhir, prefers
+from healthbrain.records.fhir.http import base_of, body_of, empty, fhir, fhir_atomic, prefers, query_of
 from healthbrain.records.fhir.outcome import FhirError, answer, error_answer, outcome, versioned
 from healthbrain.records.fhir.reading import Stored
 from healthbrain.records.fhir.writing import Result
@@ -34,7 +34,7 @@ def _refused(request: HttpRequest, allowed: str) -> HttpResponse:
 
 
 def _pairs(request: HttpRequest) -> list[tuple[str, str]]:
-    return parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True)
+    return parse_qsl(query_of(request), keep_blank_values=True)
 
 
 @fhir
@@ -55,14 +55,14 @@ def root(request: HttpRequest) -> HttpResponse:
     return answer(bundles.process(caller, base_of(request), bundle))
 
 
-@fhir
+@fhir_atomic
 def resource_type(request: HttpRequest, kind: str) -> HttpResponse:
     """Search and create; update, patch and delete by condition."""
     _known(kind)
     if request.method in {"GET", "HEAD"}:
         return _search(request, kind, _pairs(request))
     caller = caller_of(request, write=True)
-    condition = request.META.get("QUERY_STRING", "")
+    condition = query_of(request)
     if request.method == "POST":
         resource = writing.checked(body_of(request), kind, lenient=prefers(request, "handling=lenient"))
         condition = request.headers.get("If-None-Exist", "") or condition
@@ -89,7 +89,7 @@ def _nothing(condition: str) -> HttpResponse:
     raise FhirError(404, f"没有匹配的资源 (no match): {condition[:200]}")
 
 
-@fhir
+@fhir_atomic
 def search_by_post(request: HttpRequest, kind: str) -> HttpResponse:
     """POST _search: the same search, its parameters in the body."""
     _known(kind)
@@ -109,7 +109,7 @@ def _search(request: HttpRequest, kind: str, pairs: list[tuple[str, str]]) -> Ht
     return answer(searching.search(caller, base_of(request), kind, pairs, lenient=lenient))
 
 
-@fhir
+@fhir_atomic
 def instance(request: HttpRequest, kind: str, own: str) -> HttpResponse:
     """Read, update, patch, delete."""
     _known(kind)
@@ -162,7 +162,7 @@ def _written(request: HttpRequest, result: Result) -> HttpResponse:
     return response
 
 
-@fhir
+@fhir_atomic
 def history(request: HttpRequest, kind: str, own: str = "") -> HttpResponse:
     """History of a resource or of a type."""
     _known(kind)
@@ -175,7 +175,7 @@ def history(request: HttpRequest, kind: str, own: str = "") -> HttpResponse:
     return answer(reading.history(caller, base_of(request), kind, own, count=size, since=since, cursor=cursor))
 
 
-@fhir
+@fhir_atomic
 def version(request: HttpRequest, kind: str, own: str, number: str) -> HttpResponse:
     """vread."""
     _known(kind)
@@ -185,7 +185,7 @@ def version(request: HttpRequest, kind: str, own: str, number: str) -> HttpRespo
     return versioned(found.body, found.version, found.updated)
 
 
-@fhir
+@fhir_atomic
 def everything(request: HttpRequest, own: str) -> HttpResponse:
     """Patient/x/$everything."""
     if request.method not in {"GET", "HEAD", "POST"}:
@@ -194,7 +194,7 @@ def everything(request: HttpRequest, own: str) -> HttpResponse:
     return answer(operations.everything(caller, base_of(request), own, dict(_pairs(request))))
 
 
-@fhir
+@fhir_atomic
 def match(request: HttpRequest) -> HttpResponse:
     """Patient/$match."""
     if request.method != "POST":
@@ -203,7 +203,7 @@ def match(request: HttpRequest) -> HttpResponse:
     return answer(operations.match(caller, base_of(request), body_of(request)))
 
 
-@fhir
+@fhir_atomic
 def validate(request: HttpRequest, kind: str, own: str = "") -> HttpResponse:
     """$validate: the structural findings, nothing stored."""
     _known(kind)
@@ -217,7 +217,7 @@ def validate(request: HttpRequest, kind: str, own: str = "") -> HttpResponse:
     return answer(outcome(r4.check(content)))
 
 
-@fhir
+@fhir_atomic
 def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Any other address under /fhir."""
     caller_of(request, write=False)

@@ -7,6 +7,7 @@ inside a text, UTF-8, GBK and Latin-1. What was put right is said in `Message.is
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ def messages(data: bytes) -> Iterator[Message]:
     if _stray(head):
         issue = Issue("fatal", "structure", "MSH", "不以 MSH 开头,不是 HL7 消息 (no MSH segment)")
         yield Message(head, issues=[issue])
-    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+    for start, end in itertools.pairwise([*starts, len(data)]):
         yield parse(data[start:end].rstrip(b"\r\n\x0b\x1c \t"))
 
 

@@ -42,8 +42,8 @@ def json_of(alias: str) -> str:
 
 @functools.cache
 def json_path(steps: tuple[str, ...]) -> str:
-    """A jsonpath through objects and arrays (lax mode unwraps). Steps come from our own tables, never from input."""
-    return "$" + "".join(f'."{step}"' for step in steps)
+    """A jsonpath to each value, through objects and arrays. Steps come from our own tables, never from input."""
+    return "$" + "".join(f'."{step}"[*]' for step in steps)
 
 
 def leaves(parameter: Parameter) -> list[Path]:
