@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+import psycopg
 from django.db import connection
 
 from healthbrain.kernel import db
@@ -19,6 +20,7 @@ from healthbrain.residents.rules.decide import Population
 # One digit of the year wrong, or two of them exchanged (differences of those are multiples of nine).
 _YEARS = sorted({s * n for s in (1, -1) for n in (*range(1, 10), *range(10, 100, 10), *range(18, 82, 9))})
 _FIELDS = "name, sex, birth_date, id_number, id_number_raw, phone, address, division_code"
+_FEW = 1_000
 _STANDS = "0"  # NameCount's row of this name holds how many identities there are in all
 
 _BLOCKS = f"""
@@ -51,6 +53,14 @@ class Stored:
     resident_birth: str
 
 
+def prepared(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """All rows of a query planned once a connection: planning the candidate query costs more than running it."""
+    connection.ensure_connection()
+    few = all(len(p) <= _FEW for p in params if isinstance(p, list))  # a plan made for few is wrong for a million
+    with psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(sql, params, prepare=few).fetchall()  # type: ignore[arg-type]
+
+
 def _date(value: Any) -> str:
     return value.strftime("%Y%m%d") if value else ""
 
@@ -65,7 +75,7 @@ def _person(identity_id: int, row: Sequence[Any]) -> Person:
 
 def load(identity_ids: Sequence[int]) -> list[Person]:
     """These identities as the matcher sees them."""
-    rows = db.select(f"SELECT id, {_FIELDS} FROM residents_identity WHERE id = ANY(%s) ORDER BY id", (list(identity_ids),))
+    rows = prepared(f"SELECT id, {_FIELDS} FROM residents_identity WHERE id = ANY(%s::bigint[]) ORDER BY id", (list(identity_ids),))
     return [_person(row[0], row[1:]) for row in rows]
 
 
@@ -91,7 +101,7 @@ def _keys(people: Sequence[Person]) -> tuple[list[Any], ...]:
 def find(people: Sequence[Person]) -> dict[int, list[Stored]]:
     """For each person the stored identities sharing a blocking key. One query; about 1 ms each at 5 M identities."""
     columns = ", ".join(f"i.{column}" for column in _FIELDS.split(", "))
-    rows = db.select(
+    rows = prepared(
         f"""WITH n AS MATERIALIZED (
                 SELECT id, id_number, born::date AS birth_date, string_to_array(surnames, ' ') AS surnames, given, pinyin,
                        phone
@@ -117,7 +127,9 @@ def crowded(p: Person, stored: Sequence[Stored]) -> bool:
 def population(people: Sequence[Person]) -> Population:
     """How many identities there are and how common these names are, as of the last count."""
     wanted = [_STANDS, *{p.pinyin for p in people}]
-    counts = dict(db.select("SELECT pinyin, identities FROM residents_namecount WHERE pinyin = ANY(%s)", (wanted,)))
+    counts: dict[str, int] = dict(
+        prepared("SELECT pinyin, identities FROM residents_namecount WHERE pinyin = ANY(%s::text[])", (wanted,))
+    )
     return Population(counts.pop(_STANDS, 0), counts)
 
 

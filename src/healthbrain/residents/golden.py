@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from healthbrain.kernel import db
+from healthbrain.residents.candidates import prepared
 from healthbrain.residents.rules.survivorship import FIELDS, order_by
 
 _UNNAMED = "i.name ~ '之[大小长次双]?[子女婴]' OR i.name ~ '(婴儿|新生儿|宝宝|未命名|未取名|不详|未知|佚名)'"
@@ -28,14 +28,14 @@ def refresh(resident_ids: Collection[int]) -> list[int]:
     """
     if not resident_ids:
         return []
-    rows = db.select(
+    rows = prepared(
         f"""
         WITH said AS (
             SELECT l.resident_id, i.*, ({_UNNAMED}) AS unnamed, ({_OWN_NUMBER}) AS verified, s.approved,
                    CASE WHEN o.kind IN ('township', 'village') THEN o.id END AS source_organisation
             FROM residents_link l JOIN residents_identity i ON i.id = l.identity_id
             JOIN county_source s ON s.id = i.source_id LEFT JOIN county_organisation o ON o.id = s.organisation_id
-            WHERE l.resident_id = ANY(%s)
+            WHERE l.resident_id = ANY(%s::bigint[])
         ), best AS (
             SELECT i.resident_id, {_chosen()}
             FROM said i GROUP BY i.resident_id

@@ -12,6 +12,7 @@ import polars as pl
 from healthbrain.residents import pairs, persons, train
 from healthbrain.residents.rules import decide, id_number
 from healthbrain.residents.rules.clusters import Edge, cluster
+from healthbrain.residents.settle import Scored, ask_about_twins, rivals
 
 
 def _read(source: Path | str | pl.DataFrame) -> pl.DataFrame:
@@ -40,13 +41,16 @@ def cluster_frame(people: pl.DataFrame, model: decide.Model) -> tuple[pl.DataFra
     connection = persons.connect()
     load_people(connection, people.join(counts, on="pinyin", how="left"))
     scored = pairs.score(connection, model, population)
-    links = scored.filter(pl.col("decision") == "link")
+    rows = scored.select("a", "b", "total", "decision", "code", "veto").iter_rows()
+    found_pairs = [Scored(a, b, None, total, "", d == "link", code, 0.0, veto) for a, b, total, d, code, veto in rows]
+    sure = ask_about_twins(found_pairs)
     own = people.filter(pl.col("own"))
     found = cluster(
-        (Edge(a, b, total) for a, b, total in links.select("a", "b", "total").iter_rows()),
+        (Edge(p.left, p.right, p.weight, p.nameless) for p in sure if p.link),
         numbers=dict(own.select("id", "number").iter_rows()),
         births=dict(people.filter(pl.col("born") != "").select("id", "born").iter_rows()),
         foes={},
+        rivals=rivals(sure),
     )
     roots = pl.DataFrame({"id": list(found.root_of), "root": list(found.root_of.values())}, schema={"id": pl.Int64, "root": pl.Int64})
     return people.select("id").join(roots, on="id", how="left").with_columns(pl.coalesce("root", "id")), scored

@@ -30,20 +30,20 @@ def _lock(people: Sequence[Person] | None) -> None:
         db.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_LOCK_CLASS,))
         return
     keys = {key for p in people for key in (p.number, p.born, p.pinyin) if key}
-    db.execute("SELECT pg_advisory_xact_lock_shared(%s, 0)", (_LOCK_CLASS,))
-    db.execute(
-        """SELECT pg_advisory_xact_lock(k) FROM (
+    candidates.prepared(
+        """WITH shared AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%s, 0))
+           SELECT pg_advisory_xact_lock(k) FROM shared, (
                SELECT DISTINCT hashtextextended(key, 1) AS k FROM unnest(%s::text[]) AS key ORDER BY 1) AS keys""",
-        (sorted(keys),),
+        (_LOCK_CLASS, sorted(keys)),
     )
 
 
 def waiting(identity_ids: Sequence[int]) -> tuple[list[int], list[int]]:
     """(with a person's data and no link yet, linked but changed since it was last looked at)."""
-    rows = db.select(
+    rows = candidates.prepared(
         """SELECT i.id, l.identity_id IS NULL FROM residents_identity i
            LEFT JOIN residents_link l ON l.identity_id = i.id
-           WHERE i.id = ANY(%s) AND (l.identity_id IS NULL OR i.updated > l.linked_at)
+           WHERE i.id = ANY(%s::bigint[]) AND (l.identity_id IS NULL OR i.updated > l.linked_at)
              AND (i.name <> '' OR i.id_number IS NOT NULL OR i.birth_date IS NOT NULL)""",
         (list(identity_ids),),
     )
@@ -118,11 +118,11 @@ def foes(scored: Iterable[Scored]) -> dict[int, frozenset[int]]:
         node[pair.right] = -pair.right_resident if pair.right_resident else pair.right
     if not node:
         return {}
-    rows = db.select(
+    rows = candidates.prepared(
         """SELECT r.left_id, r.right_id, ll.resident_id, rl.resident_id FROM residents_review r
            LEFT JOIN residents_link ll ON ll.identity_id = r.left_id
            LEFT JOIN residents_link rl ON rl.identity_id = r.right_id
-           WHERE r.status = 'different' AND (r.left_id = ANY(%s) OR r.right_id = ANY(%s))""",
+           WHERE r.status = 'different' AND (r.left_id = ANY(%s::bigint[]) OR r.right_id = ANY(%s::bigint[]))""",
         (list(node), list(node)),
     )
     found: dict[int, set[int]] = defaultdict(set)

@@ -23,14 +23,13 @@ BLOCKS: tuple[tuple[str, str], ...] = (
     ("born || '/' || given", "born <> '' AND given <> ''"),  # surname misread
     ("born || letters", "born <> '' AND letters <> ''"),  # order swapped
     ("born || sound", "born <> '' AND sound <> ''"),  # dialect
-    ("pinyin || substr(born, 1, 4)", "born <> '' AND pinyin <> ''"),  # day or month wrong
-    ("pinyin || '/' || substr(born, 5, 4)", "born <> '' AND pinyin <> ''"),  # year wrong
-    ("pinyin || digits", "born <> '' AND pinyin <> ''"),  # digits of the date changed places
+    ("letters || substr(born, 1, 4)", "born <> '' AND letters <> ''"),  # day or month wrong
+    ("letters || '/' || substr(born, 5, 4)", "born <> '' AND letters <> ''"),  # year wrong
+    ("letters || digits", "born <> '' AND letters <> ''"),  # digits of the date changed places
     ("phone || substr(born, 1, 4)", "phone <> '' AND born <> ''"),  # name misread, date wrong
     ("phone || '/' || given", "phone <> '' AND given <> ''"),  # no date
-    ("unnest(shapes) || substr(born, 1, 4)", "born <> '' AND len(shapes) > 0"),  # look-alike, date wrong
+    ("phone || '/' || letters", "phone <> '' AND letters <> ''"),  # no date, order swapped
 )
-MAX_BLOCK = 400  # identities under one key; a larger block is a default value, not a person's trait
 
 
 def _one(comparison: Comparison) -> str:
@@ -73,7 +72,7 @@ def _rulings(model: decide.Model) -> pl.DataFrame:
 
 
 def candidates_sql(blocks: Sequence[tuple[str, str]] = BLOCKS, condition: str = "TRUE") -> str:
-    """Distinct pairs (a < b) that share a key of a block that is not too large."""
+    """Distinct pairs (a < b) that share a key of a block."""
     joins = []
     for key, known in blocks:
         keyed = f"SELECT id, is_new, {key} AS k FROM person WHERE {known}"

@@ -7,11 +7,12 @@ import polars as pl
 
 from healthbrain.kernel.home import folder
 from healthbrain.residents.rules import addresses
-from healthbrain.residents.rules.compare import is_own, name_parts
+from healthbrain.residents.rules.characters import alike
+from healthbrain.residents.rules.compare import LOOKS_LIKE_MACRO, is_own, name_parts
 
 CROWDED = 30  # a phone given for more identities than this is an institution's, and proves nothing
-_PARTS = ("name", "pinyin", "surname", "given", "sound", "letters", "shapes", "cuts")
-_LISTS = {"shapes", "cuts"}
+_PARTS = ("name", "pinyin", "surname", "given", "sound", "letters", "cuts")
+_LISTS = {"cuts"}
 
 
 def connect(memory: str = "4GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
@@ -21,6 +22,9 @@ def connect(memory: str = "4GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET threads = {threads}")
     connection.execute("SET temp_directory = ?", [str(folder("tmp"))])
     connection.execute("SET preserve_insertion_order = false")
+    connection.register("alike_frame", pl.DataFrame({"pair": sorted(alike())}).to_arrow())
+    connection.execute("CREATE TEMP TABLE alike_pair AS SELECT pair FROM alike_frame")
+    connection.execute(LOOKS_LIKE_MACRO)
     return connection
 
 

@@ -6,8 +6,9 @@ import csv
 import functools
 import io
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection
@@ -16,7 +17,7 @@ from healthbrain.kernel import bus, db
 from healthbrain.residents import golden, train
 from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.rules.clusters import Clusters, Edge, cluster
-from healthbrain.residents.rules.decide import explain
+from healthbrain.residents.rules.decide import FIRST_NAMED, TWINS, explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Scored:
     code: int  # the levels found, as `rules.decide.code_of` numbers them
     rarity: float  # bits the name's rarity adds
     veto: str
+
+    @property
+    def nameless(self) -> bool:
+        """Whether one side had no usable name."""
+        return self.code < FIRST_NAMED
 
     @property
     def probability(self) -> float:
@@ -122,10 +128,37 @@ def _best_pairs(pairs: Iterable[Scored], links: Mapping[int, int]) -> dict[int, 
     return best
 
 
+def rivals(pairs: Iterable[Scored]) -> dict[int, frozenset[int]]:
+    """Likely twins, both ways round."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for pair in pairs:
+        if pair.veto == TWINS:
+            found[pair.left].add(_node(pair))
+            found[_node(pair)].add(pair.left)
+    return {node: frozenset(others) for node, others in found.items()}
+
+
+def ask_about_twins(pairs: Sequence[Scored]) -> list[Scored]:
+    """A stand-in name (王芳之子) that fits two children who are rivals fits neither for sure: asked, not linked."""
+    fits: dict[int, set[int]] = defaultdict(set)
+    for pair in pairs:
+        if pair.link and pair.nameless:
+            fits[pair.left].add(_node(pair))
+            fits[_node(pair)].add(pair.left)
+    if not fits:
+        return list(pairs)
+    twins = rivals(pairs)
+    unsure = {n for n, others in fits.items() if any(not others.isdisjoint(twins.get(o, ())) for o in others)}
+    return [
+        replace(p, link=False) if p.link and p.nameless and (p.left in unsure or _node(p) in unsure) else p for p in pairs
+    ]
+
+
 def settle(new: Sequence[int], pairs: Sequence[Scored], facts: Facts) -> Settled:
     """Write links, residents, history and reviews for `new` identities. Runs in the caller's transaction."""
-    edges = [Edge(p.left, _node(p), p.weight) for p in pairs if p.link]
-    clusters = cluster(edges, numbers=facts.numbers, births=facts.births, foes=facts.foes)
+    pairs = ask_about_twins(pairs)
+    edges = [Edge(p.left, _node(p), p.weight, p.nameless) for p in pairs if p.link]
+    clusters = cluster(edges, numbers=facts.numbers, births=facts.births, foes=facts.foes, rivals=rivals(pairs))
     links, first_of = _assign(new, clusters)
     _write_links(links, first_of, _best_pairs(pairs, links), facts)
     reviews = write_reviews(pairs, links, facts)

@@ -6,6 +6,9 @@ as typists and character recognition confuse them; homophones need no table, pin
 
 from __future__ import annotations
 
+import functools
+from importlib.resources import files
+
 VARIANTS = """
 张張 陈陳 刘劉 杨楊 赵趙 黄黃 吴吳 孙孫 马馬 罗羅 郑鄭 谢謝 韩韓 冯馮 邓鄧 萧蕭肖 叶葉 苏蘇 吕呂 卢盧 钟鍾鐘锺 陆陸 贾賈 顾顧
 谭譚 邹鄒 阎閻闫 龚龔 严嚴 庞龐 颜顏 钱錢 汤湯 温溫 乔喬 赖賴 龙龍 万萬 东東 华華 国國 丽麗 红紅 军軍 伟偉 杰傑 强強彊 兰蘭
@@ -63,14 +66,20 @@ def _representatives(groups: list[str]) -> dict[str, str]:
 VARIANT_OF: dict[str, str] = _representatives(_groups(VARIANTS))
 
 
-def _groups_of(groups: list[str]) -> dict[str, tuple[int, ...]]:
-    table: dict[str, list[int]] = {}
-    for number, group in enumerate(groups):
-        for character in dict.fromkeys(group):
-            table.setdefault(character, []).append(number)
-    return {character: tuple(numbers) for character, numbers in table.items()}
+def _pairs(lines: list[str], *, first_only: bool) -> set[str]:
+    """Two-character texts, both ways round: of a line's first with its others, or of all with all."""
+    found = set()
+    for line in lines:
+        for i, a in enumerate(line[:1] if first_only else line):
+            found |= {pair for b in line[i + 1 :] if a != b for pair in (a + b, b + a)}
+    return found
 
 
-# A character may be in several groups, and groups are not joined: 未/末 and 末/木 would otherwise chain into
-# characters nobody confuses.
-ALIKE_GROUPS: dict[str, tuple[int, ...]] = _groups_of(_groups(LOOKALIKES))
+@functools.cache
+def alike() -> frozenset[str]:
+    """Every pair of look-alikes, both ways round. Pairs, not classes: 未/末 and 末/木 must not chain into 未/木.
+
+    By hand (above), and by comparing drawn glyphs (scripts/similar_glyphs.py); the table ships with the package.
+    """
+    lines = (files("healthbrain") / "knowledge" / "matching" / "similar_glyphs.txt").read_text("utf-8").splitlines()
+    return frozenset(_pairs(_groups(LOOKALIKES), first_only=False) | _pairs(lines, first_only=True))

@@ -19,6 +19,7 @@ class Edge:
     left: Node
     right: Node
     weight: float
+    nameless: bool = False  # one side has a stand-in name: it fits a twin as well
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class _Group:
     numbers: frozenset[str]
     births: frozenset[str]
     foes: frozenset[Node] = frozenset()
+    rivals: frozenset[Node] = frozenset()
 
 
 @dataclass(slots=True)
@@ -41,11 +43,13 @@ class Clusters:
 MAX_BIRTH_DATES = 3  # one right date and two different typing errors; more is a chain of strangers
 
 
-def _may_unite(a: _Group, b: _Group) -> bool:
+def _may_unite(a: _Group, b: _Group, *, nameless: bool) -> bool:
     if len(a.numbers | b.numbers) > 1 or len(a.births | b.births) > MAX_BIRTH_DATES:
         return False
     if sum(node < 0 for node in (a.members[0], b.members[0])) == 2:
         return False  # two residents that exist: only a steward merges them
+    if nameless and a.rivals and not a.rivals.isdisjoint(b.members):
+        return False
     return not (a.foes and not a.foes.isdisjoint(b.members))
 
 
@@ -55,8 +59,10 @@ def cluster(
     numbers: Mapping[Node, str],
     births: Mapping[Node, str],
     foes: Mapping[Node, frozenset[Node]],
+    rivals: Mapping[Node, frozenset[Node]] | None = None,
 ) -> Clusters:
-    """Unite along `edges`, the surest first. `numbers` and `births` are each node's own valid number and birth date.
+    """Unite along `edges`, the surest first. `numbers` and `births` are each node's own valid number and birth date,
+    `foes` who must never be with it (both ways round), `rivals` its likely twins: no nameless edge unites them.
 
     The result does not depend on the order of `edges`.
     """
@@ -73,6 +79,7 @@ def cluster(
                 frozenset((number,)) if number else frozenset(),
                 frozenset((birth,)) if birth else frozenset(),
                 foes.get(node, frozenset()),
+                (rivals or {}).get(node, frozenset()),
             )
         return groups[root]
 
@@ -81,7 +88,7 @@ def cluster(
         if a is b:
             result.joined.append(edge)
             continue
-        if not _may_unite(a, b):
+        if not _may_unite(a, b, nameless=edge.nameless):
             result.refused.append(edge)
             continue
         # The one with a resident keeps its root; else the larger, so that relabelling stays cheap.
@@ -94,5 +101,6 @@ def cluster(
         keep.numbers |= gone.numbers
         keep.births |= gone.births
         keep.foes |= gone.foes
+        keep.rivals |= gone.rivals
         result.joined.append(edge)
     return result

@@ -25,7 +25,6 @@ class Person:
     given: str
     sound: str
     letters: str
-    shapes: tuple[str, ...]
     cuts: tuple[str, ...]
     sex: str
     born: str  # YYYYMMDD
@@ -46,11 +45,14 @@ def cuts(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([name, *(name[:i] + name[i + 1 :] for i in range(len(name)))]))
 
 
+def transposed(a: str, b: str) -> bool:
+    """Whether two digits of a date (YYYYMMDD) changed places."""
+    return Hamming.distance(a, b) == 2 and sorted(a) == sorted(b)
+
+
 def near_dates(a: str, b: str) -> bool:
-    """Whether two dates (YYYYMMDD) differ by one digit, by two neighbours or any two digits changed places."""
-    if DamerauLevenshtein.distance(a, b, score_cutoff=1) <= 1:
-        return True
-    return sorted(a) == sorted(b) and Hamming.distance(a, b) == 2
+    """Whether two dates differ by one digit, or by two that changed places."""
+    return Hamming.distance(a, b) == 1 or transposed(a, b)
 
 
 def swapped(a: str, b: str) -> bool:
@@ -74,7 +76,6 @@ class NameParts:
     given: str
     sound: str
     letters: str
-    shapes: tuple[str, ...]
     cuts: tuple[str, ...]
 
 
@@ -82,7 +83,7 @@ def name_parts(text: str) -> NameParts:
     """Derive `NameParts`; all empty for a stand-in such as 王芳之子."""
     name = names.clean(text)
     if names.is_unnamed(name):
-        return NameParts("", "", "", "", "", "", (), ())
+        return NameParts("", "", "", "", "", "", ())
     form = names.form(name)
     return NameParts(
         name=name,
@@ -91,7 +92,6 @@ def name_parts(text: str) -> NameParts:
         given=form.given,
         sound=names.near_sound(form.pinyin),
         letters=names.letters(form.pinyin),
-        shapes=names.shapes(name),
         cuts=cuts(name),
     )
 
@@ -119,7 +119,6 @@ def person(
         given=parts.given,
         sound=parts.sound,
         letters=parts.letters,
-        shapes=parts.shapes,
         cuts=parts.cuts,
         sex=sex,
         born=birth_date,
@@ -171,6 +170,17 @@ def _unknown(sql: str, holds: Test) -> Level:
     return Level("unknown", "缺", sql, holds)
 
 
+# The differing characters of two names, as one text of two; table `alike_pair` holds `characters.alike`.
+_DIFFERING = " || ".join(
+    f"CASE WHEN substr(a, {i}, 1) <> substr(b, {i}, 1) THEN substr(a, {i}, 1) || substr(b, {i}, 1) ELSE '' END"
+    for i in range(1, names.LONGEST + 1)
+)
+LOOKS_LIKE_MACRO = (
+    f"CREATE OR REPLACE TEMP MACRO looks_like(a, b) AS length(a) = length(b) AND length(a) <= {names.LONGEST} "
+    f"AND ({_DIFFERING}) IN (SELECT pair FROM alike_pair)"
+)
+
+
 NAME = Comparison(
     "name",
     "姓名",
@@ -181,8 +191,8 @@ NAME = Comparison(
         Level(
             "look-alike",
             "形近字",
-            "list_has_any(shapes_l, shapes_r)",
-            lambda a, b: not set(a.shapes).isdisjoint(b.shapes),
+            "looks_like(name_l, name_r)",
+            lambda a, b: names.looks_like(a.name, b.name),
         ),
         Level("order", "前后颠倒", "letters_l = letters_r", lambda a, b: a.letters == b.letters),
         Level("sound", "近音字", "sound_l = sound_r", lambda a, b: a.sound == b.sound),
@@ -214,11 +224,16 @@ BORN = Comparison(
         ),
         Level("swapped", "日月颠倒", f"born_l <> born_r AND {_SWAPPED}", lambda a, b: a.born != b.born and swapped(a.born, b.born)),
         Level(
+            "transposed",
+            "两位数字颠倒",
+            "born_l <> born_r AND digits_l = digits_r AND hamming(born_l, born_r) = 2",
+            lambda a, b: a.born != b.born and transposed(a.born, b.born),
+        ),
+        Level(
             "digit",
-            "差一个数字或两位颠倒",
-            "born_l <> born_r AND (damerau_levenshtein(born_l, born_r) <= 1 "
-            "OR (digits_l = digits_r AND hamming(born_l, born_r) = 2))",
-            lambda a, b: a.born != b.born and near_dates(a.born, b.born),
+            "差一个数字",
+            "born_l <> born_r AND hamming(born_l, born_r) = 1",
+            lambda a, b: Hamming.distance(a.born, b.born) == 1,
         ),
         Level(
             "placeholder",
@@ -241,15 +256,16 @@ SEX = Comparison(
 def _number_unknown(a: Person, b: Person) -> bool:
     if not a.number_text or not b.number_text:
         return True
-    return a.number == b.number != "" and not (a.own and b.own) and a.pinyin != b.pinyin
+    borrowed = (a.number and not a.own) or (b.number and not b.own)  # a newborn's mother's number says nothing
+    return bool(borrowed) and not (a.number == b.number and a.pinyin == b.pinyin)
 
 
 NUMBER = Comparison(
     "number",
     "身份证号",
     _unknown(
-        "number_text_l = '' OR number_text_r = '' "
-        "OR (number_l = number_r AND number_l <> '' AND NOT (own_l AND own_r) AND pinyin_l <> pinyin_r)",
+        "number_text_l = '' OR number_text_r = '' OR (((number_l <> '' AND NOT own_l) OR (number_r <> '' AND NOT own_r)) "
+        "AND NOT (number_l = number_r AND pinyin_l = pinyin_r))",
         _number_unknown,
     ),
     (
@@ -262,7 +278,7 @@ NUMBER = Comparison(
             and DamerauLevenshtein.distance(a.number_text, b.number_text, score_cutoff=1) <= 1,
         ),
         Level("conflict", "两个有效号码不同", "own_l AND own_r", lambda a, b: a.own and b.own),
-        _else("不同，其中一个无效或非本人"),
+        _else("不同，其中一个无效"),
     ),
 )
 PHONE = Comparison(

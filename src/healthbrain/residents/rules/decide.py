@@ -72,6 +72,14 @@ def exact_key(name: str, born: str, sex: str, number: str) -> bool:
     return name in ALIKE_NAMES or name in {"unknown", "one-off"} or (name == "given" and born == "exact")
 
 
+TWINS = "同日出生、同姓、名不同，可能是双胞胎"
+
+
+def _same_newborn(born: str, sex: str, phone: str, address: str) -> bool:
+    """王芳之子 and the child who got a name: same day, same sex, same family. Its twin is kept off by `clusters`."""
+    return born == "exact" and sex == "same" and phone == "same" and address != "else"
+
+
 def veto(name: str, born: str, sex: str, number: str, phone: str, address: str) -> str:
     """Why these two must not be linked without a person; empty when nothing stands against it."""
     if number == "conflict":
@@ -81,8 +89,8 @@ def veto(name: str, born: str, sex: str, number: str, phone: str, address: str) 
     if number == "same" and name in {"surname", "else", "given"}:
         return "身份证号相同而姓名不同，可能借用他人证件"
     if name in {"one-off", "surname"} and number != "same" and born in {"exact", "placeholder"}:
-        return "同日出生、同姓、名不同，可能是双胞胎"
-    if name == "unknown" and number != "same":
+        return TWINS
+    if name == "unknown" and number != "same" and not _same_newborn(born, sex, phone, address):
         return "缺少姓名"
     if name in {"given", "else"}:
         return "姓名不同"
@@ -109,6 +117,9 @@ def judge(model: Model, population: Population, a: Person, b: Person) -> Judgeme
 
 
 RADICES = tuple(len(comparison.levels) + 1 for comparison in COMPARISONS)
+
+# The name is compared first, so it is the leading figure: below this number it was unknown.
+FIRST_NAMED = math.prod(RADICES[1:])
 
 
 def code_of(outcomes: Sequence[Level | None]) -> int:

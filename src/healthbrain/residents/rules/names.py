@@ -7,7 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from healthbrain.residents.rules.characters import ALIKE_GROUPS, VARIANT_OF
+from healthbrain.residents.rules.characters import VARIANT_OF, alike
 
 _DOTS = "·•・‧∙⋅●。.．｡丶"
 _BLANKS = re.compile(r"[\s\u200b\ufeff]+")
@@ -40,6 +40,7 @@ COMPOUND_SURNAMES = dict(
 _UNNAMED = re.compile(
     r".*之[大小长次双]?[子女婴]([一二三甲乙AB])?|.*(婴儿|新生儿|宝宝|毛毛头|小毛头)|未命名|未取名|无名氏?|不详|未知|无|佚名|.*某+"
 )
+LONGEST = 6  # characters of a name in which look-alikes are sought; the SQL twin looks no further
 # Sounds that eastern dialects and hurried typists do not keep apart.
 _NEAR_SOUNDS = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"), ("yu", "y"), ("lv", "lu"), ("l", "n"), ("hu", "f"))
 
@@ -131,20 +132,9 @@ def letters(pinyin: str) -> str:
     return "".join(sorted(pinyin))
 
 
-def shapes(name: str) -> tuple[str, ...]:
-    """Keys that two names share when one of their characters was mistaken for a look-alike."""
-    return tuple(
-        f"{name[:place]}<{group}>{name[place + 1 :]}"
-        for place, character in enumerate(name)
-        for group in ALIKE_GROUPS.get(character, ())
-    )
-
-
-def one_character_off(a: str, b: str) -> bool:
-    """Whether two different names differ by one replaced character of three or more, or by one left out."""
-    if len(a) == len(b):
-        return len(a) >= 3 and sum(x != y for x, y in zip(a, b, strict=True)) == 1
-    short, long = (a, b) if len(a) < len(b) else (b, a)
-    if len(long) - len(short) != 1 or len(short) < 2:
+def looks_like(a: str, b: str) -> bool:
+    """Whether two names differ in one character only, and by a look-alike."""
+    if len(a) != len(b) or len(a) > LONGEST:
         return False
-    return any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
+    differing = [x + y for x, y in zip(a, b, strict=True) if x != y]
+    return len(differing) == 1 and differing[0] in alike()
