@@ -119,6 +119,7 @@ def desk(browser, live_server, station):
 @pytest.fixture
 def stream(transactional_db, monkeypatch):
     """The live stream as its own process, as `healthbrain serve` runs it; its address in HEALTHBRAIN_LIVE_URL."""
+    from django.conf import settings
     from django.db import connection
 
     with socket.socket() as probe:
@@ -128,7 +129,8 @@ def stream(transactional_db, monkeypatch):
     address = f"postgresql://{known['USER']}:{known['PASSWORD']}@/{known['NAME']}?host={known['HOST']}"
     arguments = ["--interface", "asgi", "--no-ws", "--log-level", "error", "--port", str(port)]
     command = [sys.executable, "-m", "granian", *arguments, "healthbrain.desks.live:application"]
-    process = subprocess.Popen(command, env=os.environ | {"DATABASE_URL": address})
+    ours = {"DATABASE_URL": address, "HEALTHBRAIN_SECRET_KEY": settings.SECRET_KEY}  # it checks what we signed
+    process = subprocess.Popen(command, env=os.environ | ours)
     monkeypatch.setenv("HEALTHBRAIN_LIVE_URL", f"http://127.0.0.1:{port}/")
     for _ in range(100):
         with socket.socket() as probe:

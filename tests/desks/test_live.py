@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core import signing
@@ -54,12 +55,18 @@ async def _ask(query: str, seconds: float, after_start=None) -> tuple[int, str]:
     return sent[0]["status"], b"".join(m.get("body", b"") for m in sent).decode()
 
 
+def run(scenario):
+    """In a thread of its own: this one may already run the browser's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, scenario).result()
+
+
 def _fresh_hub() -> None:
     live.hub = live.Hub()
 
 
 def test_without_a_valid_token_nothing_is_told():
-    status, _ = asyncio.run(_ask("token=forged", 3))
+    status, _ = run(_ask("token=forged", 3))
     assert status == 403
 
 
@@ -80,7 +87,7 @@ def test_a_notification_reaches_an_open_page():
             if live.hub.listener:
                 live.hub.listener.cancel()
 
-    status, text = asyncio.run(scenario())
+    status, text = run(scenario())
     assert status == 200
     assert "event: tasks" in text
     assert "organisations" not in text  # only the name of the change travels

@@ -29,10 +29,10 @@ def test_first_visit_has_todays_date_and_the_usual_answers_only():
 
 
 def test_habits_of_the_last_visit_are_carried_with_their_date():
-    before = Row(
-        at=dt.datetime.combine(dt.date(2026, 1, 5), dt.time(9)),
-        values={"adherence": "irregular", "cigarettes": 10.0, "sbp": 152.0},
-    )
+    before = {
+        "at": dt.datetime.combine(dt.date(2026, 1, 5), dt.time(9)),
+        "values": {"adherence": "irregular", "cigarettes": 10.0, "sbp": 152.0},
+    }
     begun = start([before])
     assert begun.values["adherence"] == "irregular"
     assert begun.values["cigarettes"] == 10.0

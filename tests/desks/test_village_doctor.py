@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,27 @@ class Hands:
         return self.keys * SECONDS_A_KEY + self.fields * SECONDS_A_FIELD
 
 
-def names(page) -> list[str]:
-    return page.locator(".task .who a").all_inner_texts()
+LIST = "/work?programme=hypertension"
+
+
+def follow_ups(page) -> list[str]:
+    """Who is due for a hypertension follow-up, in the order of the list."""
+    rows = page.locator(".task").filter(has=page.locator("b", has_text="高血压随访"))
+    return rows.locator(".who a").all_inner_texts()
+
+
+def line_of(page, task: str, name: str) -> str:
+    """The text of one line of the list."""
+    rows = page.locator(".task").filter(has=page.locator("b", has_text=task))
+    return rows.filter(has_text=name).first.inner_text()
+
+
+def until(holds, seconds: float = 5) -> None:
+    """Wait for something to come true; the content policy forbids Playwright's own way, which evaluates strings."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
 
 
 def focused(page) -> str:
@@ -52,12 +72,11 @@ def open_form(page, station, name: str) -> None:
 
 
 def test_today_answers_first_and_says_why(desk, station):
-    desk.goto(desk.base + "/work")
-    assert desk.inner_text("h1") == "今天 3 件"
-    assert names(desk) == ["李*国", "张*明", "王*英"]  # overdue first, then by date
-    overdue = desk.locator(".task").first
-    assert "逾期 17 天" in overdue.inner_text()
-    abnormal = desk.locator(".task").nth(1).inner_text()
+    desk.goto(desk.base + LIST)
+    assert desk.inner_text("h1").startswith("今天")
+    assert follow_ups(desk) == ["李*国", "张*明", "王*英"]  # overdue first, then by date
+    assert "逾期 17 天" in line_of(desk, "高血压随访", "李*国")
+    abnormal = line_of(desk, "高血压随访", "张*明")
     assert "还剩 2 天" in abnormal
     assert "152/94" in abnormal
     assert "3月20日" in abnormal
@@ -66,7 +85,7 @@ def test_today_answers_first_and_says_why(desk, station):
 def test_a_hypertension_visit_takes_less_than_two_minutes(desk, station):
     """From the list to the next person, every field of the sheet passed, nothing but the keyboard."""
     hands = Hands(desk)
-    desk.goto(desk.base + "/work")
+    desk.goto(desk.base + LIST)
     hands.press("j", "Enter")  # the first row, its main action
     desk.wait_for_selector("#sbp:focus")
     hands.answer("136")
@@ -89,8 +108,8 @@ def test_a_hypertension_visit_takes_less_than_two_minutes(desk, station):
     hands.press("Enter")  # 下一位
     desk.wait_for_url("**/visit/hypertension-follow-up*")
     assert "张*明" in desk.inner_text("h1")
-    desk.goto(desk.base + "/work")
-    assert names(desk) == ["张*明", "王*英"]
+    desk.goto(desk.base + LIST)
+    assert follow_ups(desk) == ["张*明", "王*英"]
 
 
 def test_the_short_way_is_readings_and_one_key(desk, station):
@@ -114,7 +133,7 @@ def test_180_over_110_raises_an_urgent_referral_at_once(desk, station):
     desk.keyboard.press("Control+Enter")
     desk.wait_for_url("**/work/visits/*")
     assert "立即紧急转诊" in desk.inner_text("main")
-    desk.goto(desk.base + "/work")
+    desk.goto(desk.base + LIST)
     first = desk.locator(".task").first.inner_text()
     assert "张*明" in first
     assert "紧急" in first
@@ -129,7 +148,7 @@ def test_undo_takes_the_visit_back(desk, station):
     desk.wait_for_url("**/work/visits/*")
     desk.click("button:has-text('撤销')")
     desk.wait_for_url("**/work")
-    assert "李*国" in names(desk)
+    assert "李*国" in follow_ups(desk)
     identity = station.people["李建国"].link_set.get().identity_id
     held = Event.objects.filter(identity_id=identity, at__date__gte=AS_OF, superseded__isnull=True)
     assert not held.exists()
@@ -190,15 +209,16 @@ def test_a_change_elsewhere_appears_without_reload(station, stream, desk):
     from healthbrain.desks import forms
     from healthbrain.desks.village_doctor.visit import save_visits
 
-    desk.goto(desk.base + "/work")
-    desk.wait_for_function("window.healthbrain.polling === false")  # the stream is open, no polling
+    desk.goto(desk.base + LIST)
+    assert "李*国" in follow_ups(desk)
+    until(lambda: desk.evaluate("window.healthbrain.polling") is False)  # the stream is open, no polling
     desk.evaluate("window.untouched = true")
     values = {"visit_date": AS_OF.isoformat(), "visit_mode": "AMB", "sbp": 136.0, "dbp": 84.0, "adherence": "regular"}
     form = forms.load("hypertension-follow-up")
     save_visits(actor_of(station.doctor), form, {station.people["李建国"].pk: values}, AS_OF)
-    desk.wait_for_function("document.querySelectorAll('.task').length === 2", timeout=5000)
+    until(lambda: "李*国" not in follow_ups(desk))
     assert desk.evaluate("window.untouched") is True
-    assert desk.inner_text("h1") == "今天 2 件"
+    assert follow_ups(desk) == ["张*明", "王*英"]
 
 
 def test_thirty_people_in_one_sheet(desk, station, crowd):
@@ -218,7 +238,8 @@ def test_thirty_people_in_one_sheet(desk, station, crowd):
     desk.click("button:has-text('保存已填的随访')")
     desk.wait_for_url("**/work")
     assert "已入库 30 人的随访" in desk.inner_text("#toasts")
-    assert desk.inner_text("h1") == "今天 3 件"
+    desk.goto(desk.base + LIST)
+    assert len(follow_ups(desk)) == 3  # of 33
 
 
 def test_a_block_pasted_from_excel_and_an_error_at_its_cell(desk, station, crowd):

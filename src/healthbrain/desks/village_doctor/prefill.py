@@ -40,9 +40,9 @@ def build(form: Form, visits: Sequence[Any], events: Iterable[Any], today: dt.da
         known = newest.get(item.code) if item.code else None
         if known is not None and known.value is not None and not known.flag:
             start.last[item.id] = known.value
-        if item.prefill == "carry" and before and before.values.get(item.id) not in (None, "", []):
-            start.values[item.id] = before.values[item.id]
-            start.origins[item.id] = t("{day}随访", "visit of {day}", day=day(before.at, today))
+        if item.prefill == "carry" and before and before["values"].get(item.id) not in (None, "", []):
+            start.values[item.id] = before["values"][item.id]
+            start.origins[item.id] = t("{day}随访", "visit of {day}", day=day(before["at"], today))
         elif item.prefill == "carry" and known is not None and _carried(item, known) is not None:
             start.values[item.id] = _carried(item, known)
             start.origins[item.id] = f"{day(known.at, today)} {known.organisation}".strip()

@@ -35,12 +35,14 @@ def context(request: HttpRequest, opened: Opened, form: forms.Form) -> dict[str,
     for index, row in enumerate(found):
         newest = index == len(found) - 1
         state = enrolment.risk_level if enrolment and newest else ""
-        visits.append({
-            "at": row.at, "values": row.values, "by": row.by, "organisation": row.organisation,
-            "bmi": forms.body_mass_index(row.values),
-            "classification": forms.classify(form, row.values, state),
-            "next": upcoming if newest else None,
-        })  # fmt: skip
+        visits.append(
+            row
+            | {
+                "bmi": forms.body_mass_index(row["values"]),
+                "classification": forms.classify(form, row["values"], state),
+                "next": upcoming if newest else None,
+            }
+        )
     visits += [None] * (COLUMNS - len(visits))
     return {"form": form, "person": opened.resident, "visits": visits}
 

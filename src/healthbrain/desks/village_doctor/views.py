@@ -19,7 +19,7 @@ from healthbrain.desks.village_doctor import lines
 from healthbrain.records import queries as records
 from healthbrain.records.terms import unit_words
 
-PROGRAMMES = {  # chips, in the order a station works; a programme without tasks today shows no chip
+PROGRAMMES = {  # chips, in the order a station works
     "hypertension": ("高血压", "Hypertension"),
     "type-2-diabetes": ("2型糖尿病", "Type-2 diabetes"),
     "copd": ("慢阻肺", "COPD"),
@@ -89,7 +89,9 @@ def _chips(listing: Listing, key: str, chosen: str, words: dict[str, tuple[str, 
 def why(request: HttpRequest, task_id: int) -> HttpResponse:
     """Why this task: inputs with dates and institutions, threshold, document and clause, version."""
     explained = care.explain(task_id, request.actor, as_of(request))  # type: ignore[attr-defined]
-    return render(request, "village_doctor/why.html", {"explained": explained})
+    return render(
+        request, "village_doctor/why.html", {"explained": explained, "unit": lambda code: said(unit_words(code))}
+    )
 
 
 @page(permission="care.work")

@@ -123,7 +123,7 @@ def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
     enrolments = care.enrolments(actor, opened.resident.id, day, opened.purpose)
     enrolment = next((e for e in enrolments if e.programme == form.programme), None)
     state = enrolment.risk_level if enrolment else ""
-    following, _, answer = lines.today(actor, day, limit=12, offset=0)
+    following, left, _ = lines.today(actor, day, programme=form.programme, limit=40, offset=0)
     context = {
         "form": form,
         "person": opened.resident,
@@ -134,10 +134,15 @@ def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
         "urgent": forms.urgent_signs(form, person["values"]),
         "batch": batch_id,
         "undo": time.time() - kept["at"] < UNDO_SECONDS,
-        "following": next((line for line in following if line.resident_id != opened.resident.id), None),
-        "left": answer.total,
+        "following": next((line for line in following if _is_next(line, opened.resident.id)), None),
+        "left": left,
     }
     return render(request, "village_doctor/saved.html", context)
+
+
+def _is_next(line: lines.Line, just_seen: int) -> bool:
+    """The next person to visit: somebody else, with a form to fill in."""
+    return line.resident_id != just_seen and "/visit/" in line.action_url
 
 
 @page(permission="care.work")
