@@ -1,4 +1,4 @@
-"""A county in the small: a bureau, a centre, two stations, a team; residents with ledger events; a lake made of them."""
+"""A county in the small: a centre, two stations, a team; residents with ledger events; a lake made of them."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class County:
             organisation.pk if organisation else None,
         )  # fmt: skip
         return db.select(
-            "INSERT INTO records_event (identity_id, kind, code, at, value, unit, text, flag, organisation_id, resource, "
-            "recorded) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, gen_random_uuid(), now()) RETURNING id",
+            "INSERT INTO records_event (identity_id, kind, code, at, value, unit, text, flag, organisation_id, "
+            "resource, recorded) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, gen_random_uuid(), now()) RETURNING id",
             row,
         )[0][0]
 

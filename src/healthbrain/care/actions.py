@@ -26,7 +26,8 @@ from healthbrain.kernel import db
 from healthbrain.kernel.errors import Invalid, NotFound
 
 __all__ = [
-    "Diff", "Summary", "catch_up", "defer", "evaluate", "publish_programmes", "refuse", "run_wakeups", "think", "what_if",
+    "Diff", "Summary", "catch_up", "defer", "evaluate", "publish_programmes", "refuse", "run_wakeups", "think",
+    "what_if",
 ]  # fmt: skip
 
 BATCH = 1000
@@ -96,7 +97,7 @@ def catch_up(as_of: dt.date) -> Summary:
 
 
 def run_wakeups(as_of: dt.date) -> int:
-    """Mark everybody whom a date has reached: a task's boundary, a value leaving its window, a birthday of a programme."""
+    """Mark whom a date has reached: a task's boundary, a value leaving its window, a birthday of a programme."""
     ages = sorted({age.months for p in programmes() for age in p.ages if age.months % 12 == 0})
     latest = db.select("SELECT max(evaluated_on) FROM care_enrolment WHERE evaluated_on < %s", [as_of])[0][0]
     since = latest or as_of - dt.timedelta(days=1)

@@ -116,8 +116,9 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
         [_pairs("controlled"), as_of, _pairs("uncontrolled"), as_of, *values],
     )
     late = select(
-        f"SELECT a.township_id, t.programme, count(*) FROM care_task t JOIN residents_resident r ON r.id = t.resident_id "
-        f"JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id WHERE t.status IN ('upcoming', 'due', 'overdue') AND "
+        f"SELECT a.township_id, t.programme, count(*) FROM care_task t "
+        f"JOIN residents_resident r ON r.id = t.resident_id JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id "
+        "WHERE t.status IN ('upcoming', 'due', 'overdue') AND "
         f"t.due < %s AND t.expires >= %s AND {scope} GROUP BY 1, 2",
         [as_of, as_of, *values],
     )
@@ -163,7 +164,8 @@ def measure_list(
         "SELECT e.resident_id, r.name, r.sex, r.birth_date, o.name AS organisation, e.programme, e.risk_level, e.since "
         f"FROM care_enrolment e JOIN residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = "
         "r.home_organisation_id JOIN county_organisation o ON o.id = r.home_organisation_id "
-        f"WHERE e.programme = %s AND e.status = 'active' AND {scope} AND {picked} AND {where} ORDER BY e.resident_id LIMIT %s",
+        f"WHERE e.programme = %s AND e.status = 'active' AND {scope} AND {picked} AND {where} "
+        "ORDER BY e.resident_id LIMIT %s",
         [*parameters, limit],
     )
     with transaction.atomic():
@@ -195,8 +197,9 @@ def _pairs(kind: str) -> list[str]:
 def _teams(actor: Actor, as_of: dt.date) -> list[TeamLoad]:
     scope, values = scope_sql(actor, "quality", "o.path")
     rows = select(
-        "SELECT o.id, o.name, count(*), count(*) FILTER (WHERE t.due < %s) FROM care_task t JOIN county_organisation o ON "
-        f"o.id = t.organisation_id WHERE t.status IN ('upcoming', 'due', 'overdue') AND t.opens <= %s AND t.expires >= %s "
+        "SELECT o.id, o.name, count(*), count(*) FILTER (WHERE t.due < %s) FROM care_task t "
+        "JOIN county_organisation o ON o.id = t.organisation_id "
+        "WHERE t.status IN ('upcoming', 'due', 'overdue') AND t.opens <= %s AND t.expires >= %s "
         f"AND {scope} GROUP BY 1, 2 ORDER BY 4 DESC, 1",
         [as_of, as_of, as_of, *values],
     )

@@ -1,4 +1,4 @@
-"""Why a task is there: the slow engine tells it again, with values, days, institutions, documents and what is missing."""
+"""Why a task is there: told by the slow engine, with values, days, institutions, documents and what is missing."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _clause(programme: Programme, name: str, outcome: Outcome) -> Clause:
             value=r.value,
             unit=r.call.selection.fact.unit,
             day=r.source.day if r.source else None,
-            organisation=places.get(r.source.organisation_id, "") if r.source else "",
+            organisation=places.get(r.source.organisation_id or 0, "") if r.source else "",
         )
         for r in sorted(readings.values(), key=lambda r: r.call.column)
     )

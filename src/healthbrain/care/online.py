@@ -59,7 +59,8 @@ def _query() -> str:
     parts = ", ".join(f"{name} AS MATERIALIZED ({sql})" for name, sql in (*before, *steps))
     enrolment, task, done = (", ".join(columns) for columns in (ENROLMENT_COLUMNS, TASK_COLUMNS, DONE_COLUMNS))
     return (
-        f"WITH {parts}, put_enrolments AS (INSERT INTO stage_enrolment ({enrolment}) SELECT {enrolment} FROM enrolments), "
+        f"WITH {parts}, put_enrolments AS ("
+        f"INSERT INTO stage_enrolment ({enrolment}) SELECT {enrolment} FROM enrolments), "
         f"put_tasks AS (INSERT INTO stage_task ({task}) SELECT {task} FROM tasks), "
         f"put_done AS (INSERT INTO stage_done ({done}) SELECT {done} FROM done) "
         "INSERT INTO stage_scope SELECT resident_id FROM residents"
@@ -67,7 +68,7 @@ def _query() -> str:
 
 
 def evaluate_batch(ids: Sequence[int], as_of: dt.date) -> Changes:
-    """Enrolments and tasks of these residents, inside the caller's transaction. Raises when a resident's data break it."""
+    """Enrolments and tasks of these residents, in the caller's transaction. Raises when somebody's data break it."""
     stage()
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:

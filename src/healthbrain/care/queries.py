@@ -129,7 +129,7 @@ def today(
     limit: int = 50,
     offset: int = 0,
 ) -> Today:
-    """What stands on the actor's desk as of a day: urgent first, then overdue, returned, abnormal, due; oldest first."""
+    """What stands on the actor's desk on a day: urgent, overdue, returned, abnormal, due; in each the oldest first."""
     require(actor, "care.work")
     parameters: dict[str, Any] = {
         "as_of": as_of, "programme": programme, "text": text, "like": f"{text}%", "limit": limit, "offset": offset,
@@ -147,10 +147,14 @@ def today(
         STATES[n - 1]: count for n, count in select(f"SELECT state_no, count(*) FROM ({base}) b GROUP BY 1", parameters)
     }
     wanted = STATES.index(state) + 1 if state in STATES else 0
-    page = f"SELECT * FROM ({base}) b WHERE %(wanted)s = 0 OR state_no = %(wanted)s ORDER BY state_no, due, id LIMIT %(limit)s OFFSET %(offset)s"
+    page = (
+        f"SELECT * FROM ({base}) b WHERE %(wanted)s = 0 OR state_no = %(wanted)s "
+        "ORDER BY state_no, due, id LIMIT %(limit)s OFFSET %(offset)s"
+    )
     rows = select_dicts(
         f"SELECT {_COLUMNS}, b.state_no FROM ({page}) b JOIN care_task t ON t.id = b.id JOIN residents_resident r ON "
-        "r.id = t.resident_id LEFT JOIN county_organisation o ON o.id = t.organisation_id ORDER BY b.state_no, b.due, b.id",
+        "r.id = t.resident_id LEFT JOIN county_organisation o ON o.id = t.organisation_id "
+        "ORDER BY b.state_no, b.due, b.id",
         {**parameters, "wanted": wanted},
     )
     total = counts.get(state, 0) if wanted else sum(counts.values())
@@ -162,8 +166,9 @@ def enrolments(actor: Actor, resident_id: int, as_of: dt.date, purpose: str = "p
     if not visible(Resident.objects.filter(pk=resident_id), actor, purpose).exists():
         return []
     rows = select_dicts(
-        f"SELECT {_COLUMNS} {_JOINED} WHERE t.resident_id = %(resident)s AND t.status IN ('upcoming', 'due', 'overdue', "
-        "'deferred', 'refused') AND t.expires >= %(as_of)s ORDER BY NOT t.urgent, t.due, t.id",
+        f"SELECT {_COLUMNS} {_JOINED} WHERE t.resident_id = %(resident)s AND t.status IN ("
+        "'upcoming', 'due', 'overdue', 'deferred', 'refused') AND t.expires >= %(as_of)s "
+        "ORDER BY NOT t.urgent, t.due, t.id",
         {"resident": resident_id, "as_of": as_of},
     )
     lines = [_line(row, as_of) for row in rows]
@@ -236,8 +241,8 @@ def _scoped(actor: Actor, parameters: dict[str, Any]) -> str:
         return "FALSE"
     mine = "SELECT id FROM county_organisation WHERE path LIKE %(scope)s"
     return (
-        f"t.id IN (SELECT id FROM care_task WHERE organisation_id IN ({mine}) UNION SELECT c.id FROM residents_resident h "
-        "JOIN care_task c ON c.resident_id = h.id AND c.escalated_to <> '' "
+        f"t.id IN (SELECT id FROM care_task WHERE organisation_id IN ({mine}) UNION "
+        "SELECT c.id FROM residents_resident h JOIN care_task c ON c.resident_id = h.id AND c.escalated_to <> '' "
         f"WHERE h.home_organisation_id IN ({mine}))"
     )
 

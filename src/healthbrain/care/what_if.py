@@ -49,7 +49,8 @@ def compare(path: Path, as_of: dt.date) -> Diff:
             duck.execute("CREATE TEMP TABLE old_tasks AS SELECT * FROM new_tasks LIMIT 0")
         pair = "FROM old_enrolments o FULL JOIN new_enrolments n ON n.resident_id = o.resident_id"
         enters, leaves = duck.execute(
-            f"SELECT count(*) FILTER (WHERE o.resident_id IS NULL), count(*) FILTER (WHERE n.resident_id IS NULL) {pair}"
+            "SELECT count(*) FILTER (WHERE o.resident_id IS NULL), "
+            f"count(*) FILTER (WHERE n.resident_id IS NULL) {pair}"
         ).fetchall()[0]
         moves = duck.execute(
             f"SELECT o.risk_level || ' → ' || n.risk_level, count(*) {pair} WHERE o.risk_level <> n.risk_level "
@@ -57,14 +58,16 @@ def compare(path: Path, as_of: dt.date) -> Diff:
         ).fetchall()
         more, less = (
             duck.execute(
-                f"SELECT count(*) FROM {one}_tasks a ANTI JOIN {other}_tasks b USING (resident_id, task, anchor, ordinal)"
+                f"SELECT count(*) FROM {one}_tasks a ANTI JOIN {other}_tasks b "
+                "USING (resident_id, task, anchor, ordinal)"
             ).fetchall()[0][0]
             for one, other in (("new", "old"), ("old", "new"))
         )
         work = duck.execute(
             "SELECT coalesce(CAST(organisation_id AS TEXT), '-') || ' ' || task, sum(n) FROM ("
             "SELECT organisation_id, task, 1 AS n FROM new_tasks UNION ALL "
-            "SELECT organisation_id, task, -1 FROM old_tasks) w GROUP BY 1 HAVING sum(n) <> 0 ORDER BY abs(sum(n)) DESC, 1"
+            "SELECT organisation_id, task, -1 FROM old_tasks) w GROUP BY 1 HAVING sum(n) <> 0 "
+            "ORDER BY abs(sum(n)) DESC, 1"
         ).fetchall()
     return Diff(
         changed.id, changed.version, published.version if published else "", enters, leaves, dict(moves), more, less,

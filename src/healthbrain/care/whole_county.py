@@ -130,7 +130,8 @@ def _vanished(duck: duckdb.DuckDBPyConnection, scratch: Path) -> str:
         duck, scratch, "standing", f"SELECT resident_id, programme, task, key FROM care_task WHERE status IN ({OPEN})"
     )
     return (
-        "(SELECT DISTINCT d.* FROM done d JOIN standing s ON s.resident_id = d.resident_id AND s.programme = d.programme "
+        "(SELECT DISTINCT d.* FROM done d JOIN standing s ON s.resident_id = d.resident_id "
+        "AND s.programme = d.programme "
         "AND s.task = d.task WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resident_id = s.resident_id AND "
         "t.programme || ':' || t.resident_id || ':' || t.task || ':' || t.anchor || ':' || t.ordinal = s.key))"
     )
@@ -140,7 +141,8 @@ def _send(duck: duckdb.DuckDBPyConnection, scratch: Path, table: str, source: st
     """A DuckDB relation into a staging table: CSV out, COPY in, both as streams."""
     path, names = scratch / f"{table}.csv", ", ".join(columns)
     duck.execute(
-        f"COPY (SELECT {names} FROM {source} AS s) TO '{path}' (FORMAT csv, HEADER false, QUOTE '\"', FORCE_QUOTE ({_texts(columns)}))"
+        f"COPY (SELECT {names} FROM {source} AS s) TO '{path}' "
+        f"(FORMAT csv, HEADER false, QUOTE '\"', FORCE_QUOTE ({_texts(columns)}))"
     )
     with (
         connection.cursor() as cursor,

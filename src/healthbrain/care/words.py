@@ -47,7 +47,7 @@ class Words(dict[str, str]):
     def __str__(self) -> str:
         return self["zh"]
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 def words(title: Title) -> Words:

@@ -1,4 +1,4 @@
-"""What an evaluation found, against what stands in the tables: one staging area, one set-based merge for all engines."""
+"""What an evaluation found, against what stands in the tables: one staging area, one merge for all engines."""
 
 from __future__ import annotations
 

@@ -211,14 +211,16 @@ def _enrolments(programme: Programme, relation: str) -> str:
         f"SELECT p.resident_id, {quoted(programme.id)} AS programme, {quoted(programme.version)} AS version, p.status, "
         "p.state AS risk_level, p.since, p.state_since, p.ended_on, p.end_reason, "
         "CASE WHEN p.status <> 'ended' THEN LEAST(p.wake, w.wake) END AS next_evaluation_at "
-        f"FROM {relation} p LEFT JOIN task_wakes w ON w.resident_id = p.resident_id AND w.programme = {quoted(programme.id)}"
+        f"FROM {relation} p LEFT JOIN task_wakes w ON w.resident_id = p.resident_id "
+        f"AND w.programme = {quoted(programme.id)}"
     )
 
 
 def _done(programmes: Sequence[Programme], names: dict[tuple[str, str], str]) -> str:
     """When each task was last done: closes a task whose reason has gone. `wait`: days after its opening that count."""
     return " UNION ALL ".join(
-        f"SELECT resident_id, {quoted(p.id)} AS programme, {quoted(t.id)} AS task, {names[p.id, t.evidence]}_day AS day, "
+        f"SELECT resident_id, {quoted(p.id)} AS programme, {quoted(t.id)} AS task, "
+        f"{names[p.id, t.evidence]}_day AS day, "
         f"{names[p.id, t.evidence]}_event AS event_id, {'TRUE' if t.kind == 'chain' else 'FALSE'} AS chain, "
         f"{t.evidence_after} AS wait FROM subjects WHERE {names[p.id, t.evidence]}_day IS NOT NULL"
         for p in programmes

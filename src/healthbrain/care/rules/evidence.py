@@ -75,7 +75,8 @@ def _happened_sql(fact: Fact, events: str, as_of: str) -> str:
         either = " OR ".join(f"({event_sql(member)})" for member in fact.members)
         both = " AND ".join(f"bool_or({event_sql(member)})" for member in fact.members)
         return (
-            f"SELECT resident_id, CAST(e.at AS DATE) AS day, max(id) AS id, organisation_id, CAST(NULL AS TEXT) AS text "
+            f"SELECT resident_id, CAST(e.at AS DATE) AS day, max(id) AS id, organisation_id, "
+            "CAST(NULL AS TEXT) AS text "
             f"FROM {events} e WHERE {usable} AND ({either}) GROUP BY resident_id, e.at, organisation_id HAVING {both}"
         )
     return (

@@ -194,8 +194,10 @@ def _occurrences(
                 if since <= last:
                     yield _closed(occurrence(first, 1, max(first, since), last, last), proofs, first, last)
         case "ages":
-            for age in task.ages if base.birth_date else ():
-                birth = base.birth_date
+            birth = base.birth_date
+            if birth is None:
+                return
+            for age in task.ages:
                 opens, expires = age.opens.after(birth), age.until.after(birth) - DAY
                 made = occurrence(birth, age.ordinal, opens, age.due.after(birth), expires)
                 yield _closed(made, proofs, opens, expires)

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from healthbrain.facts.rules.duration import Duration, parse_duration
 from healthbrain.facts.rules.language import Expression
@@ -171,7 +171,7 @@ class Programme:
     ages: tuple[Duration, ...]  # birthdays at which something changes by itself
     behind: Duration
     ahead: Duration
-    measures: Mapping[str, object]
+    measures: Mapping[str, Mapping[str, Any]]
     missing: Mapping[str, tuple[Expression, Title]]  # what is worth having and is not there
 
     @property

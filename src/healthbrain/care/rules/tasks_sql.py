@@ -149,7 +149,8 @@ def placed(programmes: Sequence[Programme], dialect: str) -> list[tuple[str, str
     first = "arg_min(e.event_id, e.day)" if dialect == "duckdb" else "(array_agg(e.event_id ORDER BY e.day))[1]"
     closings = (
         f"SELECT o.resident_id, o.programme, o.task, o.anchor, o.ordinal, min(e.day) AS closed_on, {first} AS "
-        "closed_by_event FROM occurrences o JOIN evidence e ON e.resident_id = o.resident_id AND e.set_name = o.set_name "
+        "closed_by_event FROM occurrences o JOIN evidence e ON e.resident_id = o.resident_id "
+        "AND e.set_name = o.set_name "
         "AND e.day BETWEEN o.ev_from AND o.ev_to WHERE o.ev_from IS NOT NULL GROUP BY 1, 2, 3, 4, 5"
     )
     ids = ", ".join(f"({quoted(p.id)}, {quoted(t.id)})" for p in programmes for t in p.tasks)
