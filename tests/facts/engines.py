@@ -15,9 +15,11 @@ from healthbrain.kernel import db
 
 from .generate import Case
 
-EVENT_TABLE = """identity_id BIGINT, id BIGINT, kind TEXT, code TEXT, "at" TIMESTAMP, value DOUBLE PRECISION, unit TEXT, text TEXT,
+EVENT_TABLE = """identity_id BIGINT, id BIGINT, kind TEXT, code TEXT, "at" TIMESTAMP, value DOUBLE PRECISION,
+    unit TEXT, text TEXT,
     flag SMALLINT, organisation_id BIGINT"""
-RESIDENT_TABLE = """resident_id BIGINT, birth_date DATE, sex TEXT, deceased_on DATE, moved_on DATE, home_organisation_id BIGINT,
+RESIDENT_TABLE = """resident_id BIGINT, birth_date DATE, sex TEXT, deceased_on DATE, moved_on DATE,
+    home_organisation_id BIGINT,
     contract_team_id BIGINT, as_of DATE"""
 Rows = dict[int, tuple[Any, ...]]
 
@@ -32,9 +34,14 @@ def in_postgres(cases: list[Case], expressions: list[Expression]) -> Rows:
         cursor.execute(f"DROP TABLE IF EXISTS person; CREATE TEMP TABLE person ({RESIDENT_TABLE})")
     db.copy_rows("person", [*RESIDENT_COLUMNS, "as_of"], _residents(cases))
     db.copy_rows(
-        "residents_link", ["identity_id", "resident_id", "rule", "explanation", "linked_at"],
-        [(identity, c.history.resident.resident_id, "new", "{}", "2026-01-01") for c in cases for identity in _identities(c)],
-    )  # fmt: skip
+        "residents_link",
+        ["identity_id", "resident_id", "rule", "explanation", "linked_at"],
+        [
+            (identity, c.history.resident.resident_id, "new", "{}", "2026-01-01")
+            for c in cases
+            for identity in _identities(c)
+        ],
+    )
     columns = ["identity_id", "id", "kind", "code", '"at"', "value", "unit", "text", "flag", "organisation_id"]
     rows = [(*row, "00000000-0000-0000-0000-000000000000", "2026-01-01") for row in _events(cases)]
     db.copy_rows("records_event", [*columns, "resource", "recorded"], rows)

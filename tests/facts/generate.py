@@ -18,18 +18,30 @@ PLACES = [None, 1, 1, 2]
 EVENTS = [  # kind, codes, values, units, texts; with codes next to the ones we know, and values around thresholds
     ("observation", ["loinc|8480-6"], [139.0, 140.0, 150.0, 180.0, 39.0, 301.0, None], ["mm[Hg]", None, "kPa"], [None]),
     ("observation", ["loinc|8462-4"], [89.0, 90.0, 110.0, 19.0], ["mm[Hg]", None], [None]),
-    ("observation", ["loinc|14771-0", "loinc|1558-6", "loinc|1558-66"], [6.9, 7.0, 126.0, 0.1], ["mmol/L", "mg/dL"], [None]),
+    (
+        "observation",
+        ["loinc|14771-0", "loinc|1558-6", "loinc|1558-66"],
+        [6.9, 7.0, 126.0, 0.1],
+        ["mmol/L", "mg/dL"],
+        [None],
+    ),
     ("observation", ["loinc|29771-3"], [None], [None], ["positive", "negative", "weak-positive", "POSITIVE", None]),
     ("observation", ["loinc|29463-7", "loinc|3141-9"], [60.0, 70.5, 61000.0], ["kg", "g"], [None]),
     ("observation", ["loinc|8302-2"], [170.0, 1.65], ["cm", "m", None], [None]),
     ("observation", ["loinc|39156-5"], [23.9, 24.0, 28.0], ["kg/m2"], [None]),
-    ("condition", ["icd10|I10", "icd10|I10.x00x002", "icd10|I1", "icd10|I14", "icd10|I15.9"], [None], [None], ["active"]),
+    (
+        "condition",
+        ["icd10|I10", "icd10|I10.x00x002", "icd10|I1", "icd10|I14", "icd10|I15.9"],
+        [None],
+        [None],
+        ["active"],
+    ),
     ("observation", ["icd10|I10"], [1.0], [None], [None]),
     ("encounter", ["class|AMB", "class|HH", "class|PHONE", "class|AMBX"], [None], [None], [None]),
     ("procedure", ["icd9cm3|45.2300", "icd9cm3|45.2", "icd9cm3|45.42"], [None], [None], [None, "positive"]),
     ("referral", ["hb|referral", "hb|urgent-referral"], [None], [None], ["active", "completed", "on-hold", None]),
     ("medication", ["atc|C08CA01", "atc|C01", "atc|C10AA05"], [30.0], ["d"], ["active", "stopped", None]),
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True)
@@ -97,28 +109,56 @@ TERMS = {
     "dated(x)": "latest_at(x) >= start",
 }
 PARAMETERS = {
-    "target_sbp": {"value": 140, "unit": "mm[Hg]", "by": [{"when": "age >= 65", "value": 150}, {"when": "female", "value": 139.5}]},
+    "target_sbp": {
+        "value": 140,
+        "unit": "mm[Hg]",
+        "by": [{"when": "age >= 65", "value": 150}, {"when": "female", "value": 139.5}],
+    },
     "recheck": {"value": "1 month", "by": [{"when": "male", "value": "14 days"}]},
     "window": "30 days",
     "start": dt.date(2024, 2, 28),
-}  # fmt: skip
+}
 NUMBERS = ["sbp", "dbp", "fpg", "bmi", "weight"]
 HAPPENED = [
-    "hypertension", "face_to_face_visit", "face_to_face_visit_with_bp", "colonoscopy", "referral_accepted", "bp", "sbp", "fit",
-    "antihypertensive", "fpg", "sbp >= 140", "sbp >= 140 or dbp >= 90", "sbp >= 150 and not dbp < 90", "uncontrolled(bp)",
-    "fit = 'positive'", "sbp >= target_sbp", "face_to_face_visit with bp", "colonoscopy with referral_accepted",
-    "face_to_face_visit with fpg", "dbp is null or sbp > 140",
-]  # fmt: skip
+    "hypertension",
+    "face_to_face_visit",
+    "face_to_face_visit_with_bp",
+    "colonoscopy",
+    "referral_accepted",
+    "bp",
+    "sbp",
+    "fit",
+    "antihypertensive",
+    "fpg",
+    "sbp >= 140",
+    "sbp >= 140 or dbp >= 90",
+    "sbp >= 150 and not dbp < 90",
+    "uncontrolled(bp)",
+    "fit = 'positive'",
+    "sbp >= target_sbp",
+    "face_to_face_visit with bp",
+    "colonoscopy with referral_accepted",
+    "face_to_face_visit with fpg",
+    "dbp is null or sbp > 140",
+]
 WITHIN = ["12 months", "1 year", "1 month", "3 months", "30 days", "2 weeks", "90 days", "same day"]
 
 
 def boolean(random: Random, depth: int = 3) -> str:
     if depth > 0 and random.random() < 0.6:
         left, right = boolean(random, depth - 1), boolean(random, depth - 1)
-        return random.choice([
-            f"({left}) and ({right})", f"({left}) or ({right})", f"not ({left})", f"({left}) is true", f"({left}) is not false",
-            f"case when {left} then {right} end", f"(case when {left} then 1 else 2 end) = 1", f"coalesce({left}, {right})",
-        ])  # fmt: skip
+        return random.choice(
+            [
+                f"({left}) and ({right})",
+                f"({left}) or ({right})",
+                f"not ({left})",
+                f"({left}) is true",
+                f"({left}) is not false",
+                f"case when {left} then {right} end",
+                f"(case when {left} then 1 else 2 end) = 1",
+                f"coalesce({left}, {right})",
+            ]
+        )
     return random.choice([_comparison, _test, _dates])(random)
 
 
@@ -126,13 +166,25 @@ def _comparison(random: Random) -> str:
     fact, operator = random.choice(NUMBERS), random.choice(["<", "<=", ">", ">=", "=", "<>"])
     limit = {"sbp": "140", "dbp": "90", "fpg": "7.0", "bmi": "24", "weight": "61"}[fact]
     value = number(random, fact)
-    return random.choice([
-        f"{value} {operator} {limit}", f"{value} between {limit} and {limit} + 10", f"{value} in ({limit}, 150)",
-        f"{value} {operator} {number(random, fact)}", f"({value} + {number(random, fact)}) / 2 {operator} {limit}",
-        f"abs({value} - {limit}) < 1.5", f"greatest({value}, {number(random, fact)}) > {limit}", f"{value} not in ({limit}, 150)",
-        f"{counted(random)} {operator} {random.randrange(3)}", f"{counted(random)} / 2 >= 0.5", f"{value} is null",
-        f"{counted(random)} / {counted(random)} > 1", f"age {operator} 65", f"age_months {operator} 3", f"-{value} < -{limit}",
-    ])  # fmt: skip
+    return random.choice(
+        [
+            f"{value} {operator} {limit}",
+            f"{value} between {limit} and {limit} + 10",
+            f"{value} in ({limit}, 150)",
+            f"{value} {operator} {number(random, fact)}",
+            f"({value} + {number(random, fact)}) / 2 {operator} {limit}",
+            f"abs({value} - {limit}) < 1.5",
+            f"greatest({value}, {number(random, fact)}) > {limit}",
+            f"{value} not in ({limit}, 150)",
+            f"{counted(random)} {operator} {random.randrange(3)}",
+            f"{counted(random)} / 2 >= 0.5",
+            f"{value} is null",
+            f"{counted(random)} / {counted(random)} > 1",
+            f"age {operator} 65",
+            f"age_months {operator} 3",
+            f"-{value} < -{limit}",
+        ]
+    )
 
 
 def number(random: Random, fact: str) -> str:
@@ -140,44 +192,92 @@ def number(random: Random, fact: str) -> str:
         return f"latest(bmi{within(random)})"
     bounds = within(random) + bound(random)
     if fact in {"sbp", "dbp"} and random.random() < 0.6:
-        return random.choice([
-            f"latest(bp{bounds}).{fact}", f"previous(bp).{fact}", f"previous(bp, 3{within(random)}).{fact}", f"max(bp{bounds}).{fact}",
-            f"min(sbp >= 140 or dbp >= 90{bounds}).{fact}", f"latest(sbp >= 140 or dbp >= 90).{fact}",
-        ])  # fmt: skip
-    return random.choice([
-        f"latest({fact}{bounds})", f"previous({fact}{bounds})", f"previous({fact}, 3)", f"min({fact}{bounds})", f"max({fact}{bounds})",
-    ])  # fmt: skip
+        return random.choice(
+            [
+                f"latest(bp{bounds}).{fact}",
+                f"previous(bp).{fact}",
+                f"previous(bp, 3{within(random)}).{fact}",
+                f"max(bp{bounds}).{fact}",
+                f"min(sbp >= 140 or dbp >= 90{bounds}).{fact}",
+                f"latest(sbp >= 140 or dbp >= 90).{fact}",
+            ]
+        )
+    return random.choice(
+        [
+            f"latest({fact}{bounds})",
+            f"previous({fact}{bounds})",
+            f"previous({fact}, 3)",
+            f"min({fact}{bounds})",
+            f"max({fact}{bounds})",
+        ]
+    )
 
 
 def counted(random: Random) -> str:
-    return f"{random.choice(['count', 'count_days', 'days_since'])}({random.choice(HAPPENED)}{within(random)}{bound(random)})"
+    function = random.choice(["count", "count_days", "days_since"])
+    return f"{function}({random.choice(HAPPENED)}{within(random)}{bound(random)})"
 
 
 def _test(random: Random) -> str:
     happened = f"{random.choice(HAPPENED)}{within(random)}{bound(random)}"
-    return random.choice([
-        f"ever({happened})", "male", "not female", "sex = '1'", "died", "moved", "contract", "old", "latest(bp) is not null",
-        "previous(bp) is null", "uncontrolled(latest(bp))", f"uncontrolled(previous(bp{within(random)}))", "dated(sbp)",
-        "latest(fit) = 'positive'", "latest(fit) <> 'negative'", "previous(fit) in ('positive', 'negative')", "true",
-        f"latest_organisation({happened}) = 1", f"latest_id({happened}) > 20", f"first_id({happened}) > 20", f"previous_id({happened}) > 9",
-    ])  # fmt: skip
+    return random.choice(
+        [
+            f"ever({happened})",
+            "male",
+            "not female",
+            "sex = '1'",
+            "died",
+            "moved",
+            "contract",
+            "old",
+            "latest(bp) is not null",
+            "previous(bp) is null",
+            "uncontrolled(latest(bp))",
+            f"uncontrolled(previous(bp{within(random)}))",
+            "dated(sbp)",
+            "latest(fit) = 'positive'",
+            "latest(fit) <> 'negative'",
+            "previous(fit) in ('positive', 'negative')",
+            "true",
+            f"latest_organisation({happened}) = 1",
+            f"latest_id({happened}) > 20",
+            f"first_id({happened}) > 20",
+            f"previous_id({happened}) > 9",
+        ]
+    )
 
 
 def _dates(random: Random) -> str:
     operator = random.choice(["<", "<=", "=", ">"])
-    return random.choice([
-        f"{date(random)} {operator} {date(random)}", f"{date(random)} + recheck {operator} as_of", f"as_of - {date(random)} > 28",
-        f"{date(random)} - interval '1 month' {operator} {date(random)}", f"start_of_year({date(random)}) = date '2024-01-01'",
-        f"least({date(random)}, {date(random)}) {operator} as_of", f"{date(random)} is null",
-    ])  # fmt: skip
+    return random.choice(
+        [
+            f"{date(random)} {operator} {date(random)}",
+            f"{date(random)} + recheck {operator} as_of",
+            f"as_of - {date(random)} > 28",
+            f"{date(random)} - interval '1 month' {operator} {date(random)}",
+            f"start_of_year({date(random)}) = date '2024-01-01'",
+            f"least({date(random)}, {date(random)}) {operator} as_of",
+            f"{date(random)} is null",
+        ]
+    )
 
 
 def date(random: Random) -> str:
     happened = f"{random.choice(HAPPENED)}{within(random)}{bound(random)}"
-    return random.choice([
-        f"latest_at({happened})", f"last({happened})", f"since({happened})", f"first_at({happened})", f"previous_at({happened})",
-        "birth_date", "(birth_date + interval '3 months')", "as_of", "latest_at(bmi)", "(birth_date + interval '2 years' + window)",
-    ])  # fmt: skip
+    return random.choice(
+        [
+            f"latest_at({happened})",
+            f"last({happened})",
+            f"since({happened})",
+            f"first_at({happened})",
+            f"previous_at({happened})",
+            "birth_date",
+            "(birth_date + interval '3 months')",
+            "as_of",
+            "latest_at(bmi)",
+            "(birth_date + interval '2 years' + window)",
+        ]
+    )
 
 
 def within(random: Random) -> str:
@@ -187,8 +287,15 @@ def within(random: Random) -> str:
 def bound(random: Random) -> str:
     if random.random() < 0.7:
         return ""
-    limit = random.choice([
-        "birth_date + interval '3 months'", "as_of - interval '1 month'", "start_of_year(as_of)", "start", "as_of - recheck",
-        "birth_date + interval '1 year' + interval '29 days'", "case when age >= 65 then as_of - window else birth_date end",
-    ])  # fmt: skip
+    limit = random.choice(
+        [
+            "birth_date + interval '3 months'",
+            "as_of - interval '1 month'",
+            "start_of_year(as_of)",
+            "start",
+            "as_of - recheck",
+            "birth_date + interval '1 year' + interval '29 days'",
+            "case when age >= 65 then as_of - window else birth_date end",
+        ]
+    )
     return f", {random.choice(['since', 'after', 'until'])} => {limit}"

@@ -9,17 +9,23 @@ import pytest
 
 from healthbrain.facts.knowledge import catalogue
 from healthbrain.facts.rules.language import parse
-from healthbrain.facts.rules.reference import EventRow, History, ResidentRow
+from healthbrain.facts.rules.reference import EventRow, History, ResidentRow, evaluate
 
 from . import generate
 from .engines import in_duckdb, in_postgres
-from healthbrain.facts.rules.reference import evaluate
 
 pytestmark = pytest.mark.django_db
 CODES = {
-    "bp": None, "fpg": "loinc|14771-0", "weight": "loinc|29463-7", "height": "loinc|8302-2", "bmi": "loinc|39156-5",
-    "FIT": "loinc|29771-3", "clinic": "class|AMB", "home": "class|HH", "telephone": "class|PHONE",
-}  # fmt: skip
+    "bp": None,
+    "fpg": "loinc|14771-0",
+    "weight": "loinc|29463-7",
+    "height": "loinc|8302-2",
+    "bmi": "loinc|39156-5",
+    "FIT": "loinc|29771-3",
+    "clinic": "class|AMB",
+    "home": "class|HH",
+    "telephone": "class|PHONE",
+}
 KINDS = {"class": "encounter", "icd10": "condition", "icd9cm3": "procedure", "loinc": "observation"}
 UNITS = {"fpg": "mmol/L", "weight": "kg", "height": "cm", "bmi": "kg/m2"}
 
@@ -38,7 +44,7 @@ def events_of(history: str) -> list[EventRow]:
     """2026-03-20 bp 150/95 at 1; 2026-01-01 E11.900"""
     events: list[EventRow] = []
     for entry in filter(None, (part.strip() for part in history.split(";"))):
-        words, place = (entry.split(" at ") + [""])[:2]
+        words, place = [*entry.split(" at "), ""][:2]
         day, what, *rest = words.split()
         flag = 1 if rest[-1:] == ["implausible"] else 0
         at, organisation = dt.datetime.fromisoformat(day), int(place) if place else None

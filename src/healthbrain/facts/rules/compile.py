@@ -141,8 +141,11 @@ meaning AS (
             if pair.shape != "pair":
                 continue
             first, second = (self.facts[member] for member in pair.members)
-            selects.append(f"""SELECT resident_id, {n} AS fact, MAX(id) AS id, occurred, CAST(occurred AS DATE) AS day, organisation_id,
-    {self.last_recorded(first)} AS value, {self.last_recorded(second)} AS value2, CAST(NULL AS TEXT) AS text
+            selects.append(f"""SELECT resident_id, {n} AS fact, MAX(id) AS id, occurred, CAST(occurred AS DATE) AS day,
+    organisation_id,
+    {self.last_recorded(first)} AS value,
+    {self.last_recorded(second)} AS value2,
+    CAST(NULL AS TEXT) AS text
   FROM hit WHERE fact IN ({first}, {second}) GROUP BY resident_id, organisation_id, occurred""")
         return f"moment AS (\n  {'\n  UNION ALL '.join(selects)}\n)" if selects else ""
 
