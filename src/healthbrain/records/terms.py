@@ -7,6 +7,7 @@ it came: nothing is hidden because we lack its name.
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +76,8 @@ def _results() -> dict[str, Term]:
         intervals = tuple(_interval(entry) for entry in row.get("reference", []))
         source = row.get("source", shown["source"]) if intervals else ""
         panel, digits = row.get("panel", ""), row.get("digits")
-        found[code] = Term(code, item.zh, item.en, item.unit or "", intervals, source, panel, digits)
+        english = re.sub(r" \[[^\]]*\]$", "", item.en)  # LOINC's "[Moles/volume]" says nothing the unit does not
+        found[code] = Term(code, item.zh, english, item.unit or "", intervals, source, panel, digits)
     return found
 
 

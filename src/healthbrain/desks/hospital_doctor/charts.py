@@ -1,7 +1,8 @@
-"""ECharts options of results: lines over time, the reference interval as a band, each point with date and institution."""
+"""ECharts options of results: lines over time, the reference interval as a band, points with date and institution."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from healthbrain.desks.i18n import date, said, t
@@ -71,9 +72,10 @@ def _bounds(panel: Panel) -> dict[str, float]:
     if not numbers:
         return {}
     low, high = min(numbers), max(numbers)
-    air = (high - low or abs(high) or 1) * 0.15
-    step = 10.0 ** len(str(int(high - low))) / 100 or 1
-    return {"min": max(0.0, round((low - air) / step) * step), "max": round((high + air) / step + 0.5) * step}
+    air = (high - low or abs(high) or 1) * 0.1
+    step = 10.0 ** math.floor(math.log10(high - low + 2 * air)) / 2  # half of the leading power of ten: 5, 0.5 …
+    bottom, top = math.floor((low - air) / step) * step, math.ceil((high + air) / step) * step
+    return {"min": max(0.0, round(bottom, 6)), "max": round(top, 6)}
 
 
 def option(panel: Panel) -> dict[str, Any]:

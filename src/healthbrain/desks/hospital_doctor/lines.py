@@ -84,11 +84,35 @@ def _words(event: LedgerEvent) -> str:
     return f"{name} {shown} {said(unit_words(event.unit))}{wrong}"
 
 
+PRESSURES = ("loinc|8480-6", "loinc|8462-4")
+
+
+def _pressures(events: Sequence[LedgerEvent]) -> list[tuple[str, LedgerEvent]]:
+    """Systolic and diastolic of one moment as one reading: 血压 152/94 mmHg."""
+    by_moment: dict[dt.datetime, dict[str, LedgerEvent]] = {}
+    for event in events:
+        if event.code in PRESSURES and event.value is not None and not event.flag:
+            by_moment.setdefault(event.at, {})[event.code] = event
+    unit = said(unit_words("mm[Hg]"))
+    return [
+        (
+            f"{t('血压', 'Blood pressure')} {both[PRESSURES[0]].value:.0f}/{both[PRESSURES[1]].value:.0f} {unit}",
+            both[PRESSURES[0]],
+        )
+        for both in by_moment.values()
+        if len(both) == len(PRESSURES)
+    ]
+
+
 def day_lines(entry: Entry) -> list[TimelineLine]:
-    """What happened on one day at one institution, a line a kind, each item once."""
+    """What happened on one day at one institution, a line a kind, each item once, in the order it was recorded."""
     found = []
     for kind, (icon, zh, en) in KINDS.items():
-        items = {_words(event): event for event in reversed(entry.of(kind))}
+        events = sorted(entry.of(kind), key=lambda event: (event.at, event.id))
+        together = _pressures(events)
+        paired = {event.at for _, event in together}
+        rest = [e for e in events if not (e.code in PRESSURES and e.at in paired and not e.flag)]
+        items = dict(together) | {_words(event): event for event in rest}
         if items:
-            found.append(TimelineLine(icon, t(zh, en), tuple(reversed(items.items()))))
+            found.append(TimelineLine(icon, t(zh, en), tuple(items.items())))
     return found

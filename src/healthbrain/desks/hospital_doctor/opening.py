@@ -43,7 +43,9 @@ def open_record(request: HttpRequest, resident_id: int) -> Opened | HttpResponse
         context = {"resident_id": resident_id, "may_break": actor.may("record.break_glass")}
         return render(request, "hospital_doctor/outside.html", context, status=403)
     if found.id != resident_id:  # merged into somebody: one address for one person
-        return HttpResponseRedirect(request.get_full_path().replace(f"/residents/{resident_id}", f"/residents/{found.id}", 1))
+        return HttpResponseRedirect(
+            request.get_full_path().replace(f"/residents/{resident_id}", f"/residents/{found.id}", 1)
+        )
     emergency = not sees_everybody(actor, purpose) and broke_glass(actor, resident_id)
     purpose = "emergency" if emergency else purpose
     _record_opening(request, actor, resident_id, purpose)

@@ -39,7 +39,8 @@ def forms(actor: Actor, resident_id: int, form: str, purpose: str, limit: int = 
         when = at or local(dt.datetime.fromisoformat(body["authored"]))
         author = str(body.get("author", {}).get("display", ""))
         found.append({
-            "at": when, "values": values_of(body), "by": author, "organisation": _organisation(body), "batch_id": batch_id,
+            "at": when, "values": values_of(body), "by": author, "organisation": _organisation(body),
+            "batch_id": batch_id,
         })  # fmt: skip
         if len(found) == limit:
             break

@@ -1,0 +1,212 @@
+"""The county on one page; every number opens its definition and, with permission, the people behind it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET
+
+from healthbrain.access.gate import page
+from healthbrain.access.rules import Actor
+from healthbrain.audit import actions as audit
+from healthbrain.care import queries as care
+from healthbrain.desks.bureau import figures, workbook
+from healthbrain.desks.bureau.definitions import definition, name
+from healthbrain.desks.bureau.workbook import Sheet
+from healthbrain.desks.i18n import age_of, sex_of, t
+from healthbrain.desks.listing import Column, Listing
+from healthbrain.desks.shell import as_of, render
+from healthbrain.kernel.errors import NotFound
+from healthbrain.kernel.masking import mask_name
+
+LISTED = ("enrolled", "controlled", "uncontrolled", "unknown", "overdue")  # measures with people behind them
+MOST = 500
+FIRST_TEAMS = 12
+
+
+def _choice(request: HttpRequest, found: Any) -> tuple[str, str, list[str]]:
+    """The programme and the measure asked for, and all programmes."""
+    known = figures.programmes(found)
+    programme, measure = request.GET.get("programme", ""), request.GET.get("measure", "")
+    return (
+        programme if programme in known else (known[0] if known else ""),
+        measure if measure in figures.MEASURES else "rate",
+        known,
+    )
+
+
+def _address(programme: str, measure: str) -> str:
+    return f"/county?programme={programme}&measure={measure}"
+
+
+def _stats(found: Any, programme: str, feeds: Any, may_list: bool) -> list[dict[str, str]]:
+    shown = []
+    for measure in ("residents", "enrolled", "rate", "unknown", "overdue"):
+        value = figures.total(found, programme, measure)
+        href = f"/county/list?measure={programme}.{measure}" if may_list and measure in LISTED else ""
+        unit = "" if measure == "rate" else t("件", "") if measure == "overdue" else t("人", "")
+        shown.append({
+            "label": name(measure), "value": figures.words(value, measure), "unit": unit, "href": href, "note": "",
+            "definition": f"/county/definition/{measure}?programme={programme}",
+        })  # fmt: skip
+    silent = sum(feed.state in {"silent", "never"} for feed in feeds.feeds)
+    shown.append({
+        "label": t("静默来源", "Silent sources"), "value": f"{silent} / {len(feeds.feeds)}", "unit": "",
+        "href": "#feeds", "note": "", "definition": "/county/definition/silent",
+    })  # fmt: skip
+    return shown
+
+
+@page(permission="indicators.read")
+@require_GET
+def county(request: HttpRequest) -> HttpResponse:
+    """The page."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    found, feeds = figures.overview(actor, as_of(request)), figures.feeds()
+    programme, measure, known = _choice(request, found.value)
+    may_list = actor.may("people.list")
+    context = {
+        "overview": found.value,
+        "at": found.at,
+        "feeds": feeds.value,
+        "feeds_at": feeds.at,
+        "feed_state": figures.feed_state,
+        "percent": figures.percent,
+        "programme": programme,
+        "measure": measure,
+        "stats": _stats(found.value, programme, feeds.value, may_list) if programme else [],
+        "programme_chips": [
+            {"label": figures.title_of(key), "href": _address(key, measure), "on": key == programme} for key in known
+        ],
+        "measure_chips": [
+            {"label": name(key), "href": _address(programme, key), "on": key == measure} for key in figures.MEASURES
+        ],
+        "map": figures.county_map(found.value, programme, measure),
+        "measures": [(key, name(key)) for key in figures.MEASURES],
+        "value": figures.value,
+        "words": figures.words,
+        "total": figures.total,
+        "may_list": may_list,
+        "listed": LISTED,
+        "by_path": {one.organisation_id: one for one in found.value.townships},
+        "teams": found.value.teams[:FIRST_TEAMS],
+        "most_overdue": max((team.overdue for team in found.value.teams), default=0),
+    }
+    return render(request, "bureau/county.html", context)
+
+
+@page(permission="indicators.read")
+@require_GET
+def define(request: HttpRequest, key: str) -> HttpResponse:
+    """What one figure means, in the side panel."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    found = figures.overview(actor, as_of(request)).value
+    meant = definition(key, request.GET.get("programme", ""), found)
+    if meant is None:
+        raise NotFound(t("没有这个指标", "No such figure"))
+    return render(request, "bureau/definition.html", {"definition": meant})
+
+
+def _place(request: HttpRequest) -> int | None:
+    place = request.GET.get("place", "")
+    return int(place) if place.isdigit() else None
+
+
+@page(permission="people.list")
+@require_GET
+def people(request: HttpRequest) -> HttpResponse:
+    """The people behind a figure, masked; care writes the look into the audit log."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    measure, place = request.GET.get("measure", ""), _place(request)
+    columns = [
+        Column("name", t("姓名", "Name")),
+        Column("who", t("性别年龄", "Sex, age")),
+        Column("organisation", t("责任机构", "Responsible")),
+        Column("state", t("状态", "State")),
+        Column("since", t("起始", "Since")),
+    ]
+    listing = Listing.of(request, columns, size=50)
+    found = care.measure_list(actor, measure, place, as_of=as_of(request), limit=MOST)
+    programme, _, kind = measure.partition(".")
+    context = {
+        "listing": listing.of_all(found),
+        "title": f"{figures.title_of(programme)} · {name(kind)}",
+        "cut": len(found) >= MOST,
+        "most": MOST,
+        "may_open": actor.may("record.read"),
+        "state_title": _state_title,
+        "place": next((o.organisation for o in found), "") if place else "",
+    }
+    listing.export_url = f"/county/list.xlsx?{request.GET.urlencode()}"
+    return render(request, "bureau/people.html", context)
+
+
+def _state_title(programme: str, state: str) -> Any:
+    from healthbrain.care.words import state_title
+
+    return state_title(programme, state)
+
+
+@page(permission="people.list")
+@require_GET
+def people_export(request: HttpRequest) -> HttpResponse:
+    """The same list as a workbook, masked as on the screen."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    measure, day = request.GET.get("measure", ""), as_of(request)
+    found = care.measure_list(actor, measure, _place(request), as_of=day, limit=MOST)
+    programme, _, kind = measure.partition(".")
+    title = f"{figures.title_of(programme)} {name(kind)}"
+    columns = [t("居民编号", "Resident no."), t("姓名", "Name"), t("性别", "Sex"), t("年龄", "Age"),
+               t("责任机构", "Responsible"), t("状态", "State"), t("起始", "Since")]  # fmt: skip
+    rows = [
+        [str(one.resident_id), mask_name(one.name), sex_of(one.sex), age_of(one.birth_date, day), one.organisation,
+         str(_state_title(one.programme, one.risk_level)), one.since.isoformat()]
+        for one in found
+    ]  # fmt: skip
+    return _workbook(request, title, [Sheet(title, columns, rows, _notes(request, day))])
+
+
+def _notes(request: HttpRequest, day: dt.date) -> list[str]:
+    made = t("导出人", "Exported by")
+    return [f"{t('数据截至', 'Data as of')} {day.isoformat()}", f"{made} {request.actor.name}"]  # type: ignore[attr-defined]
+
+
+def _workbook(request: HttpRequest, report: str, sheets: list[Sheet]) -> HttpResponse:
+    unit = request.user.organisation.name  # type: ignore[union-attr]
+
+    with transaction.atomic():
+        audit.record(
+            by=request.actor,  # type: ignore[attr-defined]
+            action="export.workbook",
+            subject=report,
+            purpose="quality",
+            detail={"rows": sum(len(sheet.rows) for sheet in sheets)},
+        )
+    return workbook.response(workbook.workbook(sheets), workbook.file_name(unit, report, as_of(request)))
+
+
+@page(permission="indicators.read")
+@require_GET
+def export(request: HttpRequest, block: str) -> HttpResponse:
+    """One block as a workbook. `published=1`: for outside the house, small cells withheld."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    published = request.GET.get("published") == "1"
+    found = figures.overview(actor, as_of(request))
+    programme, _, _ = _choice(request, found.value)
+    if block == "townships":
+        title = t("{p}各乡镇", "{p} by township", p=figures.title_of(programme))
+        sheet = figures.township_sheet(found.value, programme, title, published=published)
+    elif block == "teams":
+        sheet = figures.team_sheet(found.value, published=published)
+    elif block == "feeds":
+        found = figures.feeds()
+        sheet = figures.feed_sheet(found.value)
+    else:
+        raise NotFound(t("没有这张表", "No such table"))
+    notes = [*_notes(request, as_of(request)), f"{t('读取时间', 'Read at')} {found.at:%Y-%m-%d %H:%M}"]
+    if published:
+        notes.append(t("公开版：1 至 7 的数不列出", "Published: counts of 1 to 7 are withheld"))
+    return _workbook(request, sheet.title, [Sheet(sheet.title, sheet.columns, sheet.rows, notes)])

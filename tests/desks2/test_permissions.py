@@ -1,0 +1,81 @@
+"""Role × page: who gets in. Written out, so that a change of a role shows here."""
+
+from __future__ import annotations
+
+import pytest
+
+# page → roles that may see it; everybody else gets 403, a stranger the sign-in page
+CARE = {"village_doctor", "township_doctor"}
+READERS = CARE | {"hospital_doctor", "steward"}
+PAGES = {
+    "/find": READERS,
+    "/residents/{east}": READERS,
+    "/residents/{east}?view=who": READERS,
+    "/county": {"township_doctor", "bureau", "steward"},
+    "/county/definition/rate": {"township_doctor", "bureau", "steward"},
+    "/county/export/feeds.xlsx": {"township_doctor", "bureau", "steward"},
+    "/county/list?measure=hypertension.enrolled": {"township_doctor", "bureau"},
+    "/county/list.xlsx?measure=hypertension.enrolled": {"township_doctor", "bureau"},
+    "/steward": {"steward"},
+    "/steward/rejects": {"steward"},
+    "/steward/reviews": {"steward"},
+    "/steward/residents/{east}": {"steward"},
+    "/steward/quarantine": {"steward"},
+    "/steward/upload": {"steward"},
+    "/administrator": {"administrator"},
+    "/administrator/accounts/new": {"administrator"},
+    "/administrator/roles": {"administrator"},
+    "/administrator/audit": {"auditor"},
+}
+ROLES = (
+    "village_doctor",
+    "township_doctor",
+    "hospital_doctor",
+    "bureau",
+    "steward",
+    "administrator",
+    "auditor",
+    "resident",
+)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_by_page(county, sign_in, role):
+    client = sign_in(role)
+    client.post("/find/purpose", {"purpose": "treatment"})
+    got = {page: client.get(page.format(east=county.east.pk)).status_code for page in PAGES}
+    assert got == {page: 200 if role in roles else 403 for page, roles in PAGES.items()}
+
+
+def test_a_stranger_is_sent_to_sign_in(county, client):
+    for page in PAGES:
+        answer = client.get(page.format(east=county.east.pk))
+        assert (answer.status_code, answer.url.split("?")[0]) == (302, "/sign-in"), page
+
+
+POSTS = {
+    "/steward/reviews/1/decide": {"steward"},
+    "/steward/residents/{east}/unmerge": {"steward"},
+    "/steward/batches/1/rollback": {"steward"},
+    "/administrator/accounts/1/unlock": {"administrator"},
+    "/administrator/audit/verify": {"auditor"},
+    "/residents/{east}/break-glass": CARE | {"hospital_doctor"},
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_by_change(county, sign_in, role):
+    client = sign_in(role)
+    for address, roles in POSTS.items():
+        status = client.post(address.format(east=county.east.pk), {}).status_code
+        assert (status != 403) == (role in roles), (address, status)
+
+
+def test_changes_are_posts(county, sign_in):
+    client = sign_in("steward")
+    for address in (
+        "/steward/reviews/1/decide",
+        "/steward/batches/1/rollback",
+        f"/steward/residents/{county.east.pk}/merge",
+    ):
+        assert client.get(address).status_code == 405
