@@ -11,7 +11,7 @@ from healthbrain.access.models import Account, ApiToken
 from healthbrain.county.models import Organisation, Source
 from healthbrain.kernel.crypto import digest
 
-TOKEN = "token-of-the-first-hospital"  # noqa: S105
+TOKEN = "token-of-the-first-hospital"
 
 
 def connected_system(token=TOKEN, role="system", code="HIS01"):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table of messages and expectations reads best one to a line)
 """HL7 v2: what is on the wire, what it means, what is answered. Expectations are read off the messages by hand."""
 
 from __future__ import annotations

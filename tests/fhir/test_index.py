@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table of messages and expectations reads best one to a line)
 """Search tokens, from a table a person can check."""
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def test_a_message_is_stored_then_acknowledged(port):
 
 def test_odd_delimiters_and_missing_segments(port):
     odd = oru("M2").replace(b"|", b"#").replace(b"^", b"*")
-    bare = "MSH|^~\\&|LIS01|H01|||20240305||ORU^R01|M3|P|2.5\rPID|1||P78\rOBX|1|NM|2823-3||4.1|mmol/L".encode()
+    bare = b"MSH|^~\\&|LIS01|H01|||20240305||ORU^R01|M3|P|2.5\rPID|1||P78\rOBX|1|NM|2823-3||4.1|mmol/L"
     with connect(port) as peer:
         peer.sendall(framed(odd))
         assert answer(peer)[1] == "MSA#AA#M2#"
@@ -87,10 +87,10 @@ def test_odd_delimiters_and_missing_segments(port):
 
 def test_a_bad_message_is_refused_with_its_reason_and_kept(port):
     with connect(port) as peer:
-        peer.sendall(framed("MSH|^~\\&|LIS01|H01|||20240305||ORU^R01|M4|P|2.5\rOBX|1|NM|2823-3||4.1".encode()))
+        peer.sendall(framed(b"MSH|^~\\&|LIS01|H01|||20240305||ORU^R01|M4|P|2.5\rOBX|1|NM|2823-3||4.1"))
         _, msa, err, *_ = answer(peer)
         assert msa.startswith("MSA|AE|M4|")
-        assert err.startswith("ERR||PID|101^Required field missing^HL70357|E|")
+        assert err.startswith("ERR||PID^1|101^Required field missing^HL70357|E|")
         peer.sendall(framed(b"this is not HL7"))
         assert answer(peer)[1].startswith("MSA|AR|")
         peer.sendall(framed(oru("M5")))

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table of messages and expectations reads best one to a line)
 """JSON Patch and Merge Patch against the examples of RFC 6902 appendix A and RFC 7396 appendix A."""
 
 import copy

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table of messages and expectations reads best one to a line)
 """Search against a small county written out by hand; every expectation is worked out on paper."""
 
 from __future__ import annotations

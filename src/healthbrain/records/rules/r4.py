@@ -83,6 +83,7 @@ PATTERNS = {
 WHOLE = {"integer": -(2**31), "unsignedInt": 0, "positiveInt": 1}
 PRIMITIVES = {"string", "markdown", "xhtml", "boolean", "decimal", *PATTERNS, *WHOLE}
 DATES = {"date", "dateTime", "instant"}
+_ADDRESSABLE = re.compile(r"[^\s/?#\0]{1,200}")  # an id that breaks the rules but can still stand in an address
 
 
 def _no_such_day(value: str) -> bool:
@@ -110,13 +111,13 @@ def _string(name: str) -> Checker:
 def _pattern(name: str, kind: str) -> Checker:
     matches = re.compile(PATTERNS[kind], re.ASCII).fullmatch
     is_date = kind in DATES
-    severity = "fatal" if kind == "id" and name == "id" else "error"
+    is_own_id = kind == "id" and name == "id"
 
     def run(value: Any, where: Where, issues: list[Issue]) -> None:
         if type(value) is not str:
             _add(issues, "fatal", "structure", (where, name), f"{kind} 应为文本 (must be a JSON string)")
         elif not value or matches(value) is None or (is_date and _no_such_day(value)):
-            level = "fatal" if "\0" in value else severity
+            level = "fatal" if "\0" in value or (is_own_id and not _ADDRESSABLE.fullmatch(value)) else "error"
             _add(issues, level, "value", (where, name), f"不是合法的 {kind}: {value[:80]!r} (not a valid {kind})")
 
     return run
