@@ -47,6 +47,6 @@ def subtree(path: str) -> list[Organisation]:
 
 def township_tiles() -> list[PlaceTile]:
     """Townships with their place on the schematic map."""
-    rows = Place.objects.exclude(tile_x=None).exclude(tile_y=None).order_by("code")
+    rows = Place.objects.filter(code__regex=r"^\d{9}$").exclude(tile_x=None).exclude(tile_y=None).order_by("code")
     found = rows.values_list("code", "name", "tile_x", "tile_y", "organisation_id", "organisation__path")
     return [PlaceTile(c, n, x, y, o, p) for c, n, x, y, o, p in found if x is not None and y is not None]

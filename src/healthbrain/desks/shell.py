@@ -16,7 +16,7 @@ from healthbrain.access.rules import Actor
 from healthbrain.desks.i18n import english, t
 from healthbrain.desks.navigation import Entry, entries_for
 from healthbrain.kernel import clock
-from healthbrain.kernel.home import home
+from healthbrain.kernel.home import synthetic
 
 VIEWS = {  # cookie value → icon and words of the view switch
     "standard": ("monitor", "标准", "Standard"),
@@ -24,7 +24,6 @@ VIEWS = {  # cookie value → icon and words of the view switch
     "contrast": ("circle", "高对比", "High contrast"),
     "dark": ("moon", "深色", "Dark"),
 }
-SYNTHETIC_MARK = "SYNTHETIC"  # a file of this name in the data folder: everything in it is made up
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,8 @@ class Shell:
 
 
 def is_synthetic() -> bool:
-    """Is this installation the demo? Marked by a file the demo writes, or by HEALTHBRAIN_SYNTHETIC=1."""
-    return os.environ.get("HEALTHBRAIN_SYNTHETIC") == "1" or (home() / SYNTHETIC_MARK).exists()
+    """Is this installation one of made-up people (`healthbrain demo`)?"""
+    return synthetic() is not None
 
 
 def shell_of(request: HttpRequest) -> Shell:
@@ -67,7 +66,7 @@ def shell_of(request: HttpRequest) -> Shell:
     signed_in = actor.account_id is not None
     role = ROLES.get(actor.role)
     view = request.COOKIES.get("hb_view", "standard")
-    user: Any = request.user  # type: ignore[attr-defined]
+    user: Any = request.user
     return Shell(
         actor=actor,
         unit=user.organisation.name if signed_in else "",
