@@ -66,7 +66,7 @@ def ingest(
 
 
 def cancel_batch(*, by: Actor, batch_id: int) -> None:
-    """Stop a running batch after the chunk it is at. What is stored stays; reading the file again goes on from there."""
+    """Stop a running batch after its current chunk. What is stored stays; reading the file again goes on there."""
     gate.require(by, "steward.work")
     with transaction.atomic():
         open_one = Batch.objects.filter(pk=batch_id, status=Batch.Status.RUNNING)

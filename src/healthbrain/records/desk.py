@@ -72,9 +72,12 @@ def record_visit(
     """See `actions.record_visit`."""
     person, where = _person(by, resident_id), _organisation(by, organisation_id)
     visit = forms.Visit(
-        encounter_class=encounter_class, encounter_type=encounter_type, observations=observations,
-        texts=list((texts or {}).items()), **_known(by, person, where, at),
-    )  # fmt: skip
+        encounter_class=encounter_class,
+        encounter_type=encounter_type,
+        observations=observations,
+        texts=list((texts or {}).items()),
+        **_known(by, person, where, at),
+    )
     return _store(by, resident_id, person, where, encounter_type, forms.resources_of(visit))
 
 
@@ -121,9 +124,15 @@ def _store(
     if builder.rejects:
         raise Invalid(f"表单内容不合规范 The form does not make valid resources: {builder.rejects[0].message}")
     written = calls.write_call(
-        builder, batch, by=by, action="records.record_form", identity_id=person.identity_id, resident_id=resident_id,
-        organisation_id=where.pk if where else None, detail={"form": name},
-    )  # fmt: skip
+        builder,
+        batch,
+        by=by,
+        action="records.record_form",
+        identity_id=person.identity_id,
+        resident_id=resident_id,
+        organisation_id=where.pk if where else None,
+        detail={"form": name},
+    )
     keys = list(written.versions)
     events = db.select("SELECT id FROM records_event WHERE resource = ANY(%s::uuid[]) ORDER BY id", (keys,))
     return FormResult(batch.pk, tuple(keys), tuple(row[0] for row in events))

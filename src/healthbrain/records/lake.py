@@ -5,8 +5,8 @@
     lake/link.parquet           identity → resident
     lake/resident.parquet       residents with the team of their running contract
 
-Ids come from a sequence and are not handed out in the order of commits: a slow writer may commit number 7 after number 9
-was exported. So a writer announces, before it takes numbers, from where on it will take them (an advisory lock whose
+Ids come from a sequence and are not handed out in the order of commits: a slow writer may commit number 7 after
+number 9 was exported. So a writer announces, before it takes numbers, from where on it will take them (an advisory lock whose
 key holds that number, gone with its transaction); a refresh goes up to just before the lowest announcement. Nobody
 waits for anybody. `resource` is left out: 16 random bytes a row that no rule reads.
 
@@ -39,23 +39,39 @@ STEP = 2_000_000  # ids a segment at most
 MERGE_ABOVE = 16  # segments
 ALWAYS = 200_000  # rows up to which links and residents are simply written again
 EVENT: dict[str, Any] = {
-    "id": pl.Int64, "identity_id": pl.Int64, "kind": pl.Utf8, "code": pl.Utf8, "at": pl.Datetime("us"), "value": pl.Float64,
-    "unit": pl.Utf8, "text": pl.Utf8, "flag": pl.Int16, "organisation_id": pl.Int64, "batch_id": pl.Int64,
+    "id": pl.Int64,
+    "identity_id": pl.Int64,
+    "kind": pl.Utf8,
+    "code": pl.Utf8,
+    "at": pl.Datetime("us"),
+    "value": pl.Float64,
+    "unit": pl.Utf8,
+    "text": pl.Utf8,
+    "flag": pl.Int16,
+    "organisation_id": pl.Int64,
+    "batch_id": pl.Int64,
     "recorded": pl.Datetime("us"),
-}  # fmt: skip
+}
 SUPERSEDED: dict[str, Any] = {"event_id": pl.Int64, "by_event_id": pl.Int64, "recorded": pl.Datetime("us")}
 LINK: dict[str, Any] = {"identity_id": pl.Int64, "resident_id": pl.Int64, "score": pl.Float64, "rule": pl.Utf8}
 RESIDENT: dict[str, Any] = {
-    "id": pl.Int64, "name": pl.Utf8, "sex": pl.Utf8, "birth_date": pl.Date, "division_code": pl.Utf8,
-    "home_organisation_id": pl.Int64, "deceased_on": pl.Date, "moved_on": pl.Date, "contract_team_id": pl.Int64,
-}  # fmt: skip
+    "id": pl.Int64,
+    "name": pl.Utf8,
+    "sex": pl.Utf8,
+    "birth_date": pl.Date,
+    "division_code": pl.Utf8,
+    "home_organisation_id": pl.Int64,
+    "deceased_on": pl.Date,
+    "moved_on": pl.Date,
+    "contract_team_id": pl.Int64,
+}
 EVENT_SQL = """SELECT id, identity_id, kind, code, at, value, unit, text, flag, organisation_id, batch_id,
                       recorded AT TIME ZONE 'Asia/Shanghai'
                FROM records_event WHERE id > {after} AND id <= {upto}"""
 SUPERSEDED_SQL = "SELECT event_id, by_event_id, recorded AT TIME ZONE 'Asia/Shanghai' FROM records_superseded"
 LINK_SQL = "SELECT identity_id, resident_id, score, rule FROM residents_link"
-RESIDENT_SQL = """SELECT r.id, r.name, r.sex, r.birth_date, r.division_code, r.home_organisation_id, r.deceased_on, r.moved_on,
-                         c.team_id
+RESIDENT_SQL = """SELECT r.id, r.name, r.sex, r.birth_date, r.division_code, r.home_organisation_id, r.deceased_on,
+                         r.moved_on, c.team_id
                   FROM residents_resident r
                   LEFT JOIN (SELECT DISTINCT ON (resident_id) resident_id, team_id FROM residents_contract
                              WHERE starts <= DATE '{as_of}' AND ends >= DATE '{as_of}'
@@ -63,7 +79,8 @@ RESIDENT_SQL = """SELECT r.id, r.name, r.sex, r.birth_date, r.division_code, r.h
 SIGNATURES = {
     "superseded": "SELECT count(*), coalesce(max(event_id), 0) FROM records_superseded",
     "link": "SELECT count(*), coalesce(max(id), 0) FROM residents_linkchange",
-    "resident": """SELECT (SELECT count(*) FROM residents_resident), (SELECT max(updated)::text FROM residents_resident),
+    "resident": """SELECT (SELECT count(*) FROM residents_resident),
+                          (SELECT max(updated)::text FROM residents_resident),
                           (SELECT count(*) FROM residents_contract), (SELECT max(id) FROM residents_contract),
                           '{as_of}'""",
 }
@@ -252,7 +269,7 @@ def _merge(root: Path, state: State) -> None:
     _lead(root, new)
 
 
-# --- the small tables --------------------------------------------------------------------------------------------------
+# --- the small tables ------------------------------------------------------------------------------------------------
 
 
 def _tables(root: Path, state: State, as_of: dt.date) -> None:

@@ -19,13 +19,38 @@ from healthbrain.records import lake
 from healthbrain.records.copying import copy_frame
 from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake.prepared import Prepared
-from healthbrain.residents import actions as residents
+from healthbrain.records.whose import with_identities
 
 STORED, WAITING, DUPLICATE = "stored", "waiting", "duplicate"
-RESOURCE_COLUMNS = ("key", "type", "id", "version", "updated", "source_id", "batch_id", "identity_id", "at", "content_hash",
-                    "deleted", "tokens", "body")  # fmt: skip
-EVENT_COLUMNS = ("identity_id", "kind", "code", "at", "value", "unit", "text", "flag", "organisation_id", "resource", "batch_id",
-                 "recorded")  # fmt: skip
+RESOURCE_COLUMNS = (
+    "key",
+    "type",
+    "id",
+    "version",
+    "updated",
+    "source_id",
+    "batch_id",
+    "identity_id",
+    "at",
+    "content_hash",
+    "deleted",
+    "tokens",
+    "body",
+)
+EVENT_COLUMNS = (
+    "identity_id",
+    "kind",
+    "code",
+    "at",
+    "value",
+    "unit",
+    "text",
+    "flag",
+    "organisation_id",
+    "resource",
+    "batch_id",
+    "recorded",
+)
 
 
 @dataclass(slots=True)
@@ -70,7 +95,7 @@ def _rounds(resources: pl.DataFrame) -> list[pl.DataFrame]:
     numbered = fresh.with_columns(pl.int_range(pl.len()).over("key").alias("nth")).filter(
         ~pl.col("weak") | (pl.col("nth") == 0)
     )
-    return [part.drop("nth") for _, part in sorted(numbered.group_by("nth"), key=lambda item: item[0])]  # type: ignore[arg-type,return-value]
+    return [part.drop("nth") for _, part in sorted(numbered.group_by("nth"), key=lambda item: item[0])]
 
 
 def _write_round(
@@ -94,7 +119,8 @@ def _write_round(
     if identity_id is not None:
         fresh = fresh.with_columns(pl.lit(identity_id, pl.Int64).alias("identity_id"), pl.lit(False).alias("waits"))
     else:
-        fresh = _with_identities(fresh, prepared.persons, source_table, written)
+        fresh, described = with_identities(fresh, prepared.persons, source_table)
+        written.new_persons += described
     changed = fresh.filter(pl.col("known_hash").is_not_null())
     if len(changed):
         fresh = fresh.drop("version").join(
@@ -117,7 +143,7 @@ def _write_round(
     )
 
 
-# --- what is there already -----------------------------------------------------------------------------------------
+# --- what is there already --------------------------------------------------------------------------------------------
 
 
 def _known(keys: Sequence[str]) -> pl.DataFrame:
@@ -128,145 +154,45 @@ def _known(keys: Sequence[str]) -> pl.DataFrame:
         (list(keys),),
     )
     schema = {
-        "key": pl.Utf8, "known_hash": pl.Utf8, "version": pl.Int32, "deleted": pl.Boolean, "known_identity": pl.Int64,
-    }  # fmt: skip
+        "key": pl.Utf8,
+        "known_hash": pl.Utf8,
+        "version": pl.Int32,
+        "deleted": pl.Boolean,
+        "known_identity": pl.Int64,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _locked(keys: Sequence[str]) -> pl.DataFrame:
     """Current versions, locked in key order, so that two corrections of one resource follow each other."""
     rows = db.select(
-        "SELECT replace(key::text, '-', ''), version FROM records_resource WHERE key = ANY(%s::uuid[]) ORDER BY key FOR UPDATE",
+        "SELECT replace(key::text, '-', ''), version FROM records_resource"
+        " WHERE key = ANY(%s::uuid[]) ORDER BY key FOR UPDATE",
         (list(keys),),
     )
     return pl.DataFrame(rows, schema={"key": pl.Utf8, "version": pl.Int32}, orient="row")
 
 
-# --- whose it is -----------------------------------------------------------------------------------------------------
-
-
-def _with_identities(
-    fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame, written: Written
-) -> pl.DataFrame:
-    """Columns `identity_id` and `waits`: persons upserted, the others' identities found or made as stubs."""
-    upserted = _upsert_persons(fresh, persons, sources)
-    written.new_persons += upserted["identity_id"].to_list()
-    fresh = _by_patient_resource(fresh, upserted)
-    unknown = pl.col("person").is_not_null() & pl.col("identity_id").is_null()
-    pairs = fresh.filter(unknown).select("source_id", "person").unique()
-    ids = residents.identity_stubs(pairs.iter_rows()) if len(pairs) else {}
-    table = pl.DataFrame(
-        [(source, key, identity) for (source, key), identity in ids.items()],
-        schema={"source_id": pl.Int64, "person": pl.Utf8, "stub_id": pl.Int64},
-        orient="row",
-    )
-    fresh = fresh.join(table, on=["source_id", "person"], how="left", maintain_order="left")
-    fresh = fresh.with_columns(pl.coalesce("identity_id", "stub_id").alias("identity_id")).drop("stub_id")
-    clinical = fresh.filter(pl.col("type") != "Patient")["identity_id"].drop_nulls().unique()
-    waits = (pl.col("type") != "Patient") & pl.col("identity_id").is_in(_waiting(clinical.to_list()))
-    return fresh.with_columns(waits.fill_null(False).alias("waits"))
-
-
-def _upsert_persons(fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
-    """source_id, source_key, identity_id of persons whose resource is new or changed; known ones say nothing new.
-
-    Events may have come before their person under the id of his Patient: that stub is then described too, and the
-    index of residents finds that the two are one.
-    """
-    nobody = pl.DataFrame(schema={"source_id": pl.Int64, "source_key": pl.Utf8, "identity_id": pl.Int64})
-    if persons.is_empty():
-        return nobody
-    wanted = persons.join(fresh.select("key", "hash"), on=["key", "hash"], how="semi")
-    wanted = wanted.unique("key", keep="last", maintain_order=True).join(sources, on="source")
-    if wanted.is_empty():
-        return nobody
-    wanted = _as_first_called(wanted, fresh)
-    aliased = wanted.filter(pl.col("alias").is_not_null())
-    stubs = aliased.join(_existing(aliased), on=["source_id", "alias"], how="semi") if len(aliased) else aliased
-    described = pl.concat([wanted, stubs.with_columns(pl.col("alias").alias("source_key"))])
-    return residents.upsert_identities_frame(described.drop("key", "hash", "source", "alias"))
-
-
-def _as_first_called(wanted: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
-    """A Patient we hold keeps his identity, whoever describes him now and under whichever number."""
-    held = fresh.filter((pl.col("type") == "Patient") & pl.col("known_identity").is_not_null())
-    if held.is_empty():
-        return wanted
-    rows = db.select(
-        "SELECT id, source_id, source_key FROM residents_identity WHERE id = ANY(%s)",
-        (held["known_identity"].to_list(),),
-    )
-    schema = {"known_identity": pl.Int64, "first_source": pl.Int64, "first_key": pl.Utf8}
-    first = held.select("key", "known_identity").join(
-        pl.DataFrame(rows, schema=schema, orient="row"), on="known_identity"
-    )
-    wanted = wanted.join(first.unique("key"), on="key", how="left", maintain_order="left")
-    called = [
-        pl.coalesce("first_source", "source_id").alias("source_id"),
-        pl.coalesce("first_key", "source_key").alias("source_key"),
-    ]
-    return wanted.with_columns(called).drop("first_source", "first_key", "known_identity")
-
-
-def _existing(aliased: pl.DataFrame) -> pl.DataFrame:
-    rows = db.select(
-        """SELECT i.source_id, i.source_key FROM unnest(%s::bigint[], %s::text[]) AS p(source_id, source_key)
-           JOIN residents_identity i USING (source_id, source_key)""",
-        (aliased["source_id"].to_list(), aliased["alias"].to_list()),
-    )
-    return pl.DataFrame(rows, schema={"source_id": pl.Int64, "alias": pl.Utf8}, orient="row")
-
-
-def _by_patient_resource(fresh: pl.DataFrame, upserted: pl.DataFrame) -> pl.DataFrame:
-    """A reference to a Patient we hold, or hold from now on, is about that Patient's identity."""
-    patients = fresh.filter(pl.col("type") == "Patient").select(
-        "source_id", pl.col("person").alias("source_key"), "key"
-    )
-    arriving = patients.join(upserted, on=["source_id", "source_key"]).select(
-        pl.col("key").alias("patient"), "identity_id"
-    )
-    keys = set(fresh["patient"].drop_nulls().unique()) - set(arriving["patient"])
-    rows = (
-        db.select(
-            "SELECT replace(key::text, '-', ''), identity_id FROM records_resource"
-            " WHERE key = ANY(%s::uuid[]) AND identity_id IS NOT NULL",
-            (list(keys),),
-        )
-        if keys
-        else []
-    )
-    held = pl.DataFrame(rows, schema={"patient": pl.Utf8, "identity_id": pl.Int64}, orient="row")
-    known = pl.concat([arriving.unique("patient"), held])
-    fresh = fresh.join(known, on="patient", how="left", maintain_order="left")
-    own = pl.when(pl.col("type") == "Patient").then("known_identity")
-    return fresh.with_columns(pl.coalesce("identity_id", own).alias("identity_id"))
-
-
-def _waiting(identity_ids: Sequence[int]) -> list[int]:
-    """Identities nobody has described yet: their person has not arrived."""
-    if not identity_ids:
-        return []
-    rows = db.select(
-        """SELECT i.id FROM residents_identity i
-           WHERE i.id = ANY(%s) AND i.name = '' AND i.id_number IS NULL AND i.birth_date IS NULL
-             AND NOT EXISTS (SELECT FROM residents_link l WHERE l.identity_id = i.id)""",
-        (list(identity_ids),),
-    )
-    return [row[0] for row in rows]
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------
+# --- writing ----------------------------------------------------------------------------------------------------------
 
 
 def _rows(fresh: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
     head = pl.concat_str(
-        pl.lit('{"resourceType":"'), "type", pl.lit('","id":"'), "id", pl.lit('","meta":{"versionId":"'),
-        pl.col("version").cast(pl.Utf8), pl.lit(f'","lastUpdated":"{now.isoformat(timespec="milliseconds")}"'), "tail",
-    )  # fmt: skip
+        pl.lit('{"resourceType":"'),
+        "type",
+        pl.lit('","id":"'),
+        "id",
+        pl.lit('","meta":{"versionId":"'),
+        pl.col("version").cast(pl.Utf8),
+        pl.lit(f'","lastUpdated":"{now.isoformat(timespec="milliseconds")}"'),
+        "tail",
+    )
     made = fresh.with_columns(
-        pl.lit(now.isoformat()).alias("updated"), head.alias("body"),
-        pl.concat_str(pl.lit("\\x"), "hash").alias("content_hash"), pl.lit("f").alias("deleted"),
-    )  # fmt: skip
+        pl.lit(now.isoformat()).alias("updated"),
+        head.alias("body"),
+        pl.concat_str(pl.lit("\\x"), "hash").alias("content_hash"),
+        pl.lit("f").alias("deleted"),
+    )
     return made.select(RESOURCE_COLUMNS)
 
 
@@ -307,17 +233,20 @@ def _record(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organis
         return
     codes = rows["organisation"].drop_nulls().unique().to_list()
     known = county.organisation_stubs(codes) if codes else {}
-    named = pl.DataFrame({"organisation": list(known), "named_id": list(known.values())},
-                         schema={"organisation": pl.Utf8, "named_id": pl.Int64})  # fmt: skip
+    named = pl.DataFrame(
+        {"organisation": list(known), "named_id": list(known.values())},
+        schema={"organisation": pl.Utf8, "named_id": pl.Int64},
+    )
     rows = rows.join(named, on="organisation", how="left", maintain_order="left")
     rows = rows.join(
         _home_of_sources(rows["source_id"].unique().to_list()), on="source_id", how="left", maintain_order="left"
     )
     organisation = pl.coalesce("named_id", "home_id", pl.lit(organisation_id, pl.Int64))
     rows = rows.with_columns(
-        organisation.alias("organisation_id"), pl.col("key").alias("resource"),
+        organisation.alias("organisation_id"),
+        pl.col("key").alias("resource"),
         pl.lit(now.isoformat()).alias("recorded"),
-    )  # fmt: skip
+    )
     lake.announce()
     copy_frame("records_event", rows.select(EVENT_COLUMNS))
 
@@ -347,18 +276,19 @@ def supersede(keys: Sequence[str], *, before: int | None, now: dt.datetime) -> i
            SELECT o.id, min(n.id), %(now)s
            FROM records_event o
            LEFT JOIN records_superseded s ON s.event_id = o.id
-           LEFT JOIN records_event n ON n.resource = o.resource AND n.id > %(before)s AND n.kind = o.kind AND n.code = o.code
+           LEFT JOIN records_event n ON n.resource = o.resource AND n.id > %(before)s
+                AND n.kind = o.kind AND n.code = o.code
            WHERE o.resource = ANY(%(keys)s::uuid[]) AND s.event_id IS NULL AND o.id <= %(before)s
            GROUP BY o.id""",
         {"now": now, "keys": list(keys), "before": before if before is not None else 2**62},
     )
 
 
-# --- counting ----------------------------------------------------------------------------------------------------------
+# --- counting ---------------------------------------------------------------------------------------------------------
 
 
 def _counted(resources: pl.DataFrame, ends: list[pl.DataFrame]) -> pl.DataFrame:
-    """(batch_id, row, end), each row once: waiting if any of its resources waits, stored if any was new, else duplicate."""
+    """(batch_id, row, end), each row once: waiting if any of its resources waits, stored if any is new."""
     rows = resources.select(
         "batch_id", "row", pl.lit(DUPLICATE).alias("end")
     )  # a repeat within the chunk has no end of its own

@@ -26,7 +26,7 @@ OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": F
 
 
 def template(name: str, form: str = "xlsx") -> bytes:
-    """An empty template with one example row: `form` xlsx (with drop-downs and an explanation) or csv (UTF-8 with BOM)."""
+    """An empty template with one example row: xlsx (with drop-downs and an explanation) or csv (UTF-8, BOM)."""
     found = TEMPLATES.get(name)
     if found is None:
         raise NotFound(f"没有模板 {name} No such template", hint="、".join(TEMPLATES))
@@ -60,8 +60,13 @@ def _template_book(found: Template, header: Sequence[str]) -> bytes:
 def _explain(book: xlsxwriter.Workbook, found: Template, bold: object) -> None:
     sheet = book.add_worksheet("说明")
     sheet.set_column(0, 3, 28)
-    forms = {"date": "日期，如 2026-03-20", "moment": "日期或时间，如 2026-03-20 08:30", "number": "数字", "sex": "1 男、2 女",
-             "value": "数字，或阳性/阴性等结果"}  # fmt: skip
+    forms = {
+        "date": "日期，如 2026-03-20",
+        "moment": "日期或时间，如 2026-03-20 08:30",
+        "number": "数字",
+        "sex": "1 男、2 女",
+        "value": "数字，或阳性/阴性等结果",
+    }
     rows = [("列", "英文列名", "必填", "写法")]
     rows += [(c.zh, c.name, "必填" if c.required else "", forms.get(c.form, "文字")) for c in found.columns]
     for r, row in enumerate(rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -63,21 +63,20 @@ def of_call(name: str, form: str, *, account_id: int | None, source_id: int | No
     return Batch.objects.create(name=name, format=form, account_id=account_id, source_id=source_id)
 
 
-def create_many(files: list[tuple[str, str, bytes]], *, account_id: int | None, source_id: int | None) -> list[Batch]:
-    """Batches of many small files in one statement."""
-    made = [
-        Batch(name=name, format=form, content_hash=digest, account_id=account_id, source_id=source_id)
-        for name, form, digest in files
-    ]
-    return Batch.objects.bulk_create(made)
+def reserve(count: int) -> list[int]:
+    """Ids for batches that are written once, with their counts, when their rows are in."""
+    sql = "SELECT nextval(pg_get_serial_sequence('records_batch', 'id')) FROM generate_series(1, %s)"
+    return [row[0] for row in db.select(sql, (count,))]
 
 
-def ends_of(ends: pl.DataFrame, batch_id: int) -> dict[str, int]:
-    """How many rows of a batch ended how."""
+def ends_of(ends: pl.DataFrame) -> dict[int, dict[str, int]]:
+    """How many rows of each batch ended how."""
     if ends.is_empty():
         return {}
-    counted = ends.filter(pl.col("batch_id") == batch_id)["end"].value_counts()
-    return dict(zip(counted["end"], counted["count"], strict=True))
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for batch_id, end, count in ends.group_by("batch_id", "end").len().iter_rows():
+        found[batch_id][end] = count
+    return found
 
 
 def add_counts(batch: Batch, prepared: Prepared, ends: dict[str, int], *, done: bool, now: dt.datetime) -> None:
@@ -97,34 +96,15 @@ def add_counts(batch: Batch, prepared: Prepared, ends: dict[str, int], *, done: 
         _reject(batch.pk, prepared.rejects)
 
 
-def save(batches: list[Batch]) -> set[int]:
-    """Write the counts; ids of the batches somebody cancelled meanwhile (they stay cancelled)."""
-    fields = (
-        "rows_in",
-        "stored",
-        "duplicates",
-        "rejected",
-        "waiting",
-        "by_type",
-        "notes",
-        "position",
-        "finished",
-        "status",
-    )
-    if len(batches) == 1:
-        return _save_one(batches[0])
-    Batch.objects.bulk_update(batches, fields, batch_size=200)
-    return set()
-
-
-def _save_one(batch: Batch) -> set[int]:
+def save(batch: Batch) -> bool:
+    """Write the counts; True when somebody cancelled the batch meanwhile (it stays cancelled)."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT status FROM records_batch WHERE id = %s FOR UPDATE", (batch.pk,))
         cancelled = cursor.fetchone()[0] == Batch.Status.CANCELLED
     if cancelled and batch.status != Batch.Status.DONE:
         batch.status = Batch.Status.CANCELLED
     batch.save()
-    return {batch.pk} if batch.status == Batch.Status.CANCELLED else set()
+    return batch.status == Batch.Status.CANCELLED
 
 
 def _reject(batch_id: int, rejects: list[Reject]) -> None:

@@ -7,26 +7,18 @@ bodies back and compares ledger and search tokens with the rules that work on on
 from __future__ import annotations
 
 import datetime as dt
-from hashlib import blake2b
 
 import orjson
 import polars as pl
 
-from healthbrain.records.intake.cells import fhir_time, looked_up, numbers, optional, quoted
-from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, array_literal
+from healthbrain.records.intake import person_bodies
+from healthbrain.records.intake.cells import digests, fhir_time, looked_up, numbers, optional, quoted
+from healthbrain.records.intake.prepared import EVENTS, PERSONS, array_literal
 from healthbrain.records.rules import codes, index, units
 from healthbrain.records.rules.ledger import ORGANISATION
 from healthbrain.records.rules.templates import DATED, Template
 
 RECORD = "urn:healthbrain:record:"  # + source: identifier system of a source's own record numbers
-PERSON = "urn:healthbrain:source:"  # + source: identifier system of a source's own person numbers
-DIVISION = "urn:healthbrain:division-code"  # extension of an address: GB/T 2260 and its statistical continuation
-ID_NUMBER = "urn:oid:2.16.156.10011.1.3"  # citizen id number, the OID Chinese health documents use
-
-
-def digests(texts: pl.Series) -> list[str]:
-    """32 hex digits for each text: the hash `kernel.ids` uses."""
-    return [blake2b(t.encode(), digest_size=16).hexdigest() for t in texts]
 
 
 def _uuid(column: str) -> pl.Expr:
@@ -45,11 +37,27 @@ def _joined(*columns: str | pl.Expr) -> pl.Expr:
 def with_value(frame: pl.DataFrame) -> pl.DataFrame:
     """The value cell of observations understood: number or coded answer, canonical value, unit and flag."""
     frame = numbers(frame, "value")
-    frame = looked_up(frame, ["code", "unit"], _unit_plan, {
-        "ledger_code": pl.Utf8, "ucum": pl.Utf8, "canonical": pl.Utf8, "factor": pl.Float64, "offset": pl.Float64,
-        "usable": pl.Boolean, "low": pl.Float64, "high": pl.Float64, "numeric": pl.Boolean})  # fmt: skip
-    frame = looked_up(frame, ["value"], _answer, {"answer": pl.Utf8, "answer_known": pl.Boolean}) if (
-        frame["number"].null_count()) else frame.with_columns(answer=pl.lit(None, pl.Utf8), answer_known=False)  # fmt: skip
+    frame = looked_up(
+        frame,
+        ["code", "unit"],
+        _unit_plan,
+        {
+            "ledger_code": pl.Utf8,
+            "ucum": pl.Utf8,
+            "canonical": pl.Utf8,
+            "factor": pl.Float64,
+            "offset": pl.Float64,
+            "usable": pl.Boolean,
+            "low": pl.Float64,
+            "high": pl.Float64,
+            "numeric": pl.Boolean,
+        },
+    )
+    frame = (
+        looked_up(frame, ["value"], _answer, {"answer": pl.Utf8, "answer_known": pl.Boolean})
+        if (frame["number"].null_count())
+        else frame.with_columns(answer=pl.lit(None, pl.Utf8), answer_known=False)
+    )
     plain = (pl.col("factor") == 1) & (pl.col("offset") == 0)
     scaled = (pl.col("number") * pl.col("factor") + pl.col("offset")).round(10)
     wrong = pl.col("value").is_not_null() & pl.col("number").is_null() & pl.col("numeric") & ~pl.col("answer_known")
@@ -77,12 +85,22 @@ def build(template: Template, frame: pl.DataFrame, as_of: dt.date) -> tuple[pl.D
     """(resources, events, persons) of a checked frame."""
     frame = looked_up(frame, ["source", "source_id"], _patient, {"patient_id": pl.Utf8})
     if template.name == "persons":
-        return _persons(frame)
+        return person_bodies.build(frame)
     frame = _with_code(frame, template)
     frame = frame.with_columns(BODIES[template.name]().alias("own"))
-    identifier = pl.when(pl.col("record_id").is_not_null()).then(
-        pl.concat_str(pl.lit('},"identifier":[{"system":'), quoted(pl.lit(RECORD) + pl.col("source")), pl.lit(',"value":'),
-                      quoted("record_id"), pl.lit("}]"))).otherwise(pl.lit("}"))  # fmt: skip
+    identifier = (
+        pl.when(pl.col("record_id").is_not_null())
+        .then(
+            pl.concat_str(
+                pl.lit('},"identifier":[{"system":'),
+                quoted(pl.lit(RECORD) + pl.col("source")),
+                pl.lit(',"value":'),
+                quoted("record_id"),
+                pl.lit("}]"),
+            )
+        )
+        .otherwise(pl.lit("}"))
+    )
     person = "patient" if template.name == "immunizations" else "subject"
     subject = pl.concat_str(pl.lit(f',"{person}":{{"reference":"Patient/'), pl.col("patient_id"), pl.lit('"}'))
     frame = frame.with_columns(pl.concat_str(identifier, pl.col("own"), subject, pl.lit("}")).alias("tail"))
@@ -90,9 +108,20 @@ def build(template: Template, frame: pl.DataFrame, as_of: dt.date) -> tuple[pl.D
     frame = _with_tokens(frame, template)
     date = DATED[template.name]
     resources = frame.select(
-        pl.lit(None, pl.Int64).alias("batch_id"), "row", "key", pl.lit(template.resource).alias("type"), "id", "source", pl.col("source_id").alias("person"),
-        pl.lit(None, pl.Utf8).alias("patient"), pl.col(f"{date}_at").alias("at"), "hash", "tokens", "tail", pl.lit(False).alias("weak"),
-    )  # fmt: skip
+        pl.lit(None, pl.Int64).alias("batch_id"),
+        "row",
+        "key",
+        pl.lit(template.resource).alias("type"),
+        "id",
+        "source",
+        pl.col("source_id").alias("person"),
+        pl.lit(None, pl.Utf8).alias("patient"),
+        pl.col(f"{date}_at").alias("at"),
+        "hash",
+        "tokens",
+        "tail",
+        pl.lit(False).alias("weak"),
+    )
     events = _events(frame, template, as_of)
     return resources, events, pl.DataFrame(schema=PERSONS)
 
@@ -164,30 +193,51 @@ _PERFORMER = f'{{"type":"Organization","identifier":{{"system":"{ORGANISATION}",
 
 
 def _concept(name: str) -> pl.Expr:
-    return pl.concat_str(pl.lit(f',"{name}":{{"coding":[{{'), pl.col("coding"), pl.lit("}]"), optional(',"text":', "display"),
-                         pl.lit("}"))  # fmt: skip
+    return pl.concat_str(
+        pl.lit(f',"{name}":{{"coding":[{{'),
+        pl.col("coding"),
+        pl.lit("}]"),
+        optional(',"text":', "display"),
+        pl.lit("}"),
+    )
 
 
 def _observation() -> pl.Expr:
     quantity = pl.concat_str(
-        pl.lit(',"valueQuantity":{"value":'), pl.col("number_json"), optional(',"comparator":', "comparator"),
-        optional(',"unit":', pl.coalesce("unit", "ucum")), optional(',"system":"http://unitsofmeasure.org","code":', "ucum"),
+        pl.lit(',"valueQuantity":{"value":'),
+        pl.col("number_json"),
+        optional(',"comparator":', "comparator"),
+        optional(',"unit":', pl.coalesce("unit", "ucum")),
+        optional(',"system":"http://unitsofmeasure.org","code":', "ucum"),
         pl.lit("}"),
-    )  # fmt: skip
+    )
     words = optional(',"valueCodeableConcept":{"text":', "value", "}")
     value = pl.when(pl.col("number").is_not_null()).then(quantity).otherwise(words)
-    return pl.concat_str(pl.lit(',"status":"final"'), _concept("code"), pl.lit(',"effectiveDateTime":"'),
-                         fhir_time("effective"), pl.lit('"'), optional(f',"performer":[{_PERFORMER}', "organisation", "}}]"),
-                         value)  # fmt: skip
+    return pl.concat_str(
+        pl.lit(',"status":"final"'),
+        _concept("code"),
+        pl.lit(',"effectiveDateTime":"'),
+        fhir_time("effective"),
+        pl.lit('"'),
+        optional(f',"performer":[{_PERFORMER}', "organisation", "}}]"),
+        value,
+    )
 
 
 def _condition() -> pl.Expr:
     status = pl.col("status").fill_null("active")
     return pl.concat_str(
-        pl.lit(',"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":'),
-        quoted(status), pl.lit("}]}"), _concept("code"), pl.lit(',"onsetDateTime":"'), fhir_time("onset"), pl.lit('"'),
+        pl.lit(
+            ',"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":'
+        ),
+        quoted(status),
+        pl.lit("}]}"),
+        _concept("code"),
+        pl.lit(',"onsetDateTime":"'),
+        fhir_time("onset"),
+        pl.lit('"'),
         optional(f',"asserter":{_PERFORMER}', "organisation", "}}"),
-    )  # fmt: skip
+    )
 
 
 def _encounter() -> pl.Expr:
@@ -195,39 +245,72 @@ def _encounter() -> pl.Expr:
     kind = optional(',"type":[{"coding":[{"system":"urn:healthbrain:encounter-type","code":', "type_code", "}]}]")
     return pl.concat_str(
         pl.lit(',"status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":'),
-        quoted("mode"), pl.lit("}"), kind, pl.lit(',"period":{"start":"'), fhir_time("start"), pl.lit('"'), end, pl.lit("}"),
+        quoted("mode"),
+        pl.lit("}"),
+        kind,
+        pl.lit(',"period":{"start":"'),
+        fhir_time("start"),
+        pl.lit('"'),
+        end,
+        pl.lit("}"),
         optional(f',"serviceProvider":{_PERFORMER}', "organisation", "}}"),
-    )  # fmt: skip
+    )
 
 
 def _medication() -> pl.Expr:
     end = pl.concat_str(pl.lit(',"end":"'), fhir_time("end"), pl.lit('"')).fill_null("")
     return pl.concat_str(
-        pl.lit(',"status":'), quoted(pl.col("status").fill_null("active")), _concept("medicationCodeableConcept"),
-        pl.lit(',"effectivePeriod":{"start":"'), fhir_time("start"), pl.lit('"'), end, pl.lit("}"),
-        optional(',"dosage":[{"text":', "dosage", "}]"), optional(f',"informationSource":{_PERFORMER}', "organisation", "}}"),
-    )  # fmt: skip
+        pl.lit(',"status":'),
+        quoted(pl.col("status").fill_null("active")),
+        _concept("medicationCodeableConcept"),
+        pl.lit(',"effectivePeriod":{"start":"'),
+        fhir_time("start"),
+        pl.lit('"'),
+        end,
+        pl.lit("}"),
+        optional(',"dosage":[{"text":', "dosage", "}]"),
+        optional(f',"informationSource":{_PERFORMER}', "organisation", "}}"),
+    )
 
 
 def _immunization() -> pl.Expr:
-    dose = pl.concat_str(pl.lit(',"protocolApplied":[{"doseNumberPositiveInt":'), pl.col("number").cast(pl.Int64).cast(pl.Utf8),
-                         pl.lit("}]")).fill_null("")  # fmt: skip
+    dose = pl.concat_str(
+        pl.lit(',"protocolApplied":[{"doseNumberPositiveInt":'),
+        pl.col("number").cast(pl.Int64).cast(pl.Utf8),
+        pl.lit("}]"),
+    ).fill_null("")
     return pl.concat_str(
-        pl.lit(',"status":"completed","vaccineCode":{"coding":[{'), pl.col("coding"), pl.lit('}]},"occurrenceDateTime":"'),
-        fhir_time("date"), pl.lit('"'), optional(',"lotNumber":', "lot"), dose,
+        pl.lit(',"status":"completed","vaccineCode":{"coding":[{'),
+        pl.col("coding"),
+        pl.lit('}]},"occurrenceDateTime":"'),
+        fhir_time("date"),
+        pl.lit('"'),
+        optional(',"lotNumber":', "lot"),
+        dose,
         optional(f',"performer":[{{"actor":{_PERFORMER}', "organisation", "}}}]"),
-    )  # fmt: skip
+    )
 
 
 def _procedure() -> pl.Expr:
     return pl.concat_str(
-        pl.lit(',"status":"completed"'), _concept("code"), pl.lit(',"performedDateTime":"'), fhir_time("performed"), pl.lit('"'),
-        optional(',"outcome":{"text":', "outcome", "}"), optional(f',"performer":[{{"actor":{_PERFORMER}', "organisation", "}}}]"),
-    )  # fmt: skip
+        pl.lit(',"status":"completed"'),
+        _concept("code"),
+        pl.lit(',"performedDateTime":"'),
+        fhir_time("performed"),
+        pl.lit('"'),
+        optional(',"outcome":{"text":', "outcome", "}"),
+        optional(f',"performer":[{{"actor":{_PERFORMER}', "organisation", "}}}]"),
+    )
 
 
-BODIES = {"observations": _observation, "conditions": _condition, "encounters": _encounter, "medications": _medication,
-          "immunizations": _immunization, "procedures": _procedure}  # fmt: skip
+BODIES = {
+    "observations": _observation,
+    "conditions": _condition,
+    "encounters": _encounter,
+    "medications": _medication,
+    "immunizations": _immunization,
+    "procedures": _procedure,
+}
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -252,55 +335,21 @@ def _events(frame: pl.DataFrame, template: Template, as_of: dt.date) -> pl.DataF
         text = pl.col("outcome_code")
     at = pl.col(f"{DATED[template.name]}_at")
     late = at.dt.date() > as_of + dt.timedelta(days=1)  # a day of grace: clocks of senders differ
-    columns = {"key": pl.col("key"), "hash": pl.col("hash"), "kind": pl.lit(template.kind), "code": code, "at": at, "value": value,
-               "unit": unit, "text": text, "flag": pl.when(late).then(1).otherwise(flag).cast(pl.Int16),
-               "organisation": pl.col("organisation")}  # fmt: skip
+    columns = {
+        "key": pl.col("key"),
+        "hash": pl.col("hash"),
+        "kind": pl.lit(template.kind),
+        "code": code,
+        "at": at,
+        "value": value,
+        "unit": unit,
+        "text": text,
+        "flag": pl.when(late).then(1).otherwise(flag).cast(pl.Int16),
+        "organisation": pl.col("organisation"),
+    }
     made = frame.select(expression.alias(name) for name, expression in columns.items())
     if template.name == "encounters":
         typed = frame.filter(pl.col("type_code").is_not_null())
         columns |= {"code": pl.concat_str(pl.lit("type|"), pl.col("type_code")), "text": pl.col("mode")}
         made = pl.concat([made, typed.select(expression.alias(name) for name, expression in columns.items())])
     return made.select(pl.col(name).cast(kind) for name, kind in EVENTS.items())
-
-
-# --- persons ---------------------------------------------------------------------------------------------------------
-
-
-def _persons(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    gender = pl.col("sex_code").replace_strict({"0": "unknown", "1": "male", "2": "female", "9": "other"}, default=None)
-    number = optional(f',{{"system":"{ID_NUMBER}","value":', "id_number", "}")
-    tail = pl.concat_str(
-        pl.lit('},"identifier":[{"system":'), quoted(pl.lit(PERSON) + pl.col("source")), pl.lit(',"value":'), quoted("source_id"),
-        pl.lit("}"), number, pl.lit("]"), optional(',"name":[{"text":', "name", "}]"),
-        optional(',"telecom":[{"system":"phone","value":', "phone", "}]"), optional(',"gender":', gender),
-        pl.concat_str(pl.lit(',"birthDate":"'), pl.col("birth_date_at").dt.strftime("%Y-%m-%d"), pl.lit('"')).fill_null(""),
-        pl.concat_str(pl.lit(',"deceasedDateTime":"'), pl.col("deceased_on_at").dt.strftime("%Y-%m-%d"), pl.lit('"')).fill_null(""),
-        _address(), pl.lit("}"),
-    )  # fmt: skip
-    frame = frame.with_columns(tail.alias("tail"), pl.col("patient_id").alias("id"))
-    keys = frame.select(pl.concat_str(pl.lit("Patient/"), pl.col("id"))).to_series()
-    frame = frame.with_columns(pl.Series("key", digests(keys)), pl.Series("hash", digests(frame["tail"])))
-    tokens = [
-        array_literal(index.tokens(orjson.loads('{"resourceType":"Patient","meta":{' + t))) for t in frame["tail"]
-    ]
-    frame = frame.with_columns(pl.Series("tokens", tokens, dtype=pl.Utf8))
-    resources = frame.select(
-        pl.lit(None, pl.Int64).alias("batch_id"), "row", "key", pl.lit("Patient").alias("type"), "id", "source", pl.col("source_id").alias("person"),
-        pl.lit(None, pl.Utf8).alias("patient"), pl.lit(None, pl.Datetime("us")).alias("at"), "hash", "tokens", "tail", pl.lit(False).alias("weak"),
-    )  # fmt: skip
-    persons = frame.select(
-        "key", "hash", "source", pl.col("source_id").alias("source_key"),
-        pl.lit(None, pl.Utf8).alias("alias"), "name", pl.col("sex_code").alias("sex"),
-        pl.col("birth_date_at").cast(pl.Date).alias("birth_date"), "id_number", "phone", "address", "division_code",
-        pl.col("deceased_on_at").cast(pl.Date).alias("deceased_on"),
-    )  # fmt: skip
-    return resources.select(list(RESOURCES)), pl.DataFrame(schema=EVENTS), persons.select(list(PERSONS))
-
-
-def _address() -> pl.Expr:
-    text = optional('"text":', "address")
-    division = optional(f'"extension":[{{"url":"{DIVISION}","valueCode":', "division_code", "}]")
-    both = pl.col("address").is_not_null() & pl.col("division_code").is_not_null()
-    inner = pl.concat_str(division, pl.when(both).then(pl.lit(",")).otherwise(pl.lit("")), text)
-    given = pl.col("address").is_not_null() | pl.col("division_code").is_not_null()
-    return pl.when(given).then(pl.concat_str(pl.lit(',"address":[{'), inner, pl.lit("}]"))).otherwise(pl.lit(""))

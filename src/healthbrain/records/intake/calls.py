@@ -65,7 +65,7 @@ def write_call(
     prepared = builder.prepared(position=builder.rows)
     prepared.resources = prepared.resources.with_columns(batch_id=batch.pk)
     written = store.write(prepared, now=moment, organisation_id=organisation_id, identity_id=identity_id)
-    batches.add_counts(batch, prepared, batches.ends_of(written.ends, batch.pk), done=True, now=moment)
+    batches.add_counts(batch, prepared, batches.ends_of(written.ends).get(batch.pk, {}), done=True, now=moment)
     batch.save()
     if written.new_persons:
         residents.match_new(written.new_persons)
@@ -101,8 +101,14 @@ def _put(resource: Resource, source: str, by: Actor, organisation_id: int | None
     builder = Builder(now().date())
     builder.message([(None, resource)], Naming(source, keep_ids=True))
     _refuse(builder)
-    written = write_call(builder, batch, by=by, action="fhir.write", organisation_id=organisation_id,
-                         detail={"resource": f"{kind}/{identifier}"})  # fmt: skip
+    written = write_call(
+        builder,
+        batch,
+        by=by,
+        action="fhir.write",
+        organisation_id=organisation_id,
+        detail={"resource": f"{kind}/{identifier}"},
+    )
     version = written.versions.get(resource_key(kind, identifier).hex)
     if version is None:
         [(version,)] = db.select(
@@ -212,10 +218,14 @@ def _response(named: list[tuple[str | None, Any]], written: store.Written) -> Re
     for resource, key in zip(found, keys, strict=True):
         version, updated = known[key]
         is_new = version == 1 and key.hex in written.versions
-        entries.append({"response": {
-            "status": "201 Created" if is_new else "200 OK",
-            "location": f"{resource['resourceType']}/{resource['id']}/_history/{version}",
-            "etag": f'W/"{version}"',
-            "lastModified": updated.isoformat(),
-        }})  # fmt: skip
+        entries.append(
+            {
+                "response": {
+                    "status": "201 Created" if is_new else "200 OK",
+                    "location": f"{resource['resourceType']}/{resource['id']}/_history/{version}",
+                    "etag": f'W/"{version}"',
+                    "lastModified": updated.isoformat(),
+                }
+            }
+        )
     return {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}

@@ -1,8 +1,9 @@
-"""Cells of a sheet as Polars expressions: dates, numbers, sex, JSON text. The whole column at once, never row by row."""
+"""Cells of a sheet as Polars expressions: dates, numbers, sex, JSON text. Whole columns, never row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 import polars as pl
@@ -15,9 +16,30 @@ COMPACT = r"^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?(?:\.\d+)?(Z|[+-]\d{2
 SERIAL = r"^(\d{5})(?:\.(\d+))?$"  # Excel's day count since 1899-12-30
 NUMBER = r"^([<>]=?|≤|≥|＜|＞)?\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)$"
 STRICT_NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?$"
-SEXES = {"1": "1", "男": "1", "男性": "1", "m": "1", "male": "1", "2": "2", "女": "2", "女性": "2", "f": "2",
-         "female": "2", "0": "0", "未知": "0", "u": "0", "unknown": "0", "9": "9", "未说明": "9", "其他": "9", "other": "9",
-         "1 男": "1", "2 女": "2", "0 未知": "0", "9 未说明": "9"}  # fmt: skip
+SEXES = {
+    "1": "1",
+    "男": "1",
+    "男性": "1",
+    "m": "1",
+    "male": "1",
+    "2": "2",
+    "女": "2",
+    "女性": "2",
+    "f": "2",
+    "female": "2",
+    "0": "0",
+    "未知": "0",
+    "u": "0",
+    "unknown": "0",
+    "9": "9",
+    "未说明": "9",
+    "其他": "9",
+    "other": "9",
+    "1 男": "1",
+    "2 女": "2",
+    "0 未知": "0",
+    "9 未说明": "9",
+}
 GENDERS = {"0": "unknown", "1": "male", "2": "female", "9": "other"}
 
 
@@ -28,7 +50,7 @@ def clean(column: str) -> pl.Expr:
 
 
 def moments(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Columns `{column}_at` (naive county time, null when unreadable) and `{column}_timed` (a time of day was given)."""
+    """Columns `{column}_at` (county time, null when unreadable) and `{column}_timed` (with a time of day)."""
     distinct = frame.select(pl.col(column).drop_nulls().unique())
     groups = [
         pl.col(column).str.extract_groups(pattern).struct.rename_fields(list("ymdHMSz"))
@@ -46,8 +68,9 @@ def moments(frame: pl.DataFrame, column: str) -> pl.DataFrame:
 
 def _assembled() -> pl.Expr:
     pad = [pl.col(part).fill_null("00").str.zfill(2) for part in "mdHMS"]
-    text = pl.concat_str("y", pl.lit("-"), pad[0], pl.lit("-"), pad[1], pl.lit(" "), pad[2], pl.lit(":"), pad[3],
-                         pl.lit(":"), pad[4])  # fmt: skip
+    text = pl.concat_str(
+        "y", pl.lit("-"), pad[0], pl.lit("-"), pad[1], pl.lit(" "), pad[2], pl.lit(":"), pad[3], pl.lit(":"), pad[4]
+    )
     return text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us").alias("whole")
 
 
@@ -79,7 +102,7 @@ def fhir_time(column: str) -> pl.Expr:
 
 
 def numbers(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Columns `number` (null when the cell is none), `comparator`, and `number_json` (its digits as JSON takes them)."""
+    """Columns `number` (null when the cell is none), `comparator`, and `number_json` (the digits as JSON)."""
     groups = pl.col(column).str.extract_groups(NUMBER).struct.rename_fields(["comparator", "digits"])
     frame = frame.with_columns(groups.alias("n")).unnest("n")
     number = pl.col("digits").cast(pl.Float64, strict=False)
@@ -116,3 +139,8 @@ def looked_up(
     made = [make(*row) for row in distinct.iter_rows()]
     table = distinct.hstack(pl.DataFrame(made, schema=schema, orient="row") if made else pl.DataFrame(schema=schema))
     return frame.join(table, on=on, how="left", maintain_order="left", nulls_equal=True)
+
+
+def digests(texts: pl.Series) -> list[str]:
+    """32 hex digits for each text: the hash `kernel.ids` uses."""
+    return [blake2b(t.encode(), digest_size=16).hexdigest() for t in texts]

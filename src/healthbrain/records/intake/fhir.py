@@ -16,9 +16,8 @@ from typing import Any
 import orjson
 import polars as pl
 
-from healthbrain.kernel.ids import resource_key, stable_id
-from healthbrain.records.intake.bodies import PERSON
 from healthbrain.records.intake.patients import person_of
+from healthbrain.records.intake.person_bodies import PERSON
 from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, Note, Prepared, Reject, array_literal
 from healthbrain.records.rules import index, ledger, r4
 from healthbrain.records.rules.reasons import message
@@ -28,6 +27,17 @@ RAW = 20_000  # characters of a rejected row we keep
 SUBJECTS = ("subject", "patient", "beneficiary", "for", "individual")
 UNPACKED = {"transaction", "batch", "collection", "searchset", "history", "transaction-response", "batch-response"}
 Resource = dict[str, Any]
+
+
+def _hex(text: str) -> str:
+    """The hash behind `kernel.ids`, as hex: ids are made by the hundred thousand here, and `uuid.UUID` costs more."""
+    return blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()
+
+
+def dashed(hexadecimal: str) -> str:
+    """32 hex digits in the text form of a UUID."""
+    h = hexadecimal
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
 class TooDeep(Exception):
@@ -52,7 +62,7 @@ class Naming:
             return own
         found = self.known.get((kind, own))
         if found is None:
-            found = self.known[kind, own] = stable_id(self.source, kind, own)
+            found = self.known[kind, own] = dashed(_hex(f"{self.source}\x1f{kind}\x1f{own}"))
         return found
 
     def reference(self, text: str) -> str | None:
@@ -65,11 +75,11 @@ class Naming:
             return text
         kind, _, rest = text.partition("/")
         if rest:
-            own, _, version = rest.partition("/")
+            own = rest.partition("/")[0]
             return f"{kind}/{self.new_id(kind, own)}" if kind.isalpha() else text
         kind, _, query = text.partition("?")
-        own = _identifier_of_query(kind, query)
-        return f"{kind}/{self.new_id(kind, own)}" if own else text
+        asked = _identifier_of_query(kind, query)
+        return f"{kind}/{self.new_id(kind, asked)}" if asked else text
 
     def person(self, resource: Resource) -> str | None:
         """The source's own id of the person a resource is about."""
@@ -145,13 +155,14 @@ class Builder:
 
     def __init__(self, as_of: dt.date) -> None:
         self.as_of = as_of
-        self.resources: dict[str, list[Any]] = {name: [] for name in RESOURCES}
-        self.events: dict[str, list[Any]] = {name: [] for name in EVENTS}
-        self.persons: dict[str, list[Any]] = {name: [] for name in PERSONS}
+        self.resources: list[tuple[Any, ...]] = []  # rows in the order of RESOURCES, EVENTS, PERSONS
+        self.events: list[tuple[Any, ...]] = []
+        self.persons: list[tuple[Any, ...]] = []
         self.rejects: list[Reject] = []
         self.notes: list[Note] = []
         self.by_type: Counter[str] = Counter()
         self.rows = 0
+        self.part: int | None = None  # which of many files, when one builder takes them all
 
     def message(
         self, entries: list[tuple[str | None, Any]], naming: Naming, first_row: int = 1, one_row: int = 0
@@ -205,32 +216,49 @@ class Builder:
         for text in broken:
             self.notes.append(Note(row, "reference", f"引用的资源不在本消息中：{text[:200]}"))
         tail = tail_of(resource)
-        key = resource_key(kind, identifier).hex
+        key = _hex(f"{kind}/{identifier}")
         digest = blake2b(tail, digest_size=16).hexdigest()
-        values = (None, row, key, kind, identifier, naming.source, person, patient, at, digest,
-                  array_literal(index.tokens(resource)), tail.decode(), naming.weak_patient and kind == "Patient")  # fmt: skip
-        for column, value in zip(self.resources.values(), values, strict=True):
-            column.append(value)
+        weak = naming.weak_patient and kind == "Patient"
+        tokens = array_literal(index.tokens(resource))
+        row_of = (
+            self.part,
+            row,
+            key,
+            kind,
+            identifier,
+            naming.source,
+            person,
+            patient,
+            at,
+            digest,
+            tokens,
+            tail.decode(),
+            weak,
+        )
+        self.resources.append(row_of)
         for event in happened:
-            for column, value in zip(self.events.values(), (key, digest, *event), strict=True):
-                column.append(value)
+            self.events.append((key, digest, *event))
         if found is not None:
-            for column, value in zip(
-                self.persons.values(), (key, digest, naming.source, person, alias, *found), strict=True
-            ):
-                column.append(value)
+            self.persons.append((key, digest, naming.source, person, alias, *found))
 
     def prepared(self, position: int = 0) -> Prepared:
         return Prepared(
-            pl.DataFrame(self.resources, schema=RESOURCES),
-            pl.DataFrame(self.events, schema=EVENTS),
-            pl.DataFrame(self.persons, schema=PERSONS),
+            _frame(self.resources, RESOURCES),
+            _frame(self.events, EVENTS),
+            _frame(self.persons, PERSONS),
             self.rejects,
             self.notes,
             self.rows,
             self.by_type,
             position,
         )
+
+
+def _frame(rows: list[tuple[Any, ...]], schema: dict[str, Any]) -> pl.DataFrame:
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    return pl.DataFrame(
+        [pl.Series(name, values, dtype=kind) for (name, kind), values in zip(schema.items(), columns, strict=True)]
+    )
 
 
 def _patient_key(resource: Resource, naming: Naming) -> str | None:
@@ -241,7 +269,7 @@ def _patient_key(resource: Resource, naming: Naming) -> str | None:
         if isinstance(text, str):
             found = naming.reference(text) or ""
             if found.startswith("Patient/"):
-                return resource_key("Patient", found[8:].partition("/")[0]).hex
+                return _hex("Patient/" + found[8:].partition("/")[0])
     return None
 
 
@@ -278,7 +306,10 @@ def _rewrite(node: Any, naming: Naming, broken: list[str], depth: int) -> None:
     if depth > DEEPEST:
         raise TooDeep
     for child in node.values() if type(node) is dict else node:
-        if type(child) is dict:
+        sort = type(child)
+        if sort is str:
+            continue
+        if sort is dict:
             text = child.get("reference")
             if type(text) is str:
                 found = naming.reference(text)
@@ -287,7 +318,7 @@ def _rewrite(node: Any, naming: Naming, broken: list[str], depth: int) -> None:
                 else:
                     child["reference"] = found
             _rewrite(child, naming, broken, depth + 1)
-        elif type(child) is list:
+        elif sort is list:
             _rewrite(child, naming, broken, depth + 1)
 
 

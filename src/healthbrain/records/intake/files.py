@@ -8,8 +8,15 @@ from pathlib import Path
 
 from healthbrain.records.rules.templates import by_file_name
 
-FORMATS = {".json": "fhir-bundle", ".ndjson": "fhir-ndjson", ".jsonl": "fhir-ndjson", ".hl7": "hl7v2", ".csv": "csv", ".txt": "unknown",
-           ".xlsx": "xlsx"}  # fmt: skip
+FORMATS = {
+    ".json": "fhir-bundle",
+    ".ndjson": "fhir-ndjson",
+    ".jsonl": "fhir-ndjson",
+    ".hl7": "hl7v2",
+    ".csv": "csv",
+    ".txt": "unknown",
+    ".xlsx": "xlsx",
+}
 UNPACKED_LIMIT = 2 << 30  # a workbook may not unfold to more than 2 GiB
 RATIO_LIMIT = 150  # real workbooks shrink 5 to 40 times
 RATIO_MATTERS = 64 << 20
@@ -25,7 +32,7 @@ class Refused(Exception):
 
 
 def collect(paths: Iterable[Path]) -> list[tuple[Path, str]]:
-    """(file, format) in reading order: persons first, then messages, then the other sheets, so that people precede events."""
+    """(file, format) in reading order: persons, then messages, then the other sheets: people precede events."""
     found: dict[Path, str] = {}
     for path in paths:
         inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]

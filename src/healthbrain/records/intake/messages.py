@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 
 from healthbrain.records.intake.fhir import UNPACKED, Builder, Naming, entries_of
 from healthbrain.records.intake.files import Refused
@@ -116,17 +118,18 @@ def read_json(
         if data.strip() and not start:
             yield MessageChunk("bundle", data, 1, 1, source, as_of)
         return
-    row = 0
+    row, size = 0, 0
     block: list[Any] = []
-    for entry in _stream_entries(path):
+    for entry, length in _stream_entries(path):
         row += 1
+        meter.read += length
         if row <= start:
             continue
         block.append(entry)
-        if len(block) == LINES:
-            meter.read += sum(len(str(e)) for e in block[:50]) * len(block) // 50  # near enough for a progress bar
+        size += length
+        if len(block) == LINES or size > WINDOW:
             yield MessageChunk("entries", block, row - len(block) + 1, row, source, as_of)
-            block = []
+            block, size = [], 0
     if block:
         yield MessageChunk("entries", block, row - len(block) + 1, row, source, as_of)
 
@@ -134,18 +137,22 @@ def read_json(
 def _bundle(chunk: MessageChunk) -> Prepared:
     """A file with one Bundle (its entries are the rows) or one resource (one row)."""
     builder = Builder(chunk.as_of)
+    _add_json(builder, chunk)
+    return builder.prepared(chunk.position)
+
+
+def _add_json(builder: Builder, chunk: MessageChunk) -> None:
     try:
         content = orjson.loads(chunk.data)
     except orjson.JSONDecodeError as error:
         _unreadable(builder, 1, chunk.data, error)
-        return builder.prepared(chunk.position)
+        return
     if isinstance(content, dict) and content.get("resourceType") == "Bundle" and content.get("type") in UNPACKED:
         _add_bundle(builder, content, chunk.source)
     else:
         resources = content if isinstance(content, list) else [content]  # some systems export a bare array
         for row, resource in enumerate(resources, 1):
             builder.add(resource, Naming(_source_of(resource, chunk.source)), row)
-    return builder.prepared(chunk.position)
 
 
 def _add_bundle(builder: Builder, bundle: dict[str, Any], given: str | None) -> None:
@@ -169,8 +176,9 @@ _ENTRY_LIST = re.compile(r'"entry"\s*:\s*\[')
 _GAP = re.compile(r"[\s,]*")
 
 
-def _stream_entries(path: Path) -> Iterator[Any]:
-    """The entries of a large Bundle, decoded one at a time. Raises Refused where the JSON breaks off, with the position."""
+def _stream_entries(path: Path) -> Iterator[tuple[Any, int]]:
+    """The entries of a large Bundle, one at a time, each with its length. Raises Refused, with the position,
+    where the JSON breaks off."""
     decode = json.JSONDecoder().raw_decode
     with path.open(encoding="utf-8", errors="replace") as file:
         text = file.read(WINDOW)
@@ -182,6 +190,7 @@ def _stream_entries(path: Path) -> Iterator[Any]:
             position = _GAP.match(text, position).end()  # type: ignore[union-attr]
             if text[position : position + 1] == "]":
                 return
+            begin = position
             try:
                 entry, position = decode(text, position)
             except RecursionError as error:
@@ -192,7 +201,7 @@ def _stream_entries(path: Path) -> Iterator[Any]:
                     raise Refused("json-invalid", f"字符位置 {before + error.pos}：{error.msg}") from error
                 before, text, position = before + position, text[position:] + more, 0
                 continue
-            yield entry
+            yield entry, position - begin
 
 
 # --- HL7v2 -----------------------------------------------------------------------------------------------------------
@@ -261,11 +270,50 @@ def renumbered(prepared: Prepared, before: int) -> Prepared:
     return prepared
 
 
-def convert_files(files: list[tuple[str, str | None, dt.date]]) -> list[tuple[bytes, Prepared]]:
-    """(content hash, converted) of each of many small JSON files."""
-    found = []
-    for name, source, as_of in files:
+@dataclass(slots=True)
+class Part:
+    """What one of many files brought, besides its rows in the common frames."""
+
+    digest: bytes
+    rows: int
+    rejects: list[Reject]
+    notes: list[Note]
+    by_type: Counter[str]
+
+
+@dataclass(slots=True)
+class Group:
+    """Many small files converted together: `batch_id` in the frames is the file's place in `parts`."""
+
+    prepared: Prepared
+    parts: list[Part]
+
+    def alone(self, place: int) -> Prepared:
+        """One file's share."""
+        part = self.parts[place]
+        resources = self.prepared.resources.filter(pl.col("batch_id") == place)
+        keys = resources.select("key", "hash")
+        return Prepared(
+            resources,
+            self.prepared.events.join(keys, on=["key", "hash"], how="semi"),
+            self.prepared.persons.join(keys, on=["key", "hash"], how="semi"),
+            part.rejects,
+            part.notes,
+            part.rows,
+            part.by_type,
+            1,
+        )
+
+
+def convert_files(files: list[tuple[str, str | None, dt.date]]) -> Group:
+    """Many small JSON files in one pass."""
+    builder = Builder(files[0][2])
+    parts = []
+    for place, (name, source, as_of) in enumerate(files):
         data = Path(name).read_bytes()
-        chunk = MessageChunk("bundle", data, 1, 1, source, as_of)
-        found.append((blake2b(data, digest_size=16).digest(), _bundle(chunk)))
-    return found
+        builder.part, builder.rows = place, 0
+        builder.rejects, builder.notes, builder.by_type = [], [], Counter()
+        _add_json(builder, MessageChunk("bundle", data, 1, 1, source, as_of))
+        digest = blake2b(data, digest_size=16).digest()
+        parts.append(Part(digest, builder.rows, builder.rejects, builder.notes, builder.by_type))
+    return Group(builder.prepared(), parts)

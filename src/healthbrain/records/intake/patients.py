@@ -6,10 +6,15 @@ import datetime as dt
 import re
 from typing import Any
 
-from healthbrain.records.intake.bodies import DIVISION, ID_NUMBER
+from healthbrain.records.intake.person_bodies import DIVISION, ID_NUMBER
 
-ID_SYSTEMS = {ID_NUMBER, "2.16.156.10011.1.3", "urn:oid:2.16.840.1.113883.4.330.156", "http://terminology.hl7.org.cn/id-card",
-              "urn:healthbrain:id-number"}  # fmt: skip
+ID_SYSTEMS = {
+    ID_NUMBER,
+    "2.16.156.10011.1.3",
+    "urn:oid:2.16.840.1.113883.4.330.156",
+    "http://terminology.hl7.org.cn/id-card",
+    "urn:healthbrain:id-number",
+}
 ID_TYPES = {"NI", "NNCHN", "NNxxx", "CN"}
 RESIDENT_ID = re.compile(r"^\d{17}[\dXx]$|^\d{15}$")
 GENDERS = {"male": "1", "female": "2", "other": "9", "unknown": "0"}
@@ -22,9 +27,15 @@ def person_of(patient: dict[str, Any]) -> Person:
     """(name, sex, birth_date, id_number, phone, address, division_code, deceased_on); what is not said is None."""
     address, division = _address(patient)
     return (
-        _name(patient), GENDERS.get(str(patient.get("gender"))), _date(patient.get("birthDate")), _id_number(patient),
-        _phone(patient), address, division, _date(patient.get("deceasedDateTime")),
-    )  # fmt: skip
+        _name(patient),
+        GENDERS.get(str(patient.get("gender"))),
+        _date(patient.get("birthDate")),
+        _id_number(patient),
+        _phone(patient),
+        address,
+        division,
+        _date(patient.get("deceasedDateTime")),
+    )
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

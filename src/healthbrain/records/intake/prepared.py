@@ -21,7 +21,7 @@ RESOURCES: dict[str, Any] = {
     "hash": pl.Utf8,  # 32 hex digits over the content
     "tokens": pl.Utf8,  # PostgreSQL array literal
     "tail": pl.Utf8,  # the JSON text after meta.lastUpdated
-    "weak": pl.Boolean,  # only mentioned (the patient of a laboratory message): written when unknown, never over what is known
+    "weak": pl.Boolean,  # only mentioned (the patient of a laboratory message): never written over what is known
 }
 EVENTS: dict[str, Any] = {
     "key": pl.Utf8,
@@ -94,5 +94,9 @@ def empty(rows: int = 0) -> Prepared:
 
 def array_literal(tokens: list[str]) -> str:
     """A PostgreSQL array literal of texts."""
-    quoted = ",".join('"' + t.replace("\\", "\\\\").replace('"', '\\"') + '"' for t in tokens)
-    return "{" + quoted + "}"
+    joined = '","'.join(tokens)
+    if not tokens:
+        return "{}"
+    if "\\" in joined or joined.count('"') != 2 * len(tokens) - 2:
+        joined = '","'.join(t.replace("\\", "\\\\").replace('"', '\\"') for t in tokens)
+    return '{"' + joined + '"}'

@@ -160,7 +160,7 @@ def _file(run: Run, group: list[tuple[Path, str]]) -> None:
         _add_to_report(run, batch)
         try:
             for prepared in _chunks(run, path, form, batch):
-                _store(run, [(batch, prepared)], done=False)
+                _store(run, batch, prepared)
                 if batch.pk in run.cancelled:
                     return
         except Refused as problem:
@@ -169,7 +169,7 @@ def _file(run: Run, group: list[tuple[Path, str]]) -> None:
                 [(batch.rows_in + 1, raw)], problem.reason, message(problem.reason, problem.detail)
             )
             refused.position = batch.position
-            _store(run, [(batch, refused)], done=False)
+            _store(run, batch, refused)
         _finish(batch)
     except BaseException:
         _fail(batch_id=batch.pk if "batch" in locals() else None)
@@ -231,49 +231,53 @@ def _sheet_chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Pre
 def _small_files(run: Run, group: list[tuple[Path, str]]) -> None:
     work = [(str(path), run.source, run.as_of) for path, _ in group]
     for found in _converted(run, [(messages.convert_files, work)]):
-        with transaction.atomic():
-            named = [(path.name, form, digest) for (path, form), (digest, _) in zip(group, found, strict=True)]
-            made = batches.create_many(named, account_id=run.by.account_id, source_id=run.source_id)
-            for batch in made:
-                run.report.batch_ids.append(batch.pk)
-            _store(run, list(zip(made, (prepared for _, prepared in found), strict=True)), done=True)
+        made = [
+            Batch(
+                name=path.name,
+                path=str(path.resolve()),
+                format=form,
+                content_hash=part.digest,
+                source_id=run.source_id,
+                account_id=run.by.account_id,
+            )
+            for (path, form), part in zip(group, found.parts, strict=True)
+        ]
+        outcome = writing.store_group(made, found, by=run.by)
+        run.unmatched += outcome.new_persons
+        for batch, part in zip(made, found.parts, strict=True):
+            _add_to_report(run, batch)
+            run.report.rejects += part.rejects[: KEPT - len(run.report.rejects)]
+            run.report.notes += part.notes[: KEPT - len(run.report.notes)]
     run.bytes_done += sum(path.stat().st_size for path, _ in group)
+    _tell(run, group[-1][0].name)
 
 
 # --- storing ---------------------------------------------------------------------------------------------------------
 
 
-def _store(run: Run, parts: list[tuple[Batch, Prepared]], *, done: bool) -> None:
-    before = [(b.rows_in, b.stored, b.duplicates, b.rejected, b.waiting) for b, _ in parts]
-    written = writing.store(parts, by=run.by, done=done)
+COUNTS = ("rows_in", "stored", "duplicates", "rejected", "waiting")
+
+
+def _store(run: Run, batch: Batch, prepared: Prepared) -> None:
+    before = {name: getattr(batch, name) for name in COUNTS}
+    written = writing.store(batch, prepared, by=run.by, done=False)
     run.cancelled |= written.cancelled
     run.unmatched += written.new_persons
     report = run.report
-    for (batch, prepared), old in zip(parts, before, strict=True):
-        new = (batch.rows_in, batch.stored, batch.duplicates, batch.rejected, batch.waiting)
-        grown = [n - o for n, o in zip(new, old, strict=True)]
-        report.rows_in, report.stored, report.duplicates, report.rejected, report.waiting = (
-            total + more
-            for total, more in zip(
-                (report.rows_in, report.stored, report.duplicates, report.rejected, report.waiting), grown, strict=True
-            )
-        )
-        report.by_type += prepared.by_type
-        report.rejects += prepared.rejects[: KEPT - len(report.rejects)]
-        report.notes += prepared.notes[: KEPT - len(report.notes)]
-    _tell(run, parts[-1][0].name)
+    for name in COUNTS:
+        setattr(report, name, getattr(report, name) + getattr(batch, name) - before[name])
+    report.by_type += prepared.by_type
+    report.rejects += prepared.rejects[: KEPT - len(report.rejects)]
+    report.notes += prepared.notes[: KEPT - len(report.notes)]
+    _tell(run, batch.name)
 
 
 def _add_to_report(run: Run, batch: Batch) -> None:
     """A batch that is resumed brings what it had counted before."""
-    report = run.report
-    report.batch_ids.append(batch.pk)
-    report.rows_in += batch.rows_in
-    report.stored += batch.stored
-    report.duplicates += batch.duplicates
-    report.rejected += batch.rejected
-    report.waiting += batch.waiting
-    report.by_type.update(batch.by_type)
+    run.report.batch_ids.append(batch.pk)
+    for name in COUNTS:
+        setattr(run.report, name, getattr(run.report, name) + getattr(batch, name))
+    run.report.by_type.update(batch.by_type)
 
 
 def _tell(run: Run, name: str) -> None:

@@ -30,34 +30,54 @@ class SheetPlan:
 
 @dataclass(frozen=True, slots=True)
 class SheetChunk:
-    """Rows of a sheet with the numbers the sender sees. `refused`: rows the reader itself cannot vouch for."""
+    """Rows of a sheet as text columns "0", "1", … with the sender's row numbers; `rejects`: rows of another shape."""
 
     plan: SheetPlan
-    numbers: list[int]
-    rows: list[Sequence[str]]
+    frame: pl.DataFrame
+    rejects: list[Reject]
     position: int
-    refused: dict[int, str]  # row number → reason
+
+
+def chunk_of(
+    plan: SheetPlan, rows: Sequence[tuple[int, Sequence[str]]], position: int, refused: dict[int, str]
+) -> SheetChunk:
+    """Columns from rows. `refused`: row number → reason, for rows the reader itself cannot vouch for."""
+    rejects = [_misshapen(plan, n, row, refused) for n, row in rows if n in refused or len(row) != plan.width]
+    if rejects:
+        rows = [(n, row) for n, row in rows if n not in refused and len(row) == plan.width]
+    numbers = pl.Series("row", [n for n, _ in rows], dtype=pl.Int64)
+    columns = zip(*(row for _, row in rows), strict=True) if rows else [()] * plan.width
+    texts = [pl.Series(str(i), values, dtype=pl.Utf8) for i, values in enumerate(columns)]
+    return SheetChunk(plan, pl.DataFrame([numbers, *texts]), rejects, position)
+
+
+def _misshapen(plan: SheetPlan, number: int, row: Sequence[str], refused: dict[int, str]) -> Reject:
+    if number in refused:
+        return Reject(number, "", refused[number], message(refused[number]), raw_text(row))
+    detail = f"表头 {plan.width} 列，本行 {len(row)} 列"
+    return Reject(number, "", "column-count", message("column-count", detail), raw_text(row))
 
 
 def convert(chunk: SheetChunk) -> Prepared:
     """The chunk converted. Rows that fail a check are in `rejects`, each once, with the first thing wrong."""
     template = TEMPLATES[chunk.plan.template]
-    rejects = _misshapen(chunk)
-    bad = {reject.row for reject in rejects}
-    kept = [(n, row) for n, row in zip(chunk.numbers, chunk.rows, strict=True) if n not in bad] if bad else None
-    numbers, rows = (chunk.numbers, chunk.rows) if kept is None else ([n for n, _ in kept], [r for _, r in kept])
-    result = empty(len(chunk.rows))
-    if rows:
-        frame = _frame(chunk.plan, template, numbers, rows)
-        frame, problems = _checked(frame, template)
-        by_number = dict(zip(numbers, rows, strict=True)) if problems else {}
-        rejects += [Reject(n, f, r, message(r, v), raw_text(by_number[n])) for n, f, r, v in problems]
+    result = empty(len(chunk.frame) + len(chunk.rejects))
+    result.rejects = list(chunk.rejects)
+    if len(chunk.frame):
+        frame, problems = _checked(_named(chunk.plan, template, chunk.frame), template)
+        result.rejects += _rejected(chunk.frame, problems)
         result.resources, result.events, result.persons = bodies.build(template, frame, chunk.plan.as_of)
-    result.rejects = rejects
-    result.rows = len(chunk.rows)
-    result.by_type = Counter({template.resource: len(chunk.rows)})
+    result.by_type = Counter({template.resource: result.rows})
     result.position = chunk.position
     return result
+
+
+def _rejected(frame: pl.DataFrame, problems: list[tuple[int, str, str, str]]) -> list[Reject]:
+    if not problems:
+        return []
+    wrong = frame.filter(pl.col("row").is_in([problem[0] for problem in problems]))
+    raw = {row[0]: raw_text([cell or "" for cell in row[1:]]) for row in wrong.iter_rows()}
+    return [Reject(n, name, reason, message(reason, value), raw[n]) for n, name, reason, value in problems]
 
 
 def raw_text(cells_: Sequence[str]) -> str:
@@ -67,25 +87,11 @@ def raw_text(cells_: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def _misshapen(chunk: SheetChunk) -> list[Reject]:
-    width = chunk.plan.width
-    found = []
-    for number, row in zip(chunk.numbers, chunk.rows, strict=True):
-        if number in chunk.refused:
-            reason = chunk.refused[number]
-            found.append(Reject(number, "", reason, message(reason), raw_text(row)))
-        elif len(row) != width:
-            detail = f"表头 {width} 列，本行 {len(row)} 列"
-            found.append(Reject(number, "", "column-count", message("column-count", detail), raw_text(row)))
-    return found
-
-
-def _frame(plan: SheetPlan, template: Template, numbers: list[int], rows: list[Sequence[str]]) -> pl.DataFrame:
-    columns = list(zip(*rows, strict=True))
-    data = {name: pl.Series(name, columns[position], dtype=pl.Utf8) for position, name in plan.mapping.items()}
-    frame = pl.DataFrame({"row": pl.Series("row", numbers, dtype=pl.Int64), **data})
-    frame = frame.with_columns(cells.clean(name) for name in data)
-    absent = [c.name for c in template.columns if c.name not in data]
+def _named(plan: SheetPlan, template: Template, raw: pl.DataFrame) -> pl.DataFrame:
+    """The template's columns, each cell without white space around it, absent ones null."""
+    frame = raw.select("row", *(pl.col(str(position)).alias(name) for position, name in plan.mapping.items()))
+    frame = frame.with_columns(cells.clean(name) for name in plan.mapping.values())
+    absent = [c.name for c in template.columns if c.name not in frame.columns]
     frame = frame.with_columns(pl.lit(None, pl.Utf8).alias(name) for name in absent)
     return frame.with_columns(pl.col("source").fill_null(plan.source)) if plan.source else frame
 
@@ -114,6 +120,8 @@ def _checked(frame: pl.DataFrame, template: Template) -> tuple[pl.DataFrame, lis
     if frame["problem"].null_count() == len(frame):
         return frame, []
     wrong = frame.filter(pl.col("problem").is_not_null())
-    found = [(r["row"], checks[r["problem"]][0], checks[r["problem"]][1], r[checks[r["problem"]][0]] or "")
-             for r in wrong.iter_rows(named=True)]  # fmt: skip
+    found = [
+        (r["row"], checks[r["problem"]][0], checks[r["problem"]][1], r[checks[r["problem"]][0]] or "")
+        for r in wrong.iter_rows(named=True)
+    ]
     return frame.filter(pl.col("problem").is_null()), found

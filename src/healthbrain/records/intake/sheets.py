@@ -17,7 +17,7 @@ from typing import Any
 from healthbrain.records.intake.files import Refused, check_zip
 from healthbrain.records.intake.prepared import Note, Prepared, Reject, empty
 from healthbrain.records.intake.report import Meter
-from healthbrain.records.intake.sheet import SheetChunk, SheetPlan, raw_text
+from healthbrain.records.intake.sheet import SheetChunk, SheetPlan, chunk_of, raw_text
 from healthbrain.records.rules.reasons import message
 from healthbrain.records.rules.templates import TEMPLATES, mapping_of, missing, plain, recognise
 
@@ -31,7 +31,7 @@ csv.field_size_limit(LONGEST_FIELD)
 
 @dataclass(slots=True)
 class Sheet:
-    """An opened sheet: its header and its rows with the numbers the sender sees. `refused`: rows nobody can vouch for."""
+    """An opened sheet: its header, and its rows with the numbers the sender sees. `refused`: row → reason."""
 
     header: list[str]
     rows: Iterator[tuple[int, Sequence[str]]]
@@ -72,13 +72,13 @@ def plan_of(
     return SheetPlan(template.name, len(header), mapping, source, as_of)
 
 
-def chunks(sheet: Sheet, plan: SheetPlan, start: int = 0, size: int = CHUNK) -> Iterator[SheetChunk]:
+def chunks(sheet: Sheet, plan: SheetPlan, start: int = 0) -> Iterator[SheetChunk]:
     """The rows from data row `start`, in chunks."""
     rows = islice(sheet.rows, start, None)
     position = start
-    while block := list(islice(rows, size)):
+    while block := list(islice(rows, CHUNK)):
         position += len(block)
-        yield SheetChunk(plan, [n for n, _ in block], [row for _, row in block], position, sheet.refused)
+        yield chunk_of(plan, block, position, sheet.refused)
 
 
 # --- CSV -----------------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def _text(cell: Any) -> str:
 
 
 def refused_rows(sheet: Sheet, problem: Refused, size: int = 5_000) -> Iterator[Prepared]:
-    """Every row of a sheet whose header we cannot read, rejected for that reason; the header itself when it has no row."""
+    """Every row of a sheet whose header we cannot read, rejected for that reason; the header when there is none."""
     words = message(problem.reason, problem.detail)
     position = 0
     while block := list(islice(sheet.rows, size)):

@@ -13,6 +13,7 @@ from healthbrain.audit import actions as audit
 from healthbrain.kernel.clock import now
 from healthbrain.records import store as records_store
 from healthbrain.records.intake import batches
+from healthbrain.records.intake.messages import Group
 from healthbrain.records.intake.prepared import Prepared, Reject
 from healthbrain.records.models import Batch
 from healthbrain.records.rules.reasons import message
@@ -26,66 +27,111 @@ class Outcome:
     cancelled: set[int] = field(default_factory=set)
 
 
-def store(parts: list[tuple[Batch, Prepared]], *, by: Actor, done: bool) -> Outcome:
-    """Write the chunks of these batches in one transaction and count them. Rows the database refuses are rejected."""
+def store(batch: Batch, prepared: Prepared, *, by: Actor, done: bool) -> Outcome:
+    """Write one chunk and count it into its batch, in one transaction. Rows the database refuses are rejected."""
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _store(parts, by, done)
+                return _store(batch, prepared, by, done)
         except (IntegrityError, OperationalError):  # a key somebody else wrote first, or a deadlock
             if attempt == ATTEMPTS - 1:
                 raise
-            _forget(parts)
+            batch.refresh_from_db()
         except DataError:
-            _forget(parts)
+            batch.refresh_from_db()
             break
-    return _store_piecewise(parts, by, done)
+    return _store_piecewise(batch, prepared, by, done)
 
 
-def _forget(parts: list[tuple[Batch, Prepared]]) -> None:
-    """Counts of a transaction that did not happen."""
-    for batch, _ in parts:
-        batch.refresh_from_db()
-
-
-def _store(parts: list[tuple[Batch, Prepared]], by: Actor, done: bool) -> Outcome:
+def _store(batch: Batch, prepared: Prepared, by: Actor, done: bool) -> Outcome:
     moment = now()
-    joined = _joined(parts)
-    written = records_store.write(joined, now=moment)
-    for batch, prepared in parts:
-        batches.add_counts(batch, prepared, batches.ends_of(written.ends, batch.pk), done=done, now=moment)
-    cancelled = batches.save([batch for batch, _ in parts])
-    ids = [batch.pk for batch, _ in parts]
-    subject = f"batch/{ids[0]}" if len(ids) == 1 else f"batch/{min(ids)}-{max(ids)}"
-    counted = dict(Counter(written.ends["end"])) if len(written.ends) else {}
-    rejected = sum(len(prepared.rejects) for _, prepared in parts)
-    audit.record(
-        by=by, action="intake.store", subject=subject, detail=counted | ({"rejected": rejected} if rejected else {})
-    )
+    prepared = replace(prepared, resources=prepared.resources.with_columns(batch_id=pl.lit(batch.pk, pl.Int64)))
+    written = records_store.write(prepared, now=moment)
+    ends = batches.ends_of(written.ends).get(batch.pk, {})
+    batches.add_counts(batch, prepared, ends, done=done, now=moment)
+    cancelled = {batch.pk} if batches.save(batch) else set()
+    _audit(by, f"batch/{batch.pk}", ends, len(prepared.rejects))
     return Outcome(written.new_persons, cancelled)
 
 
-def _joined(parts: list[tuple[Batch, Prepared]]) -> Prepared:
-    framed = [p.resources.with_columns(pl.lit(b.pk, pl.Int64).alias("batch_id")) for b, p in parts]
-    if len(parts) == 1:
-        return replace(parts[0][1], resources=framed[0])
-    return Prepared(
-        pl.concat(framed), pl.concat([p.events for _, p in parts]), pl.concat([p.persons for _, p in parts])
-    )
+def _audit(by: Actor, subject: str, ends: dict[str, int], rejected: int) -> None:
+    detail = ends | ({"rejected": rejected} if rejected else {})
+    audit.record(by=by, action="intake.store", subject=subject, detail=detail)
 
 
-def _store_piecewise(parts: list[tuple[Batch, Prepared]], by: Actor, done: bool) -> Outcome:
-    """Halve the rows until the one the database refuses stands alone; reject that one."""
+def store_group(made: list[Batch], group: Group, *, by: Actor) -> Outcome:
+    """Write many small files in one transaction, each with its own batch. A file with a row the database refuses is
+    written alone, so that it keeps nobody from being stored."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return _store_group(made, group, by)
+        except (IntegrityError, OperationalError):
+            if attempt == ATTEMPTS - 1:
+                raise
+        except DataError:
+            break
     total = Outcome()
-    for batch, prepared in parts:
-        for piece in _pieces(batch, prepared, by):
-            outcome = store([(batch, piece)], by=by, done=done)
-            total.new_persons += outcome.new_persons
-            total.cancelled |= outcome.cancelled
+    for place, batch in enumerate(made):
+        _blank(batch)
+        batch.pk = None
+        batch.save()
+        outcome = store(batch, group.alone(place), by=by, done=True)
+        total.new_persons += outcome.new_persons
     return total
 
 
-def _pieces(batch: Batch, prepared: Prepared, by: Actor) -> list[Prepared]:
+def _store_group(made: list[Batch], group: Group, by: Actor) -> Outcome:
+    moment = now()
+    ids = batches.reserve(len(made))
+    resources = group.prepared.resources
+    places = pl.DataFrame({"batch_id": range(len(ids)), "pk": ids}, schema={"batch_id": pl.Int64, "pk": pl.Int64})
+    resources = (
+        resources.join(places, on="batch_id", how="left", maintain_order="left").with_columns(batch_id="pk").drop("pk")
+    )
+    written = records_store.write(replace(group.prepared, resources=resources), now=moment)
+    ends = batches.ends_of(written.ends)
+    for place, (batch, pk) in enumerate(zip(made, ids, strict=True)):
+        _blank(batch)
+        batch.pk = pk
+        part = group.parts[place]
+        counted = Prepared(
+            resources,
+            group.prepared.events,
+            group.prepared.persons,
+            part.rejects,
+            part.notes,
+            part.rows,
+            part.by_type,
+            1,
+        )
+        batches.add_counts(batch, counted, ends.get(pk, {}), done=True, now=moment)
+    Batch.objects.bulk_create(made)
+    total = Counter[str]()
+    for found in ends.values():
+        total.update(found)
+    rejected = sum(len(part.rejects) for part in group.parts)
+    _audit(by, f"batch/{ids[0]}-{ids[-1]}" if len(ids) > 1 else f"batch/{ids[0]}", dict(total), rejected)
+    return Outcome(written.new_persons)
+
+
+def _blank(batch: Batch) -> None:
+    """Counts of an attempt that was taken back."""
+    batch.rows_in = batch.stored = batch.duplicates = batch.rejected = batch.waiting = 0
+    batch.by_type, batch.notes = {}, []
+
+
+def _store_piecewise(batch: Batch, prepared: Prepared, by: Actor, done: bool) -> Outcome:
+    """Halve the rows until the one the database refuses stands alone; reject that one."""
+    total = Outcome()
+    for piece in _pieces(batch, prepared):
+        outcome = store(batch, piece, by=by, done=done)
+        total.new_persons += outcome.new_persons
+        total.cancelled |= outcome.cancelled
+    return total
+
+
+def _pieces(batch: Batch, prepared: Prepared) -> list[Prepared]:
     rows = prepared.resources["row"].unique().sort().to_list()
     if len(rows) <= 1:
         words = message("store-refused")

@@ -79,7 +79,7 @@ def split(code: str) -> tuple[str, str]:
 
 
 def guess(code: str, kind: str) -> str:
-    """The ledger code of what a sheet's cell says: "loinc|8480-6" as it is, else by the shape codes of that kind have."""
+    """The ledger code of what a sheet's cell says: "loinc|8480-6" as it is, else by the shape of such codes."""
     code = code.strip()
     if "|" in code:
         system, _, bare = code.rpartition("|")
@@ -114,7 +114,7 @@ def _drugs() -> list[tuple[str, str]]:
 
 @functools.lru_cache(maxsize=8192)
 def drug(text: str) -> str | None:
-    """ "atc|C08CA01" for a text that contains a generic name (苯磺酸氨氯地平片 5mg); None when it contains none, or several."""
+    """ "atc|C08CA01" for a text with one generic name in it (苯磺酸氨氯地平片 5mg), else None."""
     found = [code for name, code in _drugs() if name in text]
     return found[0] if len(found) == 1 else None
 

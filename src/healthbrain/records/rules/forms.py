@@ -81,9 +81,14 @@ def visit_of(form: str, values: Mapping[str, Any], **known: Any) -> Visit:
             texts += [(item.code, str(one)) for one in (value if isinstance(value, list) else [value])]
     kind = load("forms", f"{form}.yaml").get("encounter", {}).get("type", "follow-up")
     return Visit(
-        encounter_class=codes.encounter_class(mode), encounter_type=kind, observations=observations, texts=texts,
-        medications=medications, referral=referral, **known,
-    )  # fmt: skip
+        encounter_class=codes.encounter_class(mode),
+        encounter_type=kind,
+        observations=observations,
+        texts=texts,
+        medications=medications,
+        referral=referral,
+        **known,
+    )
 
 
 def resources_of(visit: Visit) -> list[Resource]:

@@ -33,7 +33,7 @@ class EventRow(NamedTuple):
 
 
 def moment(text: Any) -> dt.datetime | None:
-    """A FHIR date, dateTime or instant as naive county time; a year or a month means its first day. None when unreadable."""
+    """A FHIR date, dateTime or instant as naive county time; a year or month means its first day; None: unreadable."""
     if not isinstance(text, str):
         return None
     if len(text) == 4 or len(text) == 7:

@@ -39,9 +39,13 @@ ORGANISATION = Column("organisation", "机构", ("机构代码", "医疗机构",
 NAME = Column("display", "名称", ("项目名称", "诊断名称", "药品名称", "疫苗名称", "手术名称", "name"))
 
 PERSONS = Template(
-    "persons", "人员", "Patient", "",
+    "persons",
+    "人员",
+    "Patient",
+    "",
     (
-        SOURCE, SOURCE_ID,
+        SOURCE,
+        SOURCE_ID,
         Column("name", "姓名", ("患者姓名", "居民姓名")),
         Column("sex", "性别", ("性别代码", "gender"), form="sex", choices=("1 男", "2 女", "0 未知", "9 未说明")),
         Column("birth_date", "出生日期", ("出生年月日", "生日", "birthdate", "dob"), form="date"),
@@ -52,59 +56,107 @@ PERSONS = Template(
         Column("deceased_on", "死亡日期", ("death_date",), form="date"),
     ),
     ("jw01", "P0001", "王测试", "1", "1960-03-20", "", "13800000000", "安澜区示例村 1 号", "330197001101", ""),
-)  # fmt: skip
+)
 OBSERVATIONS = Template(
-    "observations", "检查检验", "Observation", "observation",
+    "observations",
+    "检查检验",
+    "Observation",
+    "observation",
     (
-        SOURCE, SOURCE_ID, RECORD_ID,
+        SOURCE,
+        SOURCE_ID,
+        RECORD_ID,
         Column("code", "项目代码", ("项目", "检验项目", "代码", "loinc"), required=True),
-        Column("effective", "时间", ("检测时间", "检查时间", "测量时间", "日期", "检测日期", "检查日期", "date"), required=True, form="moment"),
+        Column(
+            "effective",
+            "时间",
+            ("检测时间", "检查时间", "测量时间", "日期", "检测日期", "检查日期", "date"),
+            required=True,
+            form="moment",
+        ),
         Column("value", "结果", ("值", "结果值", "测量值", "检验结果"), required=True, form="value"),
         Column("unit", "单位", ("计量单位",), choices=("mm[Hg]", "mmol/L", "mg/dL", "umol/L", "kg", "cm", "%", "/min")),
-        ORGANISATION, NAME,
+        ORGANISATION,
+        NAME,
     ),
     ("jw01", "P0001", "", "8480-6", "2026-03-20 08:30", "138", "mmHg", "H33019700001", "收缩压"),
-)  # fmt: skip
+)
 CONDITIONS = Template(
-    "conditions", "诊断", "Condition", "condition",
+    "conditions",
+    "诊断",
+    "Condition",
+    "condition",
     (
-        SOURCE, SOURCE_ID, RECORD_ID,
+        SOURCE,
+        SOURCE_ID,
+        RECORD_ID,
         Column("code", "诊断代码", ("疾病代码", "icd", "icd10", "icd-10", "ICD编码"), required=True),
         Column("onset", "诊断日期", ("确诊日期", "发病日期", "日期", "确诊时间", "date"), required=True, form="moment"),
         Column("status", "状态", ("临床状态",), choices=("active", "resolved", "inactive", "remission")),
-        ORGANISATION, NAME,
+        ORGANISATION,
+        NAME,
     ),
     ("jw01", "P0001", "", "I10.x00x002", "2020-05-11", "active", "H33019700001", "原发性高血压"),
-)  # fmt: skip
+)
 ENCOUNTERS = Template(
-    "encounters", "就诊", "Encounter", "encounter",
+    "encounters",
+    "就诊",
+    "Encounter",
+    "encounter",
     (
-        SOURCE, SOURCE_ID, RECORD_ID,
-        Column("class", "就诊方式", ("就诊类别", "随访方式", "方式", "类别"), required=True, choices=("AMB", "HH", "PHONE", "VR", "IMP", "EMER")),
-        Column("start", "就诊时间", ("开始时间", "入院时间", "随访日期", "就诊日期", "日期", "date"), required=True, form="moment"),
+        SOURCE,
+        SOURCE_ID,
+        RECORD_ID,
+        Column(
+            "class",
+            "就诊方式",
+            ("就诊类别", "随访方式", "方式", "类别"),
+            required=True,
+            choices=("AMB", "HH", "PHONE", "VR", "IMP", "EMER"),
+        ),
+        Column(
+            "start",
+            "就诊时间",
+            ("开始时间", "入院时间", "随访日期", "就诊日期", "日期", "date"),
+            required=True,
+            form="moment",
+        ),
         Column("end", "结束时间", ("出院时间", "出院日期"), form="moment"),
-        Column("type", "就诊类型", ("服务类型", "类型"), choices=("follow-up", "examination", "screening", "consultation")),
+        Column(
+            "type", "就诊类型", ("服务类型", "类型"), choices=("follow-up", "examination", "screening", "consultation")
+        ),
         ORGANISATION,
     ),
     ("jw01", "P0001", "", "AMB", "2026-03-20 08:20", "", "follow-up", "H33019700001"),
-)  # fmt: skip
+)
 MEDICATIONS = Template(
-    "medications", "用药", "MedicationStatement", "medication",
+    "medications",
+    "用药",
+    "MedicationStatement",
+    "medication",
     (
-        SOURCE, SOURCE_ID, RECORD_ID,
+        SOURCE,
+        SOURCE_ID,
+        RECORD_ID,
         Column("code", "药品代码", ("药品编码", "atc"), required=True),
         Column("start", "用药日期", ("开始日期", "开方日期", "处方日期", "日期", "date"), required=True, form="moment"),
         Column("end", "停药日期", ("结束日期",), form="moment"),
         Column("status", "状态", (), choices=("active", "completed", "stopped")),
         Column("dosage", "用法用量", ("用法", "剂量", "dose")),
-        ORGANISATION, NAME,
+        ORGANISATION,
+        NAME,
     ),
     ("jw01", "P0001", "", "C08CA01", "2026-03-20", "", "active", "5 mg 每日一次", "H33019700001", "氨氯地平"),
-)  # fmt: skip
+)
 IMMUNIZATIONS = Template(
-    "immunizations", "接种", "Immunization", "immunization",
+    "immunizations",
+    "接种",
+    "Immunization",
+    "immunization",
     (
-        SOURCE, SOURCE_ID, RECORD_ID,
+        SOURCE,
+        SOURCE_ID,
+        RECORD_ID,
         Column("code", "疫苗", ("疫苗代码", "疫苗编码", "疫苗名称", "vaccine"), required=True),
         Column("date", "接种日期", ("接种时间", "日期", "occurrence", "effective"), required=True, form="moment"),
         Column("dose", "剂次", ("针次", "第几剂", "dose_number"), form="number"),
@@ -112,18 +164,26 @@ IMMUNIZATIONS = Template(
         ORGANISATION,
     ),
     ("jw01", "P0001", "", "HepB", "2026-03-20", "1", "", "H33019700001"),
-)  # fmt: skip
+)
 PROCEDURES = Template(
-    "procedures", "手术操作", "Procedure", "procedure",
+    "procedures",
+    "手术操作",
+    "Procedure",
+    "procedure",
     (
-        SOURCE, SOURCE_ID, RECORD_ID,
+        SOURCE,
+        SOURCE_ID,
+        RECORD_ID,
         Column("code", "操作代码", ("手术代码", "操作编码", "icd9"), required=True),
-        Column("performed", "操作日期", ("手术日期", "手术时间", "操作时间", "日期", "date"), required=True, form="moment"),
+        Column(
+            "performed", "操作日期", ("手术日期", "手术时间", "操作时间", "日期", "date"), required=True, form="moment"
+        ),
         Column("outcome", "结果", ("结论",)),
-        ORGANISATION, NAME,
+        ORGANISATION,
+        NAME,
     ),
     ("jw01", "P0001", "", "45.2300", "2026-03-20", "", "H33019700001", "结肠镜检查"),
-)  # fmt: skip
+)
 TEMPLATES = {t.name: t for t in (PERSONS, OBSERVATIONS, CONDITIONS, ENCOUNTERS, MEDICATIONS, IMMUNIZATIONS, PROCEDURES)}
 _FILE_WORDS = {"person": "persons", "patient": "persons"} | {t.name.rstrip("s"): t.name for t in TEMPLATES.values()}
 _FILE_WORDS |= {t.zh: t.name for t in TEMPLATES.values()} | {
@@ -131,8 +191,14 @@ _FILE_WORDS |= {t.zh: t.name for t in TEMPLATES.values()} | {
     "随访": "encounters",
     "居民": "persons",
 }
-DATED = {"observations": "effective", "conditions": "onset", "encounters": "start", "medications": "start",
-         "immunizations": "date", "procedures": "performed"}  # fmt: skip
+DATED = {
+    "observations": "effective",
+    "conditions": "onset",
+    "encounters": "start",
+    "medications": "start",
+    "immunizations": "date",
+    "procedures": "performed",
+}
 GENERIC_DATES = {"effective", "onset", "start", "date", "performed", "occurrence"}
 
 

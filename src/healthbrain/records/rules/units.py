@@ -86,7 +86,7 @@ def conversion(code: str, unit: str | None) -> Conversion:
 
 
 def normalise(code: str, value: float, unit: str | None) -> tuple[float, str | None, int]:
-    """(value, unit, flag) as the ledger keeps them: canonical unit, flag 1 when unusable or outside the plausible range."""
+    """(value, unit, flag) as the ledger keeps them: canonical unit; flag 1: unusable or implausible."""
     way = conversion(code, unit)
     result = way.of(value)
     item = catalogue().get(code)
