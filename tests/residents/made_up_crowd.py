@@ -1,6 +1,7 @@
 """A made-up crowd with labelled duplicates: the error kinds of a county's registration desks.
 
-Independent of `healthbrain.demo`: its own look-alikes and homophones, so that the matcher is not measured by its own table.
+Independent of `healthbrain.demo`: its own look-alikes and homophones,
+so that the matcher is not measured by its own table.
 """
 
 from __future__ import annotations
@@ -14,29 +15,41 @@ import polars as pl
 from healthbrain.residents.rules import id_number
 
 # Shares per thousand of the commonest surnames (Ministry of Public Security name report, rounded).
-SURNAMES = (
-    "王 71 李 71 张 67 刘 54 陈 53 杨 31 黄 23 赵 21 吴 20 周 20 徐 17 孙 16 马 13 朱 13 胡 12 郭 12 何 11 高 10 林 10 罗 9 郑 9 "
-    "梁 8 谢 8 宋 7 唐 7 许 7 韩 6 冯 6 邓 6 曹 6 彭 6 曾 6 肖 6 田 5 董 5 袁 5 潘 5 于 5 蒋 5 蔡 5 余 5 杜 4 叶 4 程 4 苏 4 魏 4 "
-    "吕 4 丁 4 任 4 沈 4 姚 4 卢 4 姜 4 崔 3 钟 3 谭 3 陆 3 汪 3 范 3 金 3 石 3 廖 3 贾 3 夏 3 韦 3 付 3 方 3 白 3 邹 3 孟 3 熊 3 "
-    "秦 3 邱 3 江 3 尹 2 薛 2 闫 2 段 2 雷 2 侯 2 龙 2 史 2 陶 2 黎 2 贺 2 顾 2 毛 2 郝 2 龚 2 邵 2 万 2 钱 2 严 2 覃 2 欧阳 1 单 1 仇 1"
+SURNAMES = (  # noqa: SIM905
+    "王 71 李 71 张 67 刘 54 陈 53 杨 31 黄 23 赵 21 吴 20 周 20 徐 17 孙 16 马 13 朱 13 胡 12 郭 12 何 11 高 "
+    "10 林 10 罗 9 郑 9 梁 8 谢 8 宋 7 唐 7 许 7 韩 6 冯 6 邓 6 曹 6 彭 6 曾 6 肖 6 田 5 董 5 袁 5 潘 5 于 5 "
+    "蒋 5 蔡 5 余 5 杜 4 叶 4 程 4 苏 4 魏 4 吕 4 丁 4 任 4 沈 4 姚 4 卢 4 姜 4 崔 3 钟 3 谭 3 陆 3 汪 3 范 3 "
+    "金 3 石 3 廖 3 贾 3 夏 3 韦 3 付 3 方 3 白 3 邹 3 孟 3 熊 3 秦 3 邱 3 江 3 尹 2 薛 2 闫 2 段 2 雷 2 侯 2 "
+    "龙 2 史 2 陶 2 黎 2 贺 2 顾 2 毛 2 郝 2 龚 2 邵 2 万 2 钱 2 严 2 覃 2 欧阳 1 单 1 仇 1"
 ).split()
-MALE = "伟强磊军勇杰涛明超刚平辉鹏华飞鑫波斌宇浩凯健俊帆帅旭宁龙林欢建国志文东海峰成亮民光荣祥福贵永生根宝庆荣良春新元松柏泽轩子豪博然一诺"
-FEMALE = "芳娜敏静丽艳娟霞秀英燕玲桂兰红梅婷雪琳慧莹洁玉萍倩颖丹蓉凤云莉珍琴香月菊翠芬美佳怡欣妍梓涵雨晨诗琪可馨梦瑶思语嘉悦晓春花爱巧素"
+MALE = (
+    "伟强磊军勇杰涛明超刚平辉鹏华飞鑫波斌宇浩凯健俊帆帅旭宁龙林欢建国志文东海峰成亮民光荣祥福贵永生根宝庆"
+    "荣良春新元松柏泽轩子豪博然一诺"
+)
+FEMALE = (
+    "芳娜敏静丽艳娟霞秀英燕玲桂兰红梅婷雪琳慧莹洁玉萍倩颖丹蓉凤云莉珍琴香月菊翠芬美佳怡欣妍梓涵雨晨诗琪可"
+    "馨梦瑶思语嘉悦晓春花爱巧素"
+)
 HOMOPHONES = {
-    "伟": "玮", "强": "蔷", "军": "君", "勇": "永", "杰": "洁", "涛": "滔", "明": "鸣", "超": "抄", "辉": "晖", "鹏": "朋", "华": "骅", "飞": "妃",
-    "鑫": "欣", "波": "博", "斌": "彬", "宇": "雨", "浩": "皓", "健": "建", "俊": "骏", "帆": "凡", "旭": "绪", "芳": "方", "敏": "皿", "静": "净",
-    "丽": "莉", "艳": "燕", "娟": "鹃", "霞": "侠", "秀": "绣", "英": "瑛", "玲": "铃", "桂": "贵", "兰": "澜", "红": "虹", "梅": "玫", "婷": "亭",
-    "琳": "林", "慧": "惠", "莹": "盈", "玉": "钰", "萍": "平", "颖": "影", "丹": "单", "蓉": "容", "凤": "奉", "云": "芸", "珍": "真", "琴": "勤",
-    "文": "纹", "海": "孩", "峰": "锋", "成": "诚", "良": "梁", "春": "椿", "松": "淞", "泽": "择", "子": "紫", "佳": "家", "怡": "仪", "欣": "新",
-    "涵": "含", "晨": "辰", "诗": "师", "琪": "其", "瑶": "遥", "思": "丝", "嘉": "佳", "悦": "月", "张": "章", "陈": "谌", "徐": "许", "余": "于",
+    "伟": "玮", "强": "蔷", "军": "君", "勇": "永", "杰": "洁", "涛": "滔", "明": "鸣", "超": "抄", "辉": "晖",
+    "鹏": "朋", "华": "骅", "飞": "妃", "鑫": "欣", "波": "博", "斌": "彬", "宇": "雨", "浩": "皓", "健": "建",
+    "俊": "骏", "帆": "凡", "旭": "绪", "芳": "方", "敏": "皿", "静": "净", "丽": "莉", "艳": "燕", "娟": "鹃",
+    "霞": "侠", "秀": "绣", "英": "瑛", "玲": "铃", "桂": "贵", "兰": "澜", "红": "虹", "梅": "玫", "婷": "亭",
+    "琳": "林", "慧": "惠", "莹": "盈", "玉": "钰", "萍": "平", "颖": "影", "丹": "单", "蓉": "容", "凤": "奉",
+    "云": "芸", "珍": "真", "琴": "勤", "文": "纹", "海": "孩", "峰": "锋", "成": "诚", "良": "梁", "春": "椿",
+    "松": "淞", "泽": "择", "子": "紫", "佳": "家", "怡": "仪", "欣": "新", "涵": "含", "晨": "辰", "诗": "师",
+    "琪": "其", "瑶": "遥", "思": "丝", "嘉": "佳", "悦": "月", "张": "章", "陈": "谌", "徐": "许", "余": "于",
 }  # fmt: skip
 LOOK_ALIKES = {
-    "娜": "哪", "静": "净", "玉": "王", "兰": "三", "莉": "利", "凤": "风", "明": "朋", "春": "舂", "根": "跟", "永": "水", "建": "健", "荣": "菜",
-    "杰": "木", "未": "末", "俊": "骏", "晨": "辰", "清": "请", "芳": "芬", "颖": "颍", "雪": "雷", "海": "侮", "帆": "帜", "秀": "季", "婷": "停",
-    "佳": "住", "元": "无", "良": "艮", "成": "戍", "浩": "洁", "怡": "恰", "梅": "悔", "桂": "挂", "辉": "挥", "波": "披", "栋": "拣", "子": "孑",
-    "汪": "江", "崔": "催", "侯": "候", "范": "苑", "贾": "贵", "贺": "货", "邱": "丘", "薛": "薜", "袁": "哀", "刘": "列", "吕": "品", "陈": "阵",
+    "娜": "哪", "静": "净", "玉": "王", "兰": "三", "莉": "利", "凤": "风", "明": "朋", "春": "舂", "根": "跟",
+    "永": "水", "建": "健", "荣": "菜", "杰": "木", "未": "末", "俊": "骏", "晨": "辰", "清": "请", "芳": "芬",
+    "颖": "颍", "雪": "雷", "海": "侮", "帆": "帜", "秀": "季", "婷": "停", "佳": "住", "元": "无", "良": "艮",
+    "成": "戍", "浩": "洁", "怡": "恰", "梅": "悔", "桂": "挂", "辉": "挥", "波": "披", "栋": "拣", "子": "孑",
+    "汪": "江", "崔": "催", "侯": "候", "范": "苑", "贾": "贵", "贺": "货", "邱": "丘", "薛": "薜", "袁": "哀",
+    "刘": "列", "吕": "品", "陈": "阵",
 }  # fmt: skip
-KINDS = ("homophone", "look-alike", "order", "birth-digits", "day-month", "phone-changed", "phone-reused", "address", "id-15",
+KINDS = ("homophone", "look-alike", "order", "birth-digits", "day-month", "phone-changed", "phone-reused", "address",
+         "id-15",
          "id-typo", "sparse", "spaces")  # fmt: skip
 
 
@@ -87,7 +100,9 @@ class Crowd:
         rng = self.rng
         village = rng.randrange(60)
         division = f"330197{100 + village // 6}{200 + village}"
-        address = f"浙江省安澜市安澜区{'临东西南北新'[village % 6]}{'江湖山'[village % 3]}镇{'金银铜铁锡玉石'[village % 7]}{'桥村塘'[village % 3]}村{rng.randrange(1, 400)}号"
+        town = f"{'临东西南北新'[village % 6]}{'江湖山'[village % 3]}镇"
+        hamlet = f"{'金银铜铁锡玉石'[village % 7]}{'桥村塘'[village % 3]}村"
+        address = f"浙江省安澜市安澜区{town}{hamlet}{rng.randrange(1, 400)}号"
         born = dt.date(1935, 1, 1) + dt.timedelta(days=rng.randrange(30_000))
         phone = self._phone()
         self._person(surname, born, phone, address, division)
@@ -129,7 +144,9 @@ class Crowd:
             case "birth-digits":
                 return replace(row, birth_date=self._wrong_date(row.birth_date))
             case "day-month" if row.birth_date.day <= 12:
-                return replace(row, birth_date=row.birth_date.replace(month=row.birth_date.day, day=row.birth_date.month))
+                return replace(
+                    row, birth_date=row.birth_date.replace(month=row.birth_date.day, day=row.birth_date.month)
+                )
             case "phone-changed":
                 return replace(row, phone=self._phone())
             case "phone-reused":
@@ -150,10 +167,13 @@ class Crowd:
         text = f"{date:%Y%m%d}"
         while True:
             i = self.rng.randrange(2, 7)
-            tried = text[:i] + text[i + 1] + text[i] + text[i + 2 :] if self.rng.random() < 0.5 else (
-                text[:i] + str(self.rng.randrange(10)) + text[i + 1 :])
+            tried = (
+                text[:i] + text[i + 1] + text[i] + text[i + 2 :]
+                if self.rng.random() < 0.5
+                else (text[:i] + str(self.rng.randrange(10)) + text[i + 1 :])
+            )
             try:
-                return dt.datetime.strptime(tried, "%Y%m%d").date()
+                return dt.date(int(tried[:4]), int(tried[4:6]), int(tried[6:]))
             except ValueError:
                 continue
 

@@ -6,12 +6,15 @@ import datetime as dt
 import threading
 
 import made_up_crowd
+import numpy as np
 import polars as pl
 import pytest
 from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthbrain.county import actions as county
-from healthbrain.residents import actions, candidates, queries
+from healthbrain.residents import actions, candidates, parts, queries
 from healthbrain.residents.actions import PersonRow
 from healthbrain.residents.models import Identity, Link, Resident, Review
 from healthbrain.residents.rules import id_number
@@ -30,7 +33,9 @@ def ids_of(*rows: PersonRow) -> list[int]:
     return list(actions.upsert_identities(rows).values())
 
 
-def row(source: int, key: str, name: str, born: dt.date | None = BORN, sex: str = "1", number: str | None = None, **rest):
+def row(
+    source: int, key: str, name: str, born: dt.date | None = BORN, sex: str = "1", number: str | None = None, **rest
+):
     rest = {"phone": PHONE, "address": ADDRESS, "division_code": PLACE} | rest
     return PersonRow(source, key, name, sex, born, number, **rest)
 
@@ -41,7 +46,9 @@ def residents_of(*rows: PersonRow, mode: str = "online") -> int:
 
 def test_the_golden_record_of_one_number_in_two_sources(two):
     a, b = two
-    ids = ids_of(PersonRow(a, "1", "张小明", "男", BORN, NUMBER, "138 0000 1111"), PersonRow(b, "x", "张小明", "1", BORN, NUMBER))
+    ids = ids_of(
+        PersonRow(a, "1", "张小明", "男", BORN, NUMBER, "138 0000 1111"), PersonRow(b, "x", "张小明", "1", BORN, NUMBER)
+    )
     settled = actions.match_new(ids)
     assert len(set(settled.links.values())) == 1
     found = Resident.objects.get()
@@ -81,7 +88,8 @@ APART = [
     ("boy and girl twins", "张佳怡", {"name": "张佳意", "sex": "2"}),
     ("father and son with one phone", "张小明", {"name": "张大强", "born": dt.date(1960, 7, 9)}),
     ("two valid numbers", "张小明", {"number": id_number.make("330197", BORN, 323), "first_number": NUMBER}),
-    ("a namesake", "张小明", {"born": dt.date(1961, 8, 27), "phone": "13900002222", "address": None, "division_code": None}),
+    ("a namesake", "张小明",
+     {"born": dt.date(1961, 8, 27), "phone": "13900002222", "address": None, "division_code": None}),
     ("mother's number on a newborn", "王芳",
      {"name": "王小宝", "born": dt.date(2026, 3, 1), "number": NUMBER, "first_number": NUMBER}),
     ("mother's number on an unnamed newborn", "王芳",
@@ -133,7 +141,7 @@ def test_a_correction_moves_a_link_only_on_an_exact_key(two):
     assert Resident.objects.filter(merged_into__isnull=False).count() == 1
 
 
-def test_online_and_batch_make_the_same_residents(db):
+def test_online_and_batch_make_the_same_residents(db, monkeypatch):
     frame = made_up_crowd.identities(400, 11)
     sources = county.sources(frame["source"].unique().to_list())
     frame = frame.with_columns(
@@ -148,7 +156,25 @@ def test_online_and_batch_make_the_same_residents(db):
         links = actions.match_new(ids, mode=mode).links
         return {frozenset(i for i in links if links[i] == r) for r in set(links.values())}
 
-    assert groups("batch") == groups("online")
+    together = groups("batch")
+    assert groups("online") == together
+    monkeypatch.setattr(parts, "PART", 50)
+    assert groups("batch") == together
+
+
+@given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=25))
+def test_components_are_what_walking_the_edges_finds(edges):
+    def reached(node: int) -> set[int]:
+        seen, todo = {node}, [node]
+        while todo:
+            here = todo.pop()
+            near = {b for a, b in edges if a == here} | {a for a, b in edges if b == here}
+            todo += near - seen
+            seen |= near
+        return seen
+
+    left, right = np.array([a for a, _ in edges], int), np.array([b for _, b in edges], int)
+    assert parts.components(left, right, 20).tolist() == [min(reached(node)) for node in range(20)]
 
 
 def test_exports_tell_links_and_residents(two):

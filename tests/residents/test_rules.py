@@ -21,19 +21,29 @@ from healthbrain.residents.rules.compare import ALIKE_NAMES, BORN, NAME, NUMBER,
         ("11010519491231002X", "11010519491231002X", dt.date(1949, 12, 31), "2"),
         ("440524188001010014", "440524188001010014", dt.date(1880, 1, 1), "1"),
         ("11010519491231002x", "11010519491231002X", dt.date(1949, 12, 31), "2"),
-        ("11010519491231002X", "11010519491231002X", dt.date(1949, 12, 31), "2"),
+        ("１１０１０５１９４９１２３１００２Ｘ", "11010519491231002X", dt.date(1949, 12, 31), "2"),
         ("'110105 19491231 002X", "11010519491231002X", dt.date(1949, 12, 31), "2"),
         ("110105491231002", "11010519491231002X", dt.date(1949, 12, 31), "2"),
     ],
 )
 def test_numbers_that_hold(text, number, born, sex):
     parsed = id_number.parse(text)
-    assert parsed and (parsed.number, parsed.birth_date, parsed.sex) == (number, born, sex)
+    assert parsed is not None
+    assert (parsed.number, parsed.birth_date, parsed.sex) == (number, born, sex)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", None, "110105194912310021", "11010519491331002X", "110105194902300022", "1101051949123100", "无", "000000000000000000"],
+    [
+        "",
+        None,
+        "110105194912310021",
+        "11010519491331002X",
+        "110105194902300022",
+        "1101051949123100",
+        "无",
+        "000000000000000000",
+    ],
 )
 def test_numbers_that_do_not_hold(text):
     assert id_number.parse(text) is None
@@ -140,7 +150,10 @@ def _with(number: str, born: str, name: str, raw: str | None = None):
 
 
 def test_how_two_numbers_compare():
-    mine, other = id_number.make("330197", dt.date(1985, 3, 12), 321), id_number.make("330197", dt.date(1985, 3, 12), 322)
+    mine, other = (
+        id_number.make("330197", dt.date(1985, 3, 12), 321),
+        id_number.make("330197", dt.date(1985, 3, 12), 322),
+    )
     typo = mine[:14] + mine[15] + mine[14] + mine[16:]
     me = _with(mine, "19850312", "王芳")
     assert NUMBER.outcome(me, _with(mine, "19850312", "王芳")).key == "same"

@@ -82,7 +82,10 @@ def test_merge_unmerge_and_their_undo(twins):
 def test_every_decision_is_audited_and_has_its_history(twins):
     left, right = (resident for _, resident, _ in state())
     group = actions.merge(by=STEWARD, resident_ids=[right], into=left, reason="同一人")
-    assert set(AuditEvent.objects.filter(action="residents.merge").values_list("resident_id", flat=True)) == {left, right}
+    assert set(AuditEvent.objects.filter(action="residents.merge").values_list("resident_id", flat=True)) == {
+        left,
+        right,
+    }
     change = LinkChange.objects.get(group=group)
     assert (change.from_resident_id, change.to_resident_id, change.account_id) == (right, left, 1)
     assert queries.link_history(left)[0]["reason"] == "同一人"
@@ -122,7 +125,9 @@ def test_other_purposes_see_only_ones_own_area(twins):
         queries.resident(DOCTOR, Resident.objects.first().pk, "public-health")
 
 
-WORDS = st.tuples(st.sampled_from(["", "张三", "张叁", "王芳之子"]), st.sampled_from([None, "13800000001", "13800000002"]))
+WORDS = st.tuples(
+    st.sampled_from(["", "张三", "张叁", "王芳之子"]), st.sampled_from([None, "13800000001", "13800000002"])
+)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -133,7 +138,9 @@ def test_the_golden_record_follows_the_written_precedence(words):
     resident = Resident.objects.create()
     said_names, said_phones = [], []
     for name, phone in words:
-        identity = Identity.objects.create(source_id=source, source_key=f"{Identity.objects.count()}", name=name, phone=phone)
+        identity = Identity.objects.create(
+            source_id=source, source_key=f"{Identity.objects.count()}", name=name, phone=phone
+        )
         Link.objects.create(identity=identity, resident=resident, rule="new")
         said_names.append(Said(identity.pk, name, identity.updated, named="之" not in name))
         said_phones.append(Said(identity.pk, phone, identity.updated))

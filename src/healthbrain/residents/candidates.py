@@ -58,7 +58,7 @@ def prepared(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     few = all(len(p) <= _FEW for p in params if isinstance(p, list))  # a plan made for few is wrong for a million
     with psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(sql, params, prepare=few).fetchall()  # type: ignore[arg-type]
+        return cursor.execute(sql, params, prepare=few).fetchall()
 
 
 def _date(value: Any) -> str:
@@ -75,7 +75,9 @@ def _person(identity_id: int, row: Sequence[Any]) -> Person:
 
 def load(identity_ids: Sequence[int]) -> list[Person]:
     """These identities as the matcher sees them."""
-    rows = prepared(f"SELECT id, {_FIELDS} FROM residents_identity WHERE id = ANY(%s::bigint[]) ORDER BY id", (list(identity_ids),))
+    rows = prepared(
+        f"SELECT id, {_FIELDS} FROM residents_identity WHERE id = ANY(%s::bigint[]) ORDER BY id", (list(identity_ids),)
+    )
     return [_person(row[0], row[1:]) for row in rows]
 
 
@@ -103,7 +105,8 @@ def find(people: Sequence[Person]) -> dict[int, list[Stored]]:
     columns = ", ".join(f"i.{column}" for column in _FIELDS.split(", "))
     rows = prepared(
         f"""WITH n AS MATERIALIZED (
-                SELECT id, id_number, born::date AS birth_date, string_to_array(surnames, ' ') AS surnames, given, pinyin,
+                SELECT id, id_number, born::date AS birth_date, string_to_array(surnames, ' ') AS surnames, given,
+                       pinyin,
                        phone
                 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
                   AS t(id, id_number, born, surnames, given, pinyin, phone))
@@ -155,4 +158,6 @@ def frame(query: str, params: Sequence[Any] = ()) -> pl.DataFrame:
     buffer.seek(0)
     kinds: dict[str, Any] = dict.fromkeys(("id", "resident_id"), pl.Int64)
     kinds |= dict.fromkeys(("birth_date", "resident_birth"), pl.Date) | dict.fromkeys(_FIELDS.split(", "), pl.Utf8)
-    return pl.read_csv(buffer, schema_overrides=kinds | {"birth_date": pl.Date, "resident_number": pl.Utf8}, infer_schema_length=0)
+    return pl.read_csv(
+        buffer, schema_overrides=kinds | {"birth_date": pl.Date, "resident_number": pl.Utf8}, infer_schema_length=0
+    )

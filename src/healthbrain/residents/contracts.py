@@ -45,7 +45,12 @@ def load_contracts(rows: Iterable[ContractRow], *, by: audit.By | None = None) -
         tuple([getattr(row, column) for row in found] for column in ContractRow.__dataclass_fields__),
     )
     residents = sorted({row[0] for row in stored})
-    audit.record(by=by, action="residents.load_contracts", subject="contracts", detail={"rows": len(found), "stored": len(stored)})
+    audit.record(
+        by=by,
+        action="residents.load_contracts",
+        subject="contracts",
+        detail={"rows": len(found), "stored": len(stored)},
+    )
     if residents:
         bus.publish(ResidentsChanged(residents))
     return len(stored)

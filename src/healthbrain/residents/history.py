@@ -13,7 +13,8 @@ from healthbrain.kernel import db
 def lock(identity_ids: Collection[int]) -> dict[int, int]:
     """Identity → resident as it stands now, the rows locked until commit."""
     rows = db.select(
-        "SELECT identity_id, resident_id FROM residents_link WHERE identity_id = ANY(%s) ORDER BY identity_id FOR UPDATE",
+        """SELECT identity_id, resident_id FROM residents_link WHERE identity_id = ANY(%s)
+           ORDER BY identity_id FOR UPDATE""",
         (sorted(identity_ids),),
     )
     return dict(rows)
@@ -30,16 +31,19 @@ def move(
     """Point identities at other residents and write the history; the group of the change."""
     group = group or uuid.uuid4()
     db.execute(
-        """WITH t AS (SELECT * FROM unnest(%(identities)s::bigint[], %(residents)s::bigint[]) AS t(identity_id, resident_id)),
+        """WITH t AS (SELECT * FROM unnest(%(identities)s::bigint[], %(residents)s::bigint[])
+                     AS t(identity_id, resident_id)),
            logged AS (
                INSERT INTO residents_linkchange
                    (identity_id, from_resident_id, to_resident_id, rule, explanation, account_id, "group", at)
                SELECT t.identity_id, l.resident_id, t.resident_id, %(rule)s,
                       %(why)s::jsonb || jsonb_build_object('before', jsonb_build_object(
-                          'rule', l.rule, 'score', l.score, 'explanation', l.explanation)), %(account)s, %(group)s, now()
+                          'rule', l.rule, 'score', l.score, 'explanation', l.explanation)),
+                      %(account)s, %(group)s, now()
                FROM t JOIN residents_link l USING (identity_id))
            UPDATE residents_link l SET resident_id = t.resident_id, rule = %(rule)s, explanation = %(why)s::jsonb,
-               score = CASE WHEN %(rule)s IN ('id-number', 'probabilistic') THEN l.score END, linked_at = clock_timestamp()
+               score = CASE WHEN %(rule)s IN ('id-number', 'probabilistic') THEN l.score END,
+               linked_at = clock_timestamp()
            FROM t WHERE l.identity_id = t.identity_id""",
         {
             "identities": list(targets),

@@ -80,7 +80,9 @@ def _with_numbers(frame: pl.DataFrame) -> pl.DataFrame:
     made: dict[str, list[Any]] = {
         "id_number": distinct,
         "valid": [number.number if number else None for number in parsed],
-        "raw": [None if number else id_number.clean(text) or None for text, number in zip(distinct, parsed, strict=True)],
+        "raw": [
+            None if number else id_number.clean(text) or None for text, number in zip(distinct, parsed, strict=True)
+        ],
         "born": [number.birth_date if number else None for number in parsed],
         "id_sex": [number.sex if number else None for number in parsed],
     }

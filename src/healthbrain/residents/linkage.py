@@ -52,7 +52,9 @@ def cluster_frame(people: pl.DataFrame, model: decide.Model) -> tuple[pl.DataFra
         foes={},
         rivals=rivals(sure),
     )
-    roots = pl.DataFrame({"id": list(found.root_of), "root": list(found.root_of.values())}, schema={"id": pl.Int64, "root": pl.Int64})
+    roots = pl.DataFrame(
+        {"id": list(found.root_of), "root": list(found.root_of.values())}, schema={"id": pl.Int64, "root": pl.Int64}
+    )
     return people.select("id").join(roots, on="id", how="left").with_columns(pl.coalesce("root", "id")), scored
 
 
@@ -72,7 +74,10 @@ def _pairs_of(groups: pl.Series) -> int:
 
 
 def linkage_report(
-    identities: Path | str | pl.DataFrame, labels: Path | str | pl.DataFrame | None = None, *, without_id_number: bool = False
+    identities: Path | str | pl.DataFrame,
+    labels: Path | str | pl.DataFrame | None = None,
+    *,
+    without_id_number: bool = False,
 ) -> dict[str, Any]:
     """Precision and recall over all pairs of one person's identities, and over the planted duplicates.
 
@@ -105,7 +110,9 @@ def _planted(joined: pl.DataFrame) -> dict[str, Any]:
     """Of the planted duplicates: how many ended with their person's first registrations, by kind of error."""
     main = joined.filter(pl.col("kind").fill_null("") == "").select("person", "root").unique()
     planted = joined.filter((pl.col("kind").fill_null("") != "") & pl.col("person").is_in(main["person"].implode()))
-    hits = planted.join(main.with_columns(hit=True), on=["person", "root"], how="left").with_columns(pl.col("hit").fill_null(False))
+    hits = planted.join(main.with_columns(hit=True), on=["person", "root"], how="left").with_columns(
+        pl.col("hit").fill_null(False)
+    )
     by_kind = hits.group_by("kind").agg(pl.len().alias("n"), pl.col("hit").mean()).sort("kind")
     return {
         "planted": hits.height,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+import duckdb
 import polars as pl
 from django.db import transaction
 
 from healthbrain.kernel import db
-from healthbrain.residents import candidates, pairs, persons, recheck, train
+from healthbrain.residents import candidates, pairs, parts, persons, recheck, train
 from healthbrain.residents.linkage import load_people
 from healthbrain.residents.rules.compare import Person
 from healthbrain.residents.rules.decide import APART, LINK, Population, code_of, judge
@@ -62,8 +63,10 @@ def match_new(identity_ids: Sequence[int], *, mode: str = "auto") -> Settled:
     people = None if batch else candidates.load(new + changed)
     _lock(people)
     settled = Settled({}, [], 0)
-    if new:
-        found, facts = _batch(new) if batch else online([p for p in people or () if p.id in set(new)])
+    if new and batch:
+        settled = _joined([settle(*part) for part in _batch(new)])
+    elif new:
+        found, facts = online([p for p in people or () if p.id in set(new)])
         settled = settle(new, found, facts)
     if changed:
         found, facts = online(candidates.load(changed))
@@ -137,7 +140,8 @@ def foes(scored: Iterable[Scored]) -> dict[int, frozenset[int]]:
 def _existing(new: Sequence[int]) -> pl.DataFrame:
     """Linked identities that may be partners of `new`: those sharing a key, or all when that is no fewer."""
     columns = f"{_FIELDS}, l.resident_id, r.id_number AS resident_number, r.birth_date AS resident_birth"
-    joined = "residents_identity i JOIN residents_link l ON l.identity_id = i.id JOIN residents_resident r ON r.id = l.resident_id"
+    joined = """residents_identity i JOIN residents_link l ON l.identity_id = i.id
+                JOIN residents_resident r ON r.id = l.resident_id"""
     (linked,) = db.select("SELECT count(*) FROM residents_link")[0]
     if linked <= 10 * len(new):
         return candidates.frame(f"SELECT {columns} FROM {joined}")
@@ -156,34 +160,52 @@ def _crowded_phones() -> frozenset[str]:
     return frozenset(row[0] for row in rows)
 
 
-def _batch(new: Sequence[int]) -> tuple[list[Scored], Facts]:
-    """The same for many: every pair among `new` and with what is stored, in DuckDB."""
-    mine = candidates.frame(f"SELECT {_FIELDS} FROM residents_identity i WHERE i.id = ANY(%s)", (list(new),))
+def _joined(settled: Sequence[Settled]) -> Settled:
+    links = {identity: resident for part in settled for identity, resident in part.links.items()}
+    return Settled(links, sorted(r for part in settled for r in part.new), sum(part.reviews for part in settled))
+
+
+def _batch(new: Sequence[int]) -> Iterator[tuple[list[int], list[Scored], Facts]]:
+    """The same for many: every pair among `new` and with what is stored, in DuckDB; in parts that settle on their own.
+
+    Memory: DuckDB's limit, or about 500 bytes an identity where that is more.
+    """
     stored = _existing(new)
-    both = pl.concat([mine.with_columns(is_new=pl.lit(True)), stored.with_columns(is_new=pl.lit(False))], how="diagonal_relaxed")
     crowd = candidates.count_names()
-    people = persons.persons(both, crowded_phones=_crowded_phones())
+    connection = persons.connect(memory="3GB")
+    slim = _load(connection, new, stored, crowd)
+    found = pairs.score(connection, train.model(), Population(crowd.identities, {}))
+    connection.close()
+    for ids, part in parts.parts(sorted(new), found, dict(stored.select("id", "resident_id").iter_rows())):
+        yield ids, *_as_scored(ids, part, stored, slim, crowd)
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection, new: Sequence[int], stored: pl.DataFrame, crowd: Population
+) -> pl.DataFrame:
+    """Table `person` of everybody concerned; what clustering needs of the new ones comes back."""
+    mine = candidates.frame(f"SELECT {_FIELDS} FROM residents_identity i WHERE i.id = ANY(%s)", (list(new),))
+    both = [mine.with_columns(is_new=pl.lit(True)), stored.with_columns(is_new=pl.lit(False))]
+    people = persons.persons(pl.concat(both, how="diagonal_relaxed"), crowded_phones=_crowded_phones())
     names = pl.DataFrame(
         {"pinyin": list(crowd.name_counts), "bearers": list(crowd.name_counts.values())},
         schema={"pinyin": pl.Utf8, "bearers": pl.Int64},
     )
-    connection = persons.connect()
     load_people(connection, people.join(names, on="pinyin", how="left"))
-    found = pairs.score(connection, train.model(), Population(crowd.identities, {}))
-    connection.close()
-    return _as_scored(found, stored, people, crowd)
+    return people.filter("is_new").select("id", "number", "own", "born").sort("id")
 
 
 def _as_scored(
-    found: pl.DataFrame, stored: pl.DataFrame, people: pl.DataFrame, crowd: Population
+    ids: Sequence[int], found: pl.DataFrame, stored: pl.DataFrame, slim: pl.DataFrame, crowd: Population
 ) -> tuple[list[Scored], Facts]:
     facts = Facts(prior=crowd.prior_bits())
-    fresh = people.filter("is_new")
+    fresh = slim.filter(pl.col("id").is_in(pl.Series(ids).implode()))
     facts.numbers = dict(fresh.filter("own").select("id", "number").iter_rows())
     facts.births = dict(fresh.filter(pl.col("born") != "").select("id", "born").iter_rows())
-    residents = dict(stored.select("id", "resident_id").iter_rows())
-    known = stored.unique("resident_id").select("resident_id", "resident_number", pl.col("resident_birth").dt.strftime("%Y%m%d"))
-    for resident, number, birth in known.iter_rows():
+    met = stored.filter(pl.col("id").is_in(pl.concat([found["a"], found["b"]]).implode()))
+    residents = dict(met.select("id", "resident_id").iter_rows())
+    known = met.unique("resident_id").with_columns(pl.col("resident_birth").dt.strftime("%Y%m%d"))
+    for resident, number, birth in known.select("resident_id", "resident_number", "resident_birth").iter_rows():
         _know(facts, resident, number or "", birth or "")
     scored = []
     columns = ("a", "b", "total", "exact_key", "decision", "code", "rarity", "veto")

@@ -63,7 +63,9 @@ def _rulings(model: decide.Model) -> pl.DataFrame:
     for code, levels in enumerate(itertools.product(*(range(radix) for radix in decide.RADICES))):
         keys = [c.levels[n - 1].key if n else "unknown" for c, n in zip(COMPARISONS, levels, strict=True)]
         bits = sum(model.bits[c.key][key] for c, key in zip(COMPARISONS, keys, strict=True) if key != "unknown")
-        rows.append((code, bits, keys[0] in ALIKE_NAMES, decide.exact_key(*keys[:4]), decide.veto(*keys), keys[3] == "same"))
+        rows.append(
+            (code, bits, keys[0] in ALIKE_NAMES, decide.exact_key(*keys[:4]), decide.veto(*keys), keys[3] == "same")
+        )
     schema = {
         "code": pl.Int32, "bits": pl.Float64, "alike": pl.Boolean, "exact_key": pl.Boolean, "veto": pl.Utf8,
         "same_number": pl.Boolean,
@@ -116,7 +118,8 @@ def score(
                 WHEN total >= {model.ask_bits} THEN 'ask' ELSE 'apart' END AS decision
             FROM weighed
         )
-        SELECT a, b, code, CASE WHEN alike THEN rarity ELSE 0 END AS rarity, total, exact_key, veto, decision FROM decided
+        SELECT a, b, code, CASE WHEN alike THEN rarity ELSE 0 END AS rarity, total, exact_key, veto, decision
+        FROM decided
         WHERE {"TRUE" if keep_all else "decision <> 'apart'"}"""
     ).to_arrow_table()
     return pl.DataFrame(found)

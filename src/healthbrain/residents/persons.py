@@ -58,7 +58,9 @@ def persons(identities: pl.DataFrame, *, crowded_phones: frozenset[str] | None =
     frame = identities.with_columns(
         (pl.col(c) if c in identities.columns else pl.lit(None)).cast(pl.Utf8).fill_null("").alias(c) for c in text
     )
-    frame = frame.rename({"name": "raw_name", "address": "raw_address", "division_code": "division", "id_number": "number"})
+    frame = frame.rename(
+        {"name": "raw_name", "address": "raw_address", "division_code": "division", "id_number": "number"}
+    )
     frame = frame.with_columns(
         born=pl.col("birth_date").dt.strftime("%Y%m%d").fill_null(""),
         number_text=pl.when(pl.col("number") != "").then("number").otherwise("id_number_raw"),

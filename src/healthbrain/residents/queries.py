@@ -1,4 +1,4 @@
-"""Reads of the index. Rows about people go out only through the gate, except exports and $match, which name their use."""
+"""Reads of the index. Rows about people go out only through the gate; exports and $match name their use."""
 
 from __future__ import annotations
 
@@ -170,15 +170,18 @@ def _living(resident_id: int) -> int:
     return int(rows[0][0]) if rows else resident_id
 
 
-_IDENTITY = """i.id, s.code, s.name, i.source_key, i.name, i.sex, i.birth_date, coalesce(i.id_number, i.id_number_raw), i.phone,
+_IDENTITY = """i.id, s.code, s.name, i.source_key, i.name, i.sex, i.birth_date,
+    coalesce(i.id_number, i.id_number_raw), i.phone,
     i.address, i.division_code, l.resident_id, l.score, l.rule, coalesce(l.explanation, '{}'::jsonb)::text"""
-_JOINED = "residents_identity i JOIN county_source s ON s.id = i.source_id LEFT JOIN residents_link l ON l.identity_id = i.id"
+_JOINED = (
+    "residents_identity i JOIN county_source s ON s.id = i.source_id LEFT JOIN residents_link l ON l.identity_id = i.id"
+)
 
 
 def _identity(row: tuple[Any, ...]) -> IdentityRow:
     import orjson
 
-    return IdentityRow(*row[:-1], explanation=orjson.loads(row[-1]))
+    return IdentityRow(*(*row[:-1], orjson.loads(row[-1])))
 
 
 def identities_of(resident_id: int) -> list[IdentityRow]:
@@ -203,7 +206,10 @@ def reviews(actor: Actor, *, status: str = "open", limit: int = 50, offset: int 
         (status, limit, offset),
     )
     wanted = [identity for row in rows for identity in row[4:]]
-    sides = {row[0]: _identity(row) for row in db.select(f"SELECT {_IDENTITY} FROM {_JOINED} WHERE i.id = ANY(%s)", (wanted,))}
+    sides = {
+        row[0]: _identity(row)
+        for row in db.select(f"SELECT {_IDENTITY} FROM {_JOINED} WHERE i.id = ANY(%s)", (wanted,))
+    }
     return [ReviewRow(r[0], r[1], orjson.loads(r[2]), r[3], sides[r[4]], sides[r[5]]) for r in rows]
 
 
@@ -228,8 +234,8 @@ def export_links() -> Iterator[tuple[str, str, int, float | None, str]]:
     """(source, source_id, resident_id, score, rule) of every linked identity; for the command line."""
     for row in _chunks(
         """SELECT s.code, i.source_key, l.resident_id, l.score, l.rule, l.identity_id
-           FROM residents_link l JOIN residents_identity i ON i.id = l.identity_id JOIN county_source s ON s.id = i.source_id
-           WHERE l.identity_id > %s ORDER BY l.identity_id LIMIT %s"""
+           FROM residents_link l JOIN residents_identity i ON i.id = l.identity_id
+           JOIN county_source s ON s.id = i.source_id WHERE l.identity_id > %s ORDER BY l.identity_id LIMIT %s"""
     ):
         yield row[:5]
 
@@ -237,7 +243,8 @@ def export_links() -> Iterator[tuple[str, str, int, float | None, str]]:
 def export_residents() -> Iterator[tuple[int, str, str, dt.date | None, int]]:
     """(resident_id, name, sex, birth_date, sources: how many identities) of everybody living in the index."""
     for row in _chunks(
-        """SELECT r.id, r.name, r.sex, r.birth_date, (SELECT count(*) FROM residents_link l WHERE l.resident_id = r.id), r.id
+        """SELECT r.id, r.name, r.sex, r.birth_date,
+                  (SELECT count(*) FROM residents_link l WHERE l.resident_id = r.id), r.id
            FROM residents_resident r WHERE r.merged_into IS NULL AND r.id > %s ORDER BY r.id LIMIT %s"""
     ):
         yield row[:5]

@@ -12,7 +12,9 @@ from healthbrain.residents.settle import Facts, Scored, explanation_of, write_re
 
 def recheck(changed: Sequence[int], pairs: Sequence[Scored], facts: Facts) -> None:
     """Look again at changed identities. A link moves by itself only on an exact key and when nothing holds it."""
-    links = dict(db.select("SELECT identity_id, resident_id FROM residents_link WHERE identity_id = ANY(%s)", (list(changed),)))
+    links = dict(
+        db.select("SELECT identity_id, resident_id FROM residents_link WHERE identity_id = ANY(%s)", (list(changed),))
+    )
     touched, asked = set(links.values()), []
     for identity, resident in links.items():
         mine = [p for p in pairs if p.left == identity]

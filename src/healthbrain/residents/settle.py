@@ -68,9 +68,9 @@ def copy_csv(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) 
     """COPY rows by CSV text: several times faster than typed rows. None is NULL; an empty text stays a text."""
     buffer = io.StringIO()
     csv.writer(buffer, quoting=csv.QUOTE_NOTNULL).writerows(rows)
-    with connection.cursor() as cursor:
-        with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:
-            copy.write(buffer.getvalue().encode())
+    command = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)"
+    with connection.cursor() as cursor, cursor.copy(command) as copy:
+        copy.write(buffer.getvalue().encode())
 
 
 def explanation_of(pair: Scored, facts: Facts) -> dict[str, Any]:
@@ -150,7 +150,8 @@ def ask_about_twins(pairs: Sequence[Scored]) -> list[Scored]:
     twins = rivals(pairs)
     unsure = {n for n, others in fits.items() if any(not others.isdisjoint(twins.get(o, ())) for o in others)}
     return [
-        replace(p, link=False) if p.link and p.nameless and (p.left in unsure or _node(p) in unsure) else p for p in pairs
+        replace(p, link=False) if p.link and p.nameless and (p.left in unsure or _node(p) in unsure) else p
+        for p in pairs
     ]
 
 

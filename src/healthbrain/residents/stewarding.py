@@ -173,7 +173,8 @@ def _restore_reasons(changes: Sequence[LinkChange]) -> None:
     """Each link gets back the rule, score and explanation it had before the decision."""
     db.execute(
         """UPDATE residents_link l SET rule = c.explanation #>> '{before,rule}',
-               score = (c.explanation #>> '{before,score}')::float8, explanation = c.explanation #> '{before,explanation}'
+               score = (c.explanation #>> '{before,score}')::float8,
+               explanation = c.explanation #> '{before,explanation}'
            FROM residents_linkchange c WHERE c.id = ANY(%s) AND l.identity_id = c.identity_id""",
         ([change.pk for change in changes],),
     )
@@ -182,7 +183,8 @@ def _restore_reasons(changes: Sequence[LinkChange]) -> None:
 def _reopen_reviews(changes: Sequence[LinkChange], group: str) -> None:
     decided = [c.explanation["review"] for c in changes if "review" in c.explanation]
     db.execute(
-        "UPDATE residents_review SET status = 'open', decided_by = NULL, decided_at = NULL WHERE id = ANY(%s)", (decided,)
+        "UPDATE residents_review SET status = 'open', decided_by = NULL, decided_at = NULL WHERE id = ANY(%s)",
+        (decided,),
     )
     db.execute(  # pairs an un-merge called different: back to what they were
         """UPDATE residents_review SET status = 'open', decided_by = NULL, decided_at = NULL

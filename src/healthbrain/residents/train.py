@@ -66,7 +66,9 @@ def train(identities: pl.DataFrame, *, with_number: bool = True) -> dict[str, di
     frame = persons.persons(identities)
     if not with_number:
         frame = frame.with_columns(number=pl.lit(""), number_text=pl.lit(""), own=pl.lit(False))
-    known = [pl.when(pl.col(c) != "").then(pl.col(c)).alias(f"block_{c}") for c in ("pinyin", "born", "phone", "number")]
+    known = [
+        pl.when(pl.col(c) != "").then(pl.col(c)).alias(f"block_{c}") for c in ("pinyin", "born", "phone", "number")
+    ]
     linker = _linker(frame.with_columns(known), with_number=with_number)
     linker.training.estimate_u_using_random_sampling(max_pairs=5e6, seed=SEED)
     for session in SESSIONS + ((SESSION_WITH_NUMBER,) if with_number else ()):
@@ -96,14 +98,19 @@ def bits(comparison: str, m: float, u: float) -> float:
 def name_collision(identities: pl.DataFrame) -> float:
     """The chance that two identities drawn at random bear the same name by sound."""
     counts = persons.persons(identities).filter(pl.col("pinyin") != "")["pinyin"].value_counts()["count"]
-    return float((counts.cast(pl.Float64) ** 2).sum() / float(counts.sum()) ** 2)
+    shares = counts.cast(pl.Float64).to_numpy() / float(counts.sum())
+    return float((shares**2).sum())
 
 
 def write(parameters: dict[str, dict[str, dict[str, float]]], collision: float, path: Path = WEIGHTS) -> None:
     """The knowledge file: m, u and bits of each level, with where they come from."""
     comparisons = {
         comparison: {
-            level: {"m": float(f"{row['m']:.4g}"), "u": float(f"{row['u']:.4g}"), "bits": round(bits(comparison, **row), 2)}
+            level: {
+                "m": float(f"{row['m']:.4g}"),
+                "u": float(f"{row['u']:.4g}"),
+                "bits": round(bits(comparison, **row), 2),
+            }
             for level, row in levels.items()
         }
         for comparison, levels in parameters.items()
@@ -135,4 +142,6 @@ def load(path: Path = WEIGHTS) -> Model:
         comparison: {level: float(row["bits"]) for level, row in levels.items()}
         for comparison, levels in text["comparisons"].items()
     }
-    return Model(weights, float(text["name_collision"]), float(text["thresholds"]["link"]), float(text["thresholds"]["ask"]))
+    return Model(
+        weights, float(text["name_collision"]), float(text["thresholds"]["link"]), float(text["thresholds"]["ask"])
+    )

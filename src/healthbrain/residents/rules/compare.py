@@ -222,7 +222,12 @@ BORN = Comparison(
             "born_l = born_r AND substr(born_l, 5, 4) <> '0101'",
             lambda a, b: a.born == b.born and a.born[4:] != "0101",
         ),
-        Level("swapped", "日月颠倒", f"born_l <> born_r AND {_SWAPPED}", lambda a, b: a.born != b.born and swapped(a.born, b.born)),
+        Level(
+            "swapped",
+            "日月颠倒",
+            f"born_l <> born_r AND {_SWAPPED}",
+            lambda a, b: a.born != b.born and swapped(a.born, b.born),
+        ),
         Level(
             "transposed",
             "两位数字颠倒",
@@ -238,10 +243,13 @@ BORN = Comparison(
         Level(
             "placeholder",
             "同年，一方只填到年",
-            "substr(born_l, 1, 4) = substr(born_r, 1, 4) AND (substr(born_l, 5, 4) = '0101' OR substr(born_r, 5, 4) = '0101')",
+            "substr(born_l, 1, 4) = substr(born_r, 1, 4) "
+            "AND (substr(born_l, 5, 4) = '0101' OR substr(born_r, 5, 4) = '0101')",
             lambda a, b: a.born[:4] == b.born[:4] and "0101" in {a.born[4:], b.born[4:]},
         ),
-        Level("year", "只有年相同", "substr(born_l, 1, 4) = substr(born_r, 1, 4)", lambda a, b: a.born[:4] == b.born[:4]),
+        Level(
+            "year", "只有年相同", "substr(born_l, 1, 4) = substr(born_r, 1, 4)", lambda a, b: a.born[:4] == b.born[:4]
+        ),
         _else("不同"),
     ),
 )
@@ -264,7 +272,8 @@ NUMBER = Comparison(
     "number",
     "身份证号",
     _unknown(
-        "number_text_l = '' OR number_text_r = '' OR (((number_l <> '' AND NOT own_l) OR (number_r <> '' AND NOT own_r)) "
+        "number_text_l = '' OR number_text_r = '' "
+        "OR (((number_l <> '' AND NOT own_l) OR (number_r <> '' AND NOT own_r)) "
         "AND NOT (number_l = number_r AND pinyin_l = pinyin_r))",
         _number_unknown,
     ),
@@ -274,8 +283,10 @@ NUMBER = Comparison(
             "typo",
             "差一位，其中一个校验不符",
             "(number_l = '' OR number_r = '') AND damerau_levenshtein(number_text_l, number_text_r) <= 1",
-            lambda a, b: not (a.number and b.number)
-            and DamerauLevenshtein.distance(a.number_text, b.number_text, score_cutoff=1) <= 1,
+            lambda a, b: (
+                not (a.number and b.number)
+                and DamerauLevenshtein.distance(a.number_text, b.number_text, score_cutoff=1) <= 1
+            ),
         ),
         Level("conflict", "两个有效号码不同", "own_l AND own_r", lambda a, b: a.own and b.own),
         _else("不同，其中一个无效"),
@@ -337,4 +348,6 @@ ADDRESS = Comparison(
     ),
 )
 COMPARISONS = (NAME, BORN, SEX, NUMBER, PHONE, ADDRESS)
-ALIKE_NAMES = frozenset({"exact", "homophone", "look-alike", "order", "sound"})  # the same name, written wrongly at most
+ALIKE_NAMES = frozenset(
+    {"exact", "homophone", "look-alike", "order", "sound"}
+)  # the same name, written wrongly at most

@@ -18,22 +18,24 @@ _NOT_LETTER = re.compile(r"[^a-z]+")
 # Readings of a character as a surname where they differ from its most common reading (Xinhua dictionary).
 SURNAME_READINGS = dict(
     pair.split("=")
-    for pair in (
-        "单=shan 曾=zeng 仇=qiu 解=xie 朴=piao 区=ou 查=zha 任=ren 华=hua 盖=ge 缪=miao 洗=xian 冼=xian 覃=qin 员=yun "
-        "召=shao 乜=nie 翟=zhai 纪=ji 燕=yan 种=chong 秘=bi 繁=po 折=she 黑=he 盛=sheng 石=shi 褚=chu 能=nai 逄=pang "
-        "隗=wei 郗=xi 佴=nai 句=gou 那=na 宁=ning 车=che 柏=bai 乐=yue 祭=zhai 晁=chao 牟=mu 应=ying 谌=chen 薄=bo 尉=wei "
-        "万=wan 沈=shen 贾=jia 叶=ye 阚=kan 过=guo 教=jiao 曲=qu 宿=su 邵=shao 尹=yin 撒=sa 洪=hong 重=chong 长=zhang 瞿=qu "
-        "台=tai 都=du 费=fei 卜=bu 卞=bian 牛=niu 参=shen 钻=zuan 行=xing 适=kuo 炅=gui 眭=sui 妫=gui 芮=rui 郇=xun 亓=qi"
+    for pair in (  # noqa: SIM905
+        "单=shan 曾=zeng 仇=qiu 解=xie 朴=piao 区=ou 查=zha 任=ren 华=hua 盖=ge 缪=miao 洗=xian 冼=xian 覃=qin "
+        "员=yun 召=shao 乜=nie 翟=zhai 纪=ji 燕=yan 种=chong 秘=bi 繁=po 折=she 黑=he 盛=sheng 石=shi 褚=chu "
+        "能=nai 逄=pang 隗=wei 郗=xi 佴=nai 句=gou 那=na 宁=ning 车=che 柏=bai 乐=yue 祭=zhai 晁=chao 牟=mu "
+        "应=ying 谌=chen 薄=bo 尉=wei 万=wan 沈=shen 贾=jia 叶=ye 阚=kan 过=guo 教=jiao 曲=qu 宿=su 邵=shao "
+        "尹=yin 撒=sa 洪=hong 重=chong 长=zhang 瞿=qu 台=tai 都=du 费=fei 卜=bu 卞=bian 牛=niu 参=shen 钻=zuan "
+        "行=xing 适=kuo 炅=gui 眭=sui 妫=gui 芮=rui 郇=xun 亓=qi"
     ).split()
 )
 COMPOUND_SURNAMES = dict(
     pair.split("=")
-    for pair in (
-        "欧阳=ouyang 司马=sima 上官=shangguan 诸葛=zhuge 夏侯=xiahou 东方=dongfang 皇甫=huangfu 尉迟=yu.chi 公孙=gongsun "
-        "慕容=murong 令狐=linghu 宇文=yuwen 长孙=zhang.sun 司徒=situ 司空=sikong 端木=duanmu 南宫=nangong 澹台=tantai "
-        "万俟=mo.qi 闻人=wenren 轩辕=xuanyuan 申屠=shentu 西门=ximen 东郭=dongguo 独孤=dugu 呼延=huyan 百里=baili "
-        "淳于=chunyu 单于=chan.yu 太叔=taishu 钟离=zhongli 濮阳=puyang 赫连=helian 拓跋=tuoba 公羊=gongyang 公冶=gongye "
-        "宗政=zongzheng 鲜于=xianyu 仲孙=zhongsun 第五=diwu 梁丘=liangqiu 左丘=zuoqiu 东门=dongmen 南门=nanmen 完颜=wanyan"
+    for pair in (  # noqa: SIM905
+        "欧阳=ouyang 司马=sima 上官=shangguan 诸葛=zhuge 夏侯=xiahou 东方=dongfang 皇甫=huangfu 尉迟=yu.chi "
+        "公孙=gongsun 慕容=murong 令狐=linghu 宇文=yuwen 长孙=zhang.sun 司徒=situ 司空=sikong 端木=duanmu "
+        "南宫=nangong 澹台=tantai 万俟=mo.qi 闻人=wenren 轩辕=xuanyuan 申屠=shentu 西门=ximen 东郭=dongguo "
+        "独孤=dugu 呼延=huyan 百里=baili 淳于=chunyu 单于=chan.yu 太叔=taishu 钟离=zhongli 濮阳=puyang "
+        "赫连=helian 拓跋=tuoba 公羊=gongyang 公冶=gongye 宗政=zongzheng 鲜于=xianyu 仲孙=zhongsun 第五=diwu "
+        "梁丘=liangqiu 左丘=zuoqiu 东门=dongmen 南门=nanmen 完颜=wanyan"
     ).split()
 )
 # A newborn before it has a name is written as its mother's child; that is nobody's name.
