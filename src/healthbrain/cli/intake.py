@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 
 from healthbrain.cli.boot import boot
 from healthbrain.cli.output import emit, json_option, progress
+
+LINKS = ("source", "source_id", "resident_id", "score", "rule")
+RESIDENTS = ("resident_id", "name", "sex", "birth_date", "sources")
 
 
 @click.command()
@@ -48,9 +53,9 @@ def export(what: str, path: Path, as_json: bool) -> None:
     from healthbrain.care import queries as care
     from healthbrain.residents import queries as residents
 
-    exporters = {
-        "links": residents.export_links,
-        "residents": residents.export_residents,
+    exporters: dict[str, Callable[[Path], int]] = {
+        "links": lambda to: _written(to, LINKS, residents.export_links()),
+        "residents": lambda to: _written(to, RESIDENTS, residents.export_residents()),
         "enrolments": care.export_enrolments,
         "tasks": care.export_tasks,
     }
@@ -58,6 +63,17 @@ def export(what: str, path: Path, as_json: bool) -> None:
         rows = exporters[what](path)
         audit.record(by=None, action=f"export.{what}", subject="command line", detail={"rows": rows})
     emit({"what": what, "rows": rows, "file": str(path)}, as_json=as_json)
+
+
+def _written(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow(["" if cell is None else cell for cell in row])
+            count += 1
+    return count
 
 
 COMMANDS = [ingest, export]

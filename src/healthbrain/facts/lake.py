@@ -28,7 +28,7 @@ def lake_connection(
     What does not fit in `memory_limit` is spilled to the data folder; the files themselves are only read.
     """
     lake = lake or folder("lake")
-    if not any((lake / "event").glob("*.parquet")) or not (lake / "resident.parquet").exists():
+    if not (lake / "resident.parquet").exists():
         raise NotFound("湖中还没有数据。", hint="先运行 healthbrain ingest 或 demo，再刷新湖。")
     connection = duckdb.connect()
     connection.execute(f"SET memory_limit = '{memory_limit}'")
@@ -37,7 +37,7 @@ def lake_connection(
     connection.execute("SET preserve_insertion_order = false")
     # DuckDB 2.0 holds INTERVAL '90 days' equal to INTERVAL '3 months' and merges what is computed from them.
     connection.execute("SET disabled_optimizers = 'common_subexpressions'")
-    connection.execute(f"CREATE VIEW ledger AS SELECT * FROM read_parquet({_text(lake / 'event' / '*.parquet')})")
+    connection.execute(f"CREATE VIEW ledger AS {_ledger(lake)}")
     connection.execute(f"CREATE VIEW link AS SELECT * FROM read_parquet({_text(lake / 'link.parquet')})")
     connection.execute(f"CREATE VIEW withdrawn AS {_withdrawn(lake)}")
     create_views(connection, _resident_columns(connection, lake))
@@ -89,6 +89,15 @@ def _resident_columns(connection: duckdb.DuckDBPyConnection, lake: Path) -> str:
     key = "resident_id" if "resident_id" in present else "id"
     team = "contract_team_id" if "contract_team_id" in present else "CAST(NULL AS BIGINT) AS contract_team_id"
     return f"SELECT {key} AS resident_id, {', '.join(RESIDENT_COLUMNS[1:-1])}, {team} FROM {source}"
+
+
+def _ledger(lake: Path) -> str:
+    if any((lake / "event").glob("*.parquet")):
+        return f"SELECT * FROM read_parquet({_text(lake / 'event' / '*.parquet')})"
+    # Persons may come before anything happened to them: a county without events is thinkable.
+    return """SELECT CAST(NULL AS BIGINT) AS id, CAST(NULL AS BIGINT) AS identity_id, '' AS kind, '' AS code,
+        CAST(NULL AS TIMESTAMP) AS "at", CAST(NULL AS DOUBLE) AS value, '' AS unit, '' AS text,
+        CAST(0 AS SMALLINT) AS flag, CAST(NULL AS BIGINT) AS organisation_id WHERE FALSE"""
 
 
 def _withdrawn(lake: Path) -> str:
