@@ -22,6 +22,7 @@ from healthbrain.kernel.home import folder
 
 Fallback = Callable[[Sequence[int], dt.date], tuple[Changes, int]]
 CHUNK = 1 << 20
+VIEWS = {"tasks", "enrolments", "reasons", "last_done", "done"}
 
 
 def evaluate_lake(as_of: dt.date, fallback: Fallback) -> tuple[int, Changes, int]:
@@ -54,10 +55,11 @@ def evaluate_lake(as_of: dt.date, fallback: Fallback) -> tuple[int, Changes, int
 
 
 def run_plan(duck: duckdb.DuckDBPyConnection, wanted: Sequence[Programme], as_of: dt.date) -> None:
-    """Enrolments and tasks as temporary tables. What is read once stays a view; the rest is dropped when used up."""
-    plan = compile_programmes(wanted, catalogue(), "duckdb", as_of=_day(as_of))
+    """Enrolments and tasks as relations of `duck`. What is read once, or only for a few, is a view."""
+    plan = compile_programmes(wanted, catalogue(), "duckdb", as_of=_day(as_of), codes="codes")
     for name, sql in plan.steps:
-        view = name.startswith("set_") or name.endswith("_base") or name in {"tasks", "enrolments", "done"}
+        pair = name.startswith("happened_") and "GROUP BY" in sql
+        view = name.endswith("_base") or name in VIEWS or (name.startswith("happened_") and not pair)
         duck.execute(f"CREATE OR REPLACE TEMP {'VIEW' if view else 'TABLE'} {name} AS {sql}")
 
 
@@ -126,14 +128,18 @@ def _types(sql: str) -> list[tuple[str, str]]:
 
 def _vanished(duck: duckdb.DuckDBPyConnection, scratch: Path) -> str:
     """`done` only for open tasks that are no longer found: the rest need no closing."""
-    _bring(
-        duck, scratch, "standing", f"SELECT resident_id, programme, task, key FROM care_task WHERE status IN ({OPEN})"
+    standing = f"SELECT resident_id, programme, task, key FROM care_task WHERE status IN ({OPEN})"
+    _bring(duck, scratch, "standing", standing)
+    duck.execute(
+        "CREATE TEMP TABLE gone AS SELECT resident_id, programme, task FROM standing s WHERE key NOT IN (SELECT "
+        "programme || ':' || resident_id || ':' || task || ':' || anchor || ':' || ordinal FROM tasks)"
     )
+    # The later steps read `hits` by name: from here on they see only the residents concerned.
+    duck.execute("ALTER TABLE hits RENAME TO all_hits")
+    duck.execute("CREATE TEMP TABLE hits AS SELECT * FROM all_hits WHERE resident_id IN (SELECT resident_id FROM gone)")
     return (
-        "(SELECT DISTINCT d.* FROM done d JOIN standing s ON s.resident_id = d.resident_id "
-        "AND s.programme = d.programme "
-        "AND s.task = d.task WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.resident_id = s.resident_id AND "
-        "t.programme || ':' || t.resident_id || ':' || t.task || ':' || t.anchor || ':' || t.ordinal = s.key))"
+        "(SELECT DISTINCT d.* FROM done d JOIN gone s ON s.resident_id = d.resident_id "
+        "AND s.programme = d.programme AND s.task = d.task)"
     )
 
 

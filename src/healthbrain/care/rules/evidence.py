@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from healthbrain.care.rules.occurrence import Proof
 from healthbrain.care.rules.programme import Evidence, EvidenceSet
@@ -58,52 +58,66 @@ def facts_of(sets: Iterable[EvidenceSet], catalogue: Catalogue) -> list[Fact]:
     return [catalogue[name] for name in sorted(names)]
 
 
-def fact_ctes(facts: Iterable[Fact], events: str, as_of: str) -> dict[str, str]:
-    """name → SELECT resident_id, day, id, organisation_id, text: one relation a fact."""
-    return {f"happened_{fact.name}": _happened_sql(fact, events, as_of) for fact in facts}
-
-
-def set_sql(evidence: EvidenceSet) -> str:
-    """SELECT resident_id, day, event_id of one set, one row a day."""
-    clauses = " UNION ALL ".join(_clause_sql(clause) for clause in evidence.clauses)
-    return f"SELECT resident_id, day, max(id) AS event_id FROM ({clauses}) c GROUP BY resident_id, day"
-
-
-def _happened_sql(fact: Fact, events: str, as_of: str) -> str:
-    usable = f"flag = {USABLE} AND CAST(e.at AS DATE) <= {as_of}"
-    if fact.shape == "pair":
-        either = " OR ".join(f"({event_sql(member)})" for member in fact.members)
-        both = " AND ".join(f"bool_or({event_sql(member)})" for member in fact.members)
-        return (
-            f"SELECT resident_id, CAST(e.at AS DATE) AS day, max(id) AS id, organisation_id, "
-            "CAST(NULL AS TEXT) AS text "
-            f"FROM {events} e WHERE {usable} AND ({either}) GROUP BY resident_id, e.at, organisation_id HAVING {both}"
-        )
-    return (
-        f"SELECT resident_id, CAST(e.at AS DATE) AS day, id, organisation_id, text FROM {events} e "
-        f"WHERE {usable} AND {event_sql(fact)}"
+def hits(facts: Sequence[Fact], events: str, codes: str, as_of: str) -> list[tuple[str, str]]:
+    """`meant` (which facts a code means), `hits` (usable events once a fact), and one `happened_…` a fact."""
+    members = {m.name: m for fact in facts for m in (fact.members if fact.shape == "pair" else (fact,))}
+    numbers = {name: n for n, name in enumerate(sorted(members), 1)}
+    meant = " UNION ALL ".join(
+        f"SELECT DISTINCT kind, code, {n} AS fact FROM {codes} WHERE {code_sql(members[name])}"
+        for name, n in numbers.items()
     )
+    tests = " ".join(f"WHEN {n} THEN {test}" for name, n in numbers.items() if (test := value_sql(members[name])))
+    usable = (
+        "SELECT e.resident_id, e.at, CAST(e.at AS DATE) AS day, e.id, e.organisation_id, e.text, m.fact "
+        f"FROM {events} e JOIN meant m ON m.kind = e.kind AND m.code = e.code "
+        f"WHERE e.flag = {USABLE} AND CAST(e.at AS DATE) <= {as_of}"
+        + (f" AND CASE m.fact {tests} ELSE TRUE END" if tests else "")
+    )
+    steps = [("meant", meant), ("hits", usable)]
+    return steps + [(f"happened_{fact.name}", _happened_sql(fact, numbers)) for fact in facts]
 
 
-def event_sql(fact: Fact) -> str:
-    """A condition over one event row: this event is an occurrence of the coded fact."""
+def set_sql(evidence: EvidenceSet, only: str = "") -> str:
+    """SELECT resident_id, day, id of one set; several rows a day are possible. `only`: a relation of residents."""
+    return " UNION ALL ".join(_clause_sql(clause, only) for clause in evidence.clauses)
+
+
+def _happened_sql(fact: Fact, numbers: Mapping[str, int]) -> str:
+    if fact.shape == "pair":
+        first, second = (numbers[member.name] for member in fact.members)
+        return (
+            "SELECT h.resident_id, h.day, max(h.id) AS id, h.organisation_id, CAST(NULL AS TEXT) AS text FROM hits h "
+            f"WHERE h.fact IN ({first}, {second}) GROUP BY h.resident_id, h.at, h.day, h.organisation_id "
+            "HAVING count(DISTINCT h.fact) = 2"
+        )
+    return f"SELECT resident_id, day, id, organisation_id, text FROM hits WHERE fact = {numbers[fact.name]}"
+
+
+def code_sql(fact: Fact) -> str:
+    """A condition over kind and code: this code may mean the fact."""
     parts = [f"kind = {quoted(fact.kind)}"]
     if fact.codes:
         parts.append("(" + " OR ".join(_code_sql(code) for code in fact.codes) + ")")
+    return " AND ".join(parts)
+
+
+def value_sql(fact: Fact) -> str:
+    """A condition over value, unit and text of an event `e`: it is usable as this fact. Empty: nothing to test."""
+    parts = []
     if fact.value == "number":
         parts.append(_plausible_sql(fact))
-    if fact.answers or fact.only:
-        parts.append(f"text IN ({', '.join(quoted(t) for t in fact.only or fact.answers)})")
+    parts += [f"e.text IN ({', '.join(map(quoted, texts))})" for texts in (fact.answers, fact.only) if texts]
     if fact.excluded:
-        parts.append(f"(text IS NULL OR text NOT IN ({', '.join(quoted(t) for t in fact.excluded)}))")
+        parts.append(f"(e.text IS NULL OR e.text NOT IN ({', '.join(map(quoted, fact.excluded))}))")
     return " AND ".join(parts)
 
 
 def _plausible_sql(fact: Fact) -> str:
     low, high = fact.plausible or (float("-inf"), float("inf"))
-    parts = [f"((unit IS NULL OR unit = {quoted(fact.unit)}) AND value BETWEEN {low!r} AND {high!r})"]
+    parts = [f"((e.unit IS NULL OR e.unit IN ('', {quoted(fact.unit)})) AND e.value BETWEEN {low!r} AND {high!r})"]
     parts += [
-        f"(unit = {quoted(unit)} AND value * {factor!r} BETWEEN {low!r} AND {high!r})" for unit, factor in fact.factors
+        f"(e.unit = {quoted(unit)} AND e.value * {factor!r} BETWEEN {low!r} AND {high!r})"
+        for unit, factor in fact.factors
     ]
     return "(" + " OR ".join(parts) + ")"
 
@@ -112,8 +126,8 @@ def _code_sql(code: Code) -> str:
     return f"starts_with(code, {quoted(code.text)})" if code.prefix else f"code = {quoted(code.text)}"
 
 
-def _clause_sql(clause: Evidence) -> str:
-    where = []
+def _clause_sql(clause: Evidence, only: str) -> str:
+    where = [f"h.resident_id IN (SELECT resident_id FROM {only})"] if only else []
     if clause.at_institution:
         where.append("h.organisation_id IS NOT NULL")
     if clause.texts:

@@ -11,23 +11,45 @@ from healthbrain.facts.rules.duration import Duration
 NEVER = "DATE '9999-12-31'"
 
 
-def occurrences(programme: Programme, relation: str, sets: Mapping[str, str]) -> list[str]:
+def numbered(programmes: Sequence[Programme]) -> list[tuple[int, int, Programme, Task]]:
+    """(task number, programme number, programme, task): the joins compare numbers, not names."""
+    pairs = [(n, p, t) for n, p in enumerate(programmes) for t in p.tasks]
+    return [(number, n, p, t) for number, (n, p, t) in enumerate(pairs, 1)]
+
+
+def task_list(programmes: Sequence[Programme], sets: Mapping[tuple[str, str], int]) -> str:
+    """One row a task: what is the same for all its occurrences."""
+    rows = []
+    for number, n, programme, task in numbered(programmes):
+        levels = dict(task.escalate)
+        rows.append(
+            f"({number}, {n}, {quoted(programme.id)}, {quoted(programme.version)}, {quoted(task.id)}, "
+            f"{'TRUE' if task.urgent else 'FALSE'}, CAST({levels.get('township', 'NULL')} AS INTEGER), "
+            f"CAST({levels.get('county', 'NULL')} AS INTEGER))"
+        )
+    columns = "task_no, p_no, programme, version, task, urgent, to_township, to_county"
+    return f"SELECT * FROM (VALUES {', '.join(rows)}) v({columns})"
+
+
+def occurrences(programmes: Sequence[Programme], names: Mapping[tuple[str, str], str]) -> list[str]:
     """One SELECT a task, all of the same columns."""
-    return [_task(programme, task, relation, sets[task.id]) for task in programme.tasks]
+    return [
+        _task(number, n, programme, task, int(names[programme.id, task.evidence][1:]))
+        for number, n, programme, task in numbered(programmes)
+    ]
 
 
-def _task(programme: Programme, task: Task, relation: str, name: str) -> str:
-    dated = {"chain": _chain, "once": _once, "calendar": _calendar, "ages": _ages}[task.kind](task, relation, name)
-    levels = dict(task.escalate)
+def _task(number: int, n: int, programme: Programme, task: Task, set_no: int) -> str:
+    if task.kind == "chain":
+        dated = _chain(task, f"p{n}", set_no)
+    else:
+        dated = {"once": _once, "calendar": _calendar, "ages": _ages}[task.kind](task, f"p{n}")
     grace = "due" if task.kind in {"calendar", "ages"} else after("due", task.grace)
     return (
-        f"SELECT resident_id, {quoted(programme.id)} AS programme, {quoted(programme.version)} AS version, "
-        f"{quoted(task.id)} AS task, {quoted(name)} AS set_name, anchor, ordinal, opens, due, {grace} AS grace_until, "
-        f"expires, ev_from, ev_to, {'TRUE' if task.urgent else 'FALSE'} AS urgent, as_of, state, because, "
-        f"CAST({levels.get('township', 'NULL')} AS INTEGER) AS to_township, "
-        f"CAST({levels.get('county', 'NULL')} AS INTEGER) AS to_county, "
-        f"{before('as_of', programme.behind)} AS behind, {before('opens', programme.ahead)} AS appears, "
-        f"opens <= {after('as_of', programme.ahead)} AS near FROM ({dated}) d"
+        f"SELECT resident_id, {number} AS task_no, {n} AS p_no, {set_no} AS set_no, anchor, ordinal, opens, due, "
+        f"{grace} AS grace_until, expires, ev_from, ev_to, as_of, {before('as_of', programme.behind)} AS behind, "
+        f"{before('opens', programme.ahead)} AS appears, opens <= {after('as_of', programme.ahead)} AS near "
+        f"FROM ({dated}) d WHERE expires >= {before('as_of', programme.behind)}"
     )
 
 
@@ -41,10 +63,10 @@ def _chosen(task: Task) -> str:
     return " AND ".join(parts)
 
 
-def _chain(task: Task, relation: str, name: str) -> str:
-    last = f"p.{name}_day"
+def _chain(task: Task, relation: str, set_no: int) -> str:
     inner = (
-        f"SELECT p.*, {last} AS last_day, COALESCE({last}, p.since) AS anchor FROM {relation} p WHERE {_chosen(task)}"
+        f"SELECT p.*, l.day AS last_day, COALESCE(l.day, p.since) AS anchor FROM {relation} p "
+        f"LEFT JOIN last_evidence l ON l.resident_id = p.resident_id AND l.set_no = {set_no} WHERE {_chosen(task)}"
     )
     due = _by_state(task, lambda rule: _chain_due(task, rule))
     if task.quota:
@@ -78,7 +100,7 @@ def _unless_done(task: Task, rule: Due, make: Callable[[Due], str]) -> str:
     return f"CASE WHEN {never} THEN {make(task.never_done)} ELSE {make(rule)} END"
 
 
-def _once(task: Task, relation: str, name: str) -> str:
+def _once(task: Task, relation: str) -> str:
     anchor = f"p.anchor_{task.id.replace('-', '_')}"
     inner = f"SELECT p.*, {anchor} AS anchor FROM {relation} p WHERE {_chosen(task)} AND {anchor} IS NOT NULL"
     due = _by_state(task, _due)
@@ -89,7 +111,7 @@ def _once(task: Task, relation: str, name: str) -> str:
     )
 
 
-def _calendar(task: Task, relation: str, name: str) -> str:
+def _calendar(task: Task, relation: str) -> str:
     year = "CAST(EXTRACT(YEAR FROM p.as_of) AS INTEGER) - y.back"
     first, last = f"make_date({year}, 1, 1)", f"make_date({year}, 12, 31)"
     return (
@@ -99,7 +121,7 @@ def _calendar(task: Task, relation: str, name: str) -> str:
     )
 
 
-def _ages(task: Task, relation: str, name: str) -> str:
+def _ages(task: Task, relation: str) -> str:
     rows = ", ".join(
         f"({age.ordinal}, {span_sql(age.opens)}, {span_sql(age.due)}, {span_sql(age.until)})" for age in task.ages
     )
@@ -148,60 +170,77 @@ def placed(programmes: Sequence[Programme], dialect: str) -> list[tuple[str, str
     """Closing by evidence, deferrals, status, organisation, wake-up."""
     first = "arg_min(e.event_id, e.day)" if dialect == "duckdb" else "(array_agg(e.event_id ORDER BY e.day))[1]"
     closings = (
-        f"SELECT o.resident_id, o.programme, o.task, o.anchor, o.ordinal, min(e.day) AS closed_on, {first} AS "
-        "closed_by_event FROM occurrences o JOIN evidence e ON e.resident_id = o.resident_id "
-        "AND e.set_name = o.set_name "
-        "AND e.day BETWEEN o.ev_from AND o.ev_to WHERE o.ev_from IS NOT NULL GROUP BY 1, 2, 3, 4, 5"
+        f"SELECT o.resident_id, o.task_no, o.anchor, o.ordinal, min(e.day) AS closed_on, {first} AS closed_by_event "
+        "FROM occurrences o JOIN evidence e ON e.resident_id = o.resident_id AND e.set_no = o.set_no "
+        "AND e.day BETWEEN o.ev_from AND o.ev_to WHERE o.ev_from IS NOT NULL GROUP BY 1, 2, 3, 4"
     )
-    ids = ", ".join(f"({quoted(p.id)}, {quoted(t.id)})" for p in programmes for t in p.tasks)
     held = (
-        "SELECT d.resident_id, d.programme, t.task, bool_or(d.kind <> 'deferred') AS refused FROM deferrals d "
-        f"JOIN (VALUES {ids}) t(programme, task) ON t.programme = d.programme AND (d.task = '' OR d.task = t.task) "
-        "WHERE d.from_date <= d.as_of AND d.until >= d.as_of GROUP BY 1, 2, 3"
+        "SELECT d.resident_id, t.task_no, bool_or(d.kind <> 'deferred') AS refused FROM deferrals d "
+        "JOIN task_list t ON t.programme = d.programme AND (d.task = '' OR d.task = t.task) "
+        "WHERE d.from_date <= d.as_of AND d.until >= d.as_of GROUP BY 1, 2"
     )
     joined = (
         "SELECT o.*, c.closed_on, c.closed_by_event, h.refused FROM occurrences o "
-        "LEFT JOIN closings c ON c.resident_id = o.resident_id AND c.programme = o.programme AND c.task = o.task "
+        "LEFT JOIN closings c ON c.resident_id = o.resident_id AND c.task_no = o.task_no "
         "AND c.anchor = o.anchor AND c.ordinal = o.ordinal "
-        "LEFT JOIN held h ON h.resident_id = o.resident_id AND h.programme = o.programme AND h.task = o.task"
+        "LEFT JOIN held h ON h.resident_id = o.resident_id AND h.task_no = o.task_no"
     )
-    status = (
-        "CASE WHEN closed_on IS NOT NULL THEN 'done' WHEN as_of > expires THEN 'expired' "
-        "WHEN refused THEN 'refused' WHEN refused IS FALSE THEN 'deferred' WHEN as_of < opens THEN 'upcoming' "
-        "WHEN as_of <= due THEN 'due' ELSE 'overdue' END"
+    return [
+        ("closings", closings),
+        ("held", held),
+        ("stated", f"SELECT *, {_STATUS} AS status FROM ({joined}) j"),
+        ("reasons", _reasons(programmes)),
+        ("tasks", _tasks()),
+        ("task_wakes", _wakes()),
+    ]
+
+
+_STATUS = (
+    "CASE WHEN closed_on IS NOT NULL THEN 'done' WHEN as_of > expires THEN 'expired' "
+    "WHEN refused THEN 'refused' WHEN refused IS FALSE THEN 'deferred' WHEN as_of < opens THEN 'upcoming' "
+    "WHEN as_of <= due THEN 'due' ELSE 'overdue' END"
+)
+
+
+def _reasons(programmes: Sequence[Programme]) -> str:
+    return " UNION ALL ".join(
+        f"SELECT resident_id, {n} AS p_no, '{{\"state\": \"' || state || '\", \"because\": ' || because || '}}' "
+        f"AS reason FROM p{n} WHERE status <> 'ended'"
+        for n, _ in enumerate(programmes)
     )
+
+
+def _tasks() -> str:
     level = (
-        "CASE WHEN status <> 'overdue' THEN '' WHEN as_of - due >= to_county THEN 'county' "
-        "WHEN as_of - due >= to_township THEN 'township' ELSE '' END"
+        "CASE WHEN s.status <> 'overdue' THEN '' WHEN s.as_of - s.due >= v.to_county THEN 'county' "
+        "WHEN s.as_of - s.due >= v.to_township THEN 'township' ELSE '' END"
     )
     organisation = (
         "COALESCE(CASE t.escalated_to WHEN 'county' THEN l.county_id WHEN 'township' THEN l.township_id END, "
         "l.organisation_id)"
     )
-    tasks = (
+    return (
         "SELECT t.resident_id, t.programme, t.version, t.task, t.anchor, t.ordinal, t.opens, t.due, t.grace_until, "
         f"t.expires, t.status, t.urgent, {organisation} AS organisation_id, l.team_id, t.escalated_to, t.closed_on, "
-        "t.closed_by_event, '{\"state\": \"' || t.state || '\", \"because\": ' || t.because || '}' AS reason "
-        f"FROM (SELECT *, {level} AS escalated_to FROM stated) t LEFT JOIN places l ON l.resident_id = t.resident_id "
-        "WHERE t.near AND COALESCE(t.closed_on, t.expires) >= t.behind"
+        "t.closed_by_event, r.reason "
+        f"FROM (SELECT s.*, v.programme, v.version, v.task, v.urgent, {level} AS escalated_to FROM stated s JOIN "
+        "task_list v ON v.task_no = s.task_no WHERE s.near AND COALESCE(s.closed_on, s.expires) >= s.behind) t "
+        "JOIN reasons r ON r.resident_id = t.resident_id AND r.p_no = t.p_no "
+        "LEFT JOIN places l ON l.resident_id = t.resident_id"
     )
-    return [
-        ("closings", closings),
-        ("held", held),
-        ("stated", f"SELECT *, {status} AS status FROM ({joined}) j"),
-        ("tasks", tasks),
-        ("task_wakes", _wakes()),
-    ]
 
 
 def _wakes() -> str:
-    days = ["appears", "opens", "due + 1", "due + to_township", "due + to_county"]
+    days = ["appears", "opens", "due + 1", "due + v.to_township", "due + v.to_county"]
     parts = [f"CASE WHEN {day} > as_of THEN {day} END" for day in days]
     parts.append(f"CASE WHEN expires < {NEVER} THEN expires + 1 END")
-    deferred = "SELECT resident_id, programme, min(until + 1) AS wake FROM deferrals WHERE until >= as_of GROUP BY 1, 2"
+    deferred = (
+        "SELECT d.resident_id, v.p_no, min(d.until + 1) AS wake FROM deferrals d JOIN task_list v "
+        "ON v.programme = d.programme WHERE d.until >= d.as_of GROUP BY 1, 2"
+    )
     return (
-        "SELECT resident_id, programme, min(wake) AS wake FROM ("
-        f"SELECT resident_id, programme, CAST(LEAST({', '.join(parts)}) AS DATE) AS wake FROM stated "
-        f"WHERE closed_on IS NULL AND as_of <= expires UNION ALL SELECT * FROM ({deferred}) f) w "
+        "SELECT resident_id, p_no, min(wake) AS wake FROM ("
+        f"SELECT s.resident_id, s.p_no, CAST(LEAST({', '.join(parts)}) AS DATE) AS wake FROM stated s JOIN task_list v "
+        f"ON v.task_no = s.task_no WHERE closed_on IS NULL AND as_of <= expires UNION ALL {deferred}) w "
         "WHERE wake IS NOT NULL GROUP BY 1, 2"
     )
