@@ -80,7 +80,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 def _account_page(request: HttpRequest, error: str = "", qr: Markup | None = None, address: str = "") -> HttpResponse:
-    user: Any = request.user  # type: ignore[attr-defined]
+    user: Any = request.user
     known = user.has_usable_password()
     context = {"account": user, "has_password": known, "error": error, "qr": qr, "address": address}
     return render(request, "account/account.html", context, status=422 if error else 200)
@@ -90,7 +90,7 @@ def _account_page(request: HttpRequest, error: str = "", qr: Markup | None = Non
 @require_POST
 def password(request: HttpRequest) -> HttpResponse:
     """Set one's own password; the session stays."""
-    user: Any = request.user  # type: ignore[attr-defined]
+    user: Any = request.user
     if user.has_usable_password() and not user.check_password(request.POST.get("current", "")):
         return _account_page(request, t("现在的密码不对", "The present password is wrong"))
     if request.POST.get("password", "") != request.POST.get("again", ""):

@@ -41,7 +41,7 @@ class Listing:
     @classmethod
     def of(cls, request: HttpRequest, columns: Sequence[Column], *, sort: str = "", size: int = 50) -> Listing:
         """Read sort, page and size from the address; anything unknown falls back, never fails."""
-        query = {key: value for key, value in request.GET.items() if value}
+        query = {key: str(value) for key, value in request.GET.items() if value}
         wanted = query.get("sort", sort)
         name = wanted.removeprefix("-")
         allowed = {column.key for column in columns if column.sortable} | {sort.removeprefix("-")}

@@ -9,6 +9,7 @@ import pkgutil
 from dataclasses import dataclass
 from types import ModuleType
 
+from healthbrain.access.queries import home_of
 from healthbrain.access.rules import Actor
 from healthbrain.desks.i18n import t
 
@@ -45,6 +46,6 @@ def desk_modules() -> tuple[ModuleType, ...]:
 
 
 def entries_for(actor: Actor) -> list[Entry]:
-    """The rail of one actor, desks in the order of their folders' names, entries in the order they are written."""
+    """The rail of one actor: his own desk first, then the others in the order of their folders' names."""
     listed = [entry for module in desk_modules() for entry in getattr(module, "NAVIGATION", ())]
-    return [entry for entry in listed if entry.open_to(actor)]
+    return sorted((entry for entry in listed if entry.open_to(actor)), key=lambda entry: entry.url != home_of(actor))
