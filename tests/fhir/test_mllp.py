@@ -50,7 +50,7 @@ def answer(peer):
     """One framed reply as segments."""
     data = b""
     while not data.endswith(b"\x1c\r"):
-        piece = peer.recv(4096)
+        piece = peer.recv(1)  # one reply and nothing of the next
         if not piece:
             break
         data += piece
@@ -109,7 +109,7 @@ def test_half_frames_garbage_and_a_broken_connection(port):
     with connect(port) as peer:  # M7 was cut off: nothing of it is here, and it can be sent again
         peer.sendall(framed(oru("M7")) + framed(oru("M8", value="8.1")))
         assert [answer(peer)[1] for _ in range(2)] == ["MSA|AA|M7|", "MSA|AA|M8|"]
-    assert Batch.objects.count() == 3
+    assert sum(Batch.objects.values_list("rows_in", flat=True)) == 3
 
 
 def test_several_senders_at_once(port):
@@ -126,6 +126,23 @@ def test_several_senders_at_once(port):
     assert replies == [[f"MSA|AA|C{n}-{k}|" for k in range(5)] for n in range(4)]
     assert Event.objects.count() == 20
     assert Resource.objects.filter(type="Patient").count() == 4
+
+
+def test_what_waits_together_is_stored_together_and_answered_one_by_one(port):
+    """Thirty messages pipelined on one connection, one of them bad: 29 AA, one AE, in order; few transactions."""
+    sent = [oru(f"G{n}", f"P{n % 7}") for n in range(30)]
+    sent[11] = sent[11].replace(b"PID|1||P4", b"PID|1||")
+    with connect(port) as peer:
+        peer.sendall(b"".join(map(framed, sent)))
+        data = b""
+        while data.count(b"\x1c\r") < 30:
+            data += peer.recv(65536)
+    replies = [piece.split(b"\r")[1].decode().split("|")[1:3] for piece in data.split(b"\x1c\r") if piece]
+    assert replies == [["AE" if n == 11 else "AA", f"G{n}"] for n in range(30)]
+    assert Event.objects.count() == 29
+    assert sum(Batch.objects.values_list("rows_in", flat=True)) == 30
+    assert Batch.objects.count() < 30
+    assert RejectedRow.objects.get().field == "PID-3"
 
 
 def test_an_internal_failure_asks_for_it_again(port):

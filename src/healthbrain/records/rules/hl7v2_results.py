@@ -70,7 +70,7 @@ class Report:
         self.seen: dict[tuple[str, str], int] = {}
         category = "imaging" if section in IMAGING else "laboratory"
         self.category = [{"coding": [{"system": CATEGORIES, "code": category}]}]
-        facility = part(message, obr, 44) or message.facility
+        facility = part(message, obr, 44) or part(message, message.first("PV1"), 39) or message.facility
         self.performer = [{"type": "Organization", "identifier": {"value": facility}}] if facility else []
 
     def resource(self) -> Element:
