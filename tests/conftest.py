@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
 
 if "HEALTHBRAIN_TEST_HOME" in os.environ:
@@ -18,6 +19,9 @@ else:
     atexit.register(shutil.rmtree, os.environ["HEALTHBRAIN_HOME"], ignore_errors=True)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "healthbrain.settings")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's sync API runs an event loop in this thread
+
+# Here and not in pyproject.toml: pytest-django would read the settings before the folder above is named.
+django.setup()
 
 CHROMIUM = Path("/usr/bin/chromium")
 
