@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
@@ -11,82 +12,123 @@ from healthbrain.kernel.clock import COUNTY_ZONE
 from healthbrain.kernel.errors import NotFound
 from healthbrain.records import queries
 from healthbrain.records.models import Batch, Event
+from healthbrain.residents.models import Identity
 
 from .conftest import event
 
 NOW = dt.datetime(2026, 4, 1, 12, 0, tzinfo=COUNTY_ZONE)  # half the day is over
 
 
-def received(source: Source, when: dt.datetime, rows: int, rejected: int = 0, status: str = "done") -> Batch:
-    made = Batch.objects.create(
-        source=source,
-        name="x.csv",
-        format="csv",
-        status=status,
-        rows_in=rows,
-        stored=rows - rejected,
-        rejected=rejected,
-    )
-    Batch.objects.filter(pk=made.pk).update(started=when)  # auto_now_add would say now
-    return made
+def told(
+    county,
+    source: str,
+    happened: dt.datetime,
+    arrived: dt.datetime | None = None,
+    *,
+    times: int = 1,
+    batch: Batch | None = None,
+) -> None:
+    """Entries of one source: when they happened and when they came in (county time)."""
+    owner = Identity.objects.filter(source__code=source).first()
+    for _ in range(times):
+        made = event(
+            owner,
+            "observation",
+            "loinc|8867-4",
+            happened.replace(tzinfo=None).isoformat(),
+            county.organisations["W1"],
+            value=70,
+            unit="/min",
+        )
+        Event.objects.filter(pk=made.pk).update(recorded=arrived or happened, batch_id=batch.pk if batch else None)
+
+
+def at(days: float, hour: int = 8) -> dt.datetime:
+    """`days` before the first of April, at an hour."""
+    return dt.datetime.combine((NOW - dt.timedelta(days=days)).date(), dt.time(hour), COUNTY_ZONE)
 
 
 def feeds() -> dict[str, queries.Feed]:
-    return {feed.code: feed for feed in queries.feed_health(NOW).feeds}
+    return {feed.code: feed for feed in queries.feed_health(NOW, Path("/nonexistent")).feeds}
 
 
-def test_rows_today_against_the_usual_day(county):
-    source = county.sources["his-h"]
-    for back in range(1, 11):  # ten days of 200 rows
-        received(source, NOW - dt.timedelta(days=back), 200)
-    received(source, NOW - dt.timedelta(hours=2), 60, rejected=6)
-    received(source, NOW - dt.timedelta(hours=1), 1000, status="rolled-back")
-    feed = feeds()["his-h"]
-    assert feed.rows_today == 60
-    assert feed.expected_today == pytest.approx(100)
-    assert feed.completeness == pytest.approx(0.6)
-    assert feed.error_share == pytest.approx(6 / 2060)
+def test_the_last_week_against_the_four_before(county):
+    for back in range(8, 36):  # four a day for 28 days
+        told(county, "ph-w", at(back), times=4)
+    for back in range(1, 8):  # two a day in the last seven
+        told(county, "ph-w", at(back), times=2)
+    told(county, "ph-w", at(0), times=3)
+    feed = feeds()["ph-w"]
+    assert (feed.recent, feed.expected, feed.rows_today) == (14, 28.0, 3)
+    assert feed.completeness == pytest.approx(0.5)
     assert feed.state == "feeding"
 
 
+def test_a_back_load_today_hides_no_gap(county):
+    for back in range(8, 36):
+        told(county, "ph-w", at(back), arrived=at(0))
+    feed = feeds()["ph-w"]
+    assert feed.rows_today == 28
+    assert feed.completeness == 0
+    assert feed.state == "silent"
+    assert feed.delay_hours is None, "things from before the source began to send say nothing about delay"
+
+
 def test_the_county_day_begins_at_local_midnight(county):
-    received(county.sources["his-h"], dt.datetime(2026, 3, 31, 23, 59, tzinfo=COUNTY_ZONE), 5)
-    received(county.sources["his-h"], dt.datetime(2026, 4, 1, 0, 1, tzinfo=COUNTY_ZONE), 7)
-    assert feeds()["his-h"].rows_today == 7
+    told(county, "ph-w", dt.datetime(2026, 3, 31, 23, 59, tzinfo=COUNTY_ZONE))
+    told(county, "ph-w", dt.datetime(2026, 4, 1, 0, 1, tzinfo=COUNTY_ZONE), times=2)
+    assert feeds()["ph-w"].rows_today == 2
 
 
 @pytest.mark.parametrize(("hours", "silent"), [(23, None), (24, None), (30, 30.0)])
 def test_silence_is_longer_than_expected(county, hours, silent):
-    received(county.sources["ph-w"], NOW - dt.timedelta(hours=hours), 10)
+    told(county, "ph-w", NOW - dt.timedelta(hours=hours))
     assert feeds()["ph-w"].silent_hours == silent
+
+
+def test_a_date_in_the_future_breaks_no_silence(county):
+    told(county, "ph-w", NOW - dt.timedelta(hours=30))
+    told(county, "ph-w", dt.datetime(2099, 1, 1, tzinfo=COUNTY_ZONE), arrived=NOW)
+    assert feeds()["ph-w"].silent_hours == 30.0
 
 
 def test_never_heard_of_and_not_connected_are_named(county):
     Source.objects.create(code="new-lab", name="new-lab")
-    received(Source.objects.get(code="new-lab"), NOW - dt.timedelta(hours=1), 3)
-    health = queries.feed_health(NOW)
+    health = queries.feed_health(NOW, Path("/nonexistent"))
     states = {feed.code: feed.state for feed in health.feeds}
-    assert states["ph-w"] == "never"
-    assert states["new-lab"] == "unapproved"
+    assert states["new-lab"] == states["ph-w"] == "never"
+    assert states["his-h"] == "silent", "its last entry is of 20 March"
     assert health.not_connected == ("南湾镇卫生院",)
 
 
-def test_delay_is_the_median_of_fresh_events_and_ignores_back_loads(county):
-    from healthbrain.residents.models import Identity
-
-    owner = Identity.objects.get(source__code="ph-w")
+def test_delay_is_a_median(county):
     for hours in (2, 4, 30):
-        made = event(
-            owner, "observation", "loinc|8867-4", "2026-03-31T08:00", county.organisations["W1"], value=70, unit="/min"
-        )
-        Event.objects.filter(pk=made.pk).update(
-            recorded=dt.datetime(2026, 3, 31, 8, tzinfo=COUNTY_ZONE) + dt.timedelta(hours=hours)
-        )
-    old = event(
-        owner, "observation", "loinc|8867-4", "2020-03-31T08:00", county.organisations["W1"], value=70, unit="/min"
+        told(county, "ph-w", at(2), arrived=at(2) + dt.timedelta(hours=hours))
+    told(county, "ph-w", at(3), arrived=at(3))
+    assert feeds()["ph-w"].delay_hours == pytest.approx(3), "0, 2, 4 and 30 hours"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_share_of_rejected_rows_with_or_without_a_named_source(county, named):
+    source = county.sources["ph-w"] if named else None
+    batch = Batch.objects.create(
+        source=source, name="x.csv", format="csv", status="done", rows_in=200, stored=190, rejected=10
     )
-    Event.objects.filter(pk=old.pk).update(recorded=dt.datetime(2026, 3, 31, 8, tzinfo=COUNTY_ZONE))
-    assert feeds()["ph-w"].delay_hours == pytest.approx(4)
+    old = Batch.objects.create(source=source, name="y.csv", format="csv", status="done", rows_in=100, rejected=100)
+    Batch.objects.filter(pk=batch.pk).update(started=at(1))
+    Batch.objects.filter(pk=old.pk).update(started=at(60))
+    told(county, "ph-w", at(1), batch=batch)
+    assert feeds()["ph-w"].error_share == pytest.approx(0.05)
+
+
+def test_the_lake_and_the_table_together_count_each_entry_once(county, tmp_path):
+    from healthbrain.records.lake import refresh_lake
+
+    told(county, "ph-w", at(2), times=5)
+    refresh_lake(NOW.date(), tmp_path)
+    told(county, "ph-w", at(1), times=3)
+    found = {feed.code: feed for feed in queries.feed_health(NOW, tmp_path).feeds}
+    assert found["ph-w"].recent == 8
 
 
 def test_batches_and_rejects(batch, county):

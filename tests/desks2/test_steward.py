@@ -190,11 +190,7 @@ def pair(county):
     )
     right = identity(county.sources["ph-w"], twin, "B-77")
     left = Identity.objects.get(source__code="ph-e")
-    levels = [
-        {"what": "姓名", "found": "相同", "bits": 9.2},
-        {"what": "出生日期", "found": "月日对调", "bits": 4.1},
-        {"what": "住址", "found": "不同", "bits": -2.5},
-    ]
+    levels = [["姓名", "相同", 9.2], ["出生日期", "月日对调", 4.1], ["住址", "不同", -2.5]]
     left, right = sorted((left, right), key=lambda i: i.pk)
     return Review.objects.create(
         left=left, right=right, score=0.91, explanation={"levels": levels, "prior": -14.0, "total": 3.3, "veto": ""}

@@ -6,9 +6,9 @@
     lake/resident.parquet       residents with the team of their running contract
 
 Ids come from a sequence and are not handed out in the order of commits: a slow writer may commit number 7 after
-number 9 was exported. So a writer announces, before it takes numbers, from where on it will take them (an advisory lock whose
-key holds that number, gone with its transaction); a refresh goes up to just before the lowest announcement. Nobody
-waits for anybody. `resource` is left out: 16 random bytes a row that no rule reads.
+number 9 was exported. So a writer announces, before it takes numbers, from where on it will take them (an advisory
+lock whose key holds that number, gone with its transaction); a refresh goes up to just before the lowest announcement.
+Nobody waits for anybody. `resource` is left out: 16 random bytes a row that no rule reads.
 
 `event` is a link to one generation of segments. Merging writes a new generation and moves the link, so that a reader
 never counts a row twice or misses it; at worst it finds a file gone and asks again.
@@ -166,6 +166,11 @@ def _valid(state: State) -> State:
     if same and state.last:
         same = bool(db.select("SELECT 1 FROM records_event WHERE id = %s", (state.last,)))
     return state if same else State(database=database, generation=state.generation + 1)
+
+
+def reach(root: Path) -> int:
+    """Up to which event id the lake holds this database's ledger; 0 when it is empty or another database's."""
+    return _valid(_read(root)).upto
 
 
 def _directory(root: Path, state: State) -> Path:

@@ -19,29 +19,25 @@ class Definition:
 
 FEEDS = {  # key → title, meaning, formula: each {zh, en}
     "rows_today": (
-        ("今日收到", "Received today"),
-        (
-            "县区时间零点以来这个来源送来的行数，撤销的批次不算。",
-            "Rows this source sent since midnight, county time; rolled-back batches left out.",
-        ),
-        ("今日各批次行数之和", "sum of the rows of today's batches"),
+        ("今日入库", "Stored today"),
+        ("县区时间零点以来，这个来源新入库的记录数。", "Entries of this source stored since midnight, county time."),
+        ("入库时间在今天的记录数", "entries stored today"),
     ),
     "completeness": (
         ("完整度", "Completeness"),
         (
-            "今天到这个时刻为止，收到的行数占平常的比例。",
-            "Rows so far today against what this source usually sent by this hour.",
+            "最近 7 个整天里发生的记录数，占平常的比例；按发生时间算，补传旧数据不会掩盖缺口。",
+            "Entries that happened in the last 7 whole days against the usual number; by when they happened, so that "
+            "a back-load hides no gap.",
         ),
-        (
-            "今日行数 ÷（前 28 天有数据日的日均行数 × 今天已过的比例）",
-            "rows today ÷ (mean rows of the days with data in the last 28 × share of today gone)",
-        ),
+        ("近 7 天发生数 ÷（此前 28 天发生数 × 7 ÷ 28）", "last 7 days ÷ (the 28 days before × 7 ÷ 28)"),
     ),
     "delay": (
         ("时延中位数", "Median delay"),
         (
-            "从事情发生到进入平台的小时数，取最近 20 万条的中位数；补传超过 30 天的旧数据不算。",
-            "Hours from the event to its arrival, median of the newest 200,000; loads older than 30 days left out.",
+            "从事情发生到入库的小时数，取近五周入库记录的中位数；接入之前发生的旧数据不算。",
+            "Hours from happening to storage, median over five weeks; what happened before the source began to send "
+            "is left out.",
         ),
         ("median(入库时间 − 发生时间)", "median(stored − happened)"),
     ),
@@ -55,8 +51,8 @@ FEEDS = {  # key → title, meaning, formula: each {zh, en}
     ),
     "silent": (
         ("静默", "Silent"),
-        ("超过该来源约定的间隔没有任何数据。", "Nothing for longer than the interval agreed for this source."),
-        ("现在 − 最后一批的时间 > 约定间隔", "now − time of the last batch > agreed interval"),
+        ("这个来源最近一条记录发生之后，已超过约定的间隔。", "More than the agreed interval since its newest entry happened."),
+        ("现在 − 最近一条的发生时间 > 约定间隔", "now − newest happening > agreed interval"),
     ),
 }
 OURS = ("平台数据质量口径", "The platform's data-quality definitions")

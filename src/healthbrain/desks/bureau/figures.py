@@ -91,7 +91,8 @@ def total(found: Overview, programme: str, measure: str) -> float | None:
 
 def county_map(found: Overview, programme: str, measure: str) -> TileMap:
     """Townships on the grid, each by the organisation responsible for it."""
-    places: Sequence[PlaceTile] = township_tiles()
+    # Villages have tiles too, inside their township's; this map shows townships (nine digits of GB/T 2260).
+    places: Sequence[PlaceTile] = [place for place in township_tiles() if len(place.code) == 9]
     by_organisation = {township.organisation_id: township for township in found.townships}
     values = {
         place.code: value(by_organisation[place.organisation_id], programme, measure)
@@ -145,7 +146,7 @@ def feed_sheet(found: FeedHealth) -> Sheet:
         t("来源", "Source"), t("编码", "Code"), t("机构", "Institution"), t("状态", "State"),
         t("今日行数", "Rows today"),
         t("完整度", "Completeness"), t("时延中位数（小时）", "Median delay (h)"),
-        t("退回率", "Rejected"), t("最后一批", "Last batch"),
+        t("退回率", "Rejected"), t("最近一条发生于", "Newest happened"),
     ]  # fmt: skip
     rows = [
         [

@@ -44,13 +44,11 @@ def _value(identity: IdentityRow, what: str) -> str:
 
 def side_by_side(review: ReviewRow) -> list[Line]:
     """Every comparison the matcher knows, those it could not make included."""
-    found = {level["what"]: level for level in review.explanation.get("levels", ())}
+    found = {what: (words, bits) for what, words, bits in review.explanation.get("levels", ())}
     lines = []
     for what, english in ENGLISH.items():
-        level = found.get(what)
-        bits = level["bits"] if level else None
+        words, bits = found.get(what, (t("缺一方，未比较", "missing on one side"), None))
         tone = "" if bits is None else "agrees" if bits > 0 else "differs"
-        words = level["found"] if level else t("缺一方，未比较", "missing on one side")
         lines.append(Line(t(what, english), _value(review.left, what), _value(review.right, what), words, bits, tone))
     return lines
 
@@ -68,7 +66,7 @@ def link_words(identity: IdentityRow) -> str:
     """Why an identity belongs to its resident."""
     zh, en = RULES.get(identity.rule or "", (identity.rule or "—", identity.rule or "—"))
     score = f" {identity.score:.1%}" if identity.score is not None else ""
-    found = "、".join(f"{level['what']}{level['found']}" for level in identity.explanation.get("levels", ())[:4])
+    found = "、".join(f"{what}{words}" for what, words, _ in identity.explanation.get("levels", ())[:4])
     reason = str(identity.explanation.get("reason", ""))
     return " · ".join(filter(None, (t(zh, en) + score, reason, found)))
 
