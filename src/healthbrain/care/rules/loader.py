@@ -113,9 +113,9 @@ class _Builder:
             raise wrong(f"parameter {name!r} needs a source", name)
         source = str(entry["source"])
         document = self.sources.get(source.split()[0])
-        if document is None and source.split()[0] not in {"HTN001", "HTN002"}:
+        if document is None:
             raise wrong(f"parameter {name!r}: source {source.split()[0]!r} is not among the sources", entry["source"])
-        verified = bool(entry.get("verified", document.verified if document else True))
+        verified = bool(entry.get("verified", document.verified))
         by = tuple((str(row["when"]), row["value"]) for row in entry.get("by", ()))
         note = str(entry.get("note", ""))
         return Parameter(str(name), entry["value"], source, str(entry.get("unit", "")), verified, note, by)
