@@ -37,18 +37,18 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One programme in one township."""
+    """One programme in one township. Without a control measure the middle three mean nothing and are None."""
 
     enrolled: int = 0
-    controlled: int = 0
-    uncontrolled: int = 0
-    unknown: int = 0
     overdue: int = 0
+    controlled: int | None = None
+    uncontrolled: int | None = None
+    unknown: int | None = None
 
     @property
     def rate(self) -> float | None:
-        """The official control rate; None where nobody is enrolled."""
-        return self.controlled / self.enrolled if self.enrolled else None
+        """The official control rate; None where nobody is enrolled or the programme has no such measure."""
+        return self.controlled / self.enrolled if self.enrolled and self.controlled is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
         f"t.due < %s AND t.expires >= %s AND {scope} GROUP BY 1, 2",
         [as_of, as_of, *values],
     )
-    rows = []
+    rows, measured = [], _sources()
     for township_id, name, count in residents:
         mine = {
             p.id: Figures(
@@ -131,12 +131,13 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
                 **{
                     b: sum(n for t, q, c, n in standing if (t, q, c) == (township_id, p.id, b))
                     for b in ("controlled", "uncontrolled", "unknown")
+                    if p.id in measured
                 },
             )
             for p in programmes()
         }
         rows.append(Township(township_id, name, count, sum(f.overdue for f in mine.values()), mine))
-    return Overview(as_of, rows, _teams(actor, as_of), _DEFINITIONS, _sources())
+    return Overview(as_of, rows, _teams(actor, as_of), _DEFINITIONS, measured)
 
 
 def measure_list(

@@ -58,12 +58,12 @@ def feeds() -> Kept:
 
 
 def programmes(found: Overview) -> list[str]:
-    """Programmes with anybody in them, the largest first."""
+    """Programmes with anybody in them: those with a control rate first, then the largest."""
     totals: dict[str, int] = {}
     for township in found.townships:
         for key, figures in township.programmes.items():
             totals[key] = totals.get(key, 0) + figures.enrolled
-    return sorted(totals, key=lambda key: -totals[key])
+    return sorted(totals, key=lambda key: (key not in found.sources, -totals[key]))
 
 
 def value(township: Any, programme: str, measure: str) -> float | None:
@@ -84,9 +84,10 @@ def words(found: float | None, measure: str) -> str:
 def total(found: Overview, programme: str, measure: str) -> float | None:
     """The county's figure; a rate from its sums, not a mean of rates."""
     if measure == "rate":
-        enrolled = total(found, programme, "enrolled")
-        return (total(found, programme, "controlled") or 0) / enrolled if enrolled else None
-    return sum(value(township, programme, measure) or 0 for township in found.townships)
+        enrolled, controlled = total(found, programme, "enrolled"), total(found, programme, "controlled")
+        return controlled / enrolled if enrolled and controlled is not None else None
+    known = [one for township in found.townships if (one := value(township, programme, measure)) is not None]
+    return sum(known) if known else None
 
 
 def county_map(found: Overview, programme: str, measure: str) -> TileMap:
