@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.db import IntegrityError, OperationalError, transaction
 
 from healthbrain.access import gate
@@ -169,10 +170,9 @@ def withdraw(keys: Sequence[str], *, moment: dt.datetime) -> int:
 def store_bundle(bundle: Resource, *, source: str, by: Actor) -> Resource:
     """See `actions.store_bundle`."""
     gate.require(by, "fhir.write")
-    entries = bundle.get("entry") or []
-    builder = Builder(now().date())
+    sent = orjson.dumps(bundle.get("entry") or [])
     for attempt in range(ATTEMPTS):
-        naming, named = _named(entries, source)
+        naming, named = _named(orjson.loads(sent), source)  # a copy: references are rewritten in place
         builder = Builder(now().date())
         try:
             with transaction.atomic():

@@ -51,31 +51,28 @@ def clean(column: str) -> pl.Expr:
 
 def moments(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     """Columns `{column}_at` (county time, null when unreadable) and `{column}_timed` (with a time of day)."""
-    distinct = frame.select(pl.col(column).drop_nulls().unique())
-    groups = [
-        pl.col(column).str.extract_groups(pattern).struct.rename_fields(list("ymdHMSz"))
-        for pattern in (SPACED, COMPACT)
-    ]
-    spaced, compact = groups
-    parts = pl.when(spaced.struct.field("y").is_not_null()).then(spaced).otherwise(compact)
-    read = distinct.with_columns(parts.alias("p")).unnest("p").with_columns(_assembled(), _serial(column))
-    read = read.with_columns(pl.coalesce("whole", "serial").alias("at"), (pl.col("H").is_not_null()).alias("timed"))
-    read = read.with_columns(_in_county_time())
-    timed = pl.col("timed") | (pl.col("at").dt.time() != pl.time(0))
-    read = read.select(column, pl.col("at").alias(f"{column}_at"), timed.fill_null(False).alias(f"{column}_timed"))
+    distinct = frame.select(pl.col(column).drop_nulls().unique().alias("cell"))
+    names = ["year", "month", "day", "hour", "minute", "second", "zone"]
+    spaced, compact = (pl.col("cell").str.extract_groups(p).struct.rename_fields(names) for p in (SPACED, COMPACT))
+    parts = pl.when(spaced.struct.field("year").is_not_null()).then(spaced).otherwise(compact)
+    read = distinct.with_columns(parts.alias("parts")).unnest("parts").with_columns(_assembled(), _serial())
+    read = read.with_columns(pl.coalesce("whole", "serial").alias("at")).with_columns(_in_county_time())
+    timed = (pl.col("hour").is_not_null() | (pl.col("at").dt.time() != pl.time(0))).fill_null(False)
+    read = read.select(pl.col("cell").alias(column), pl.col("at").alias(f"{column}_at"), timed.alias(f"{column}_timed"))
     return frame.join(read, on=column, how="left", maintain_order="left")
 
 
 def _assembled() -> pl.Expr:
-    pad = [pl.col(part).fill_null("00").str.zfill(2) for part in "mdHMS"]
-    text = pl.concat_str(
-        "y", pl.lit("-"), pad[0], pl.lit("-"), pad[1], pl.lit(" "), pad[2], pl.lit(":"), pad[3], pl.lit(":"), pad[4]
+    month, day, hour, minute, second = (
+        pl.col(part).fill_null("00").str.zfill(2) for part in ("month", "day", "hour", "minute", "second")
     )
+    date = pl.concat_str("year", month, day, separator="-")
+    text = pl.concat_str(date, pl.lit(" "), pl.concat_str(hour, minute, second, separator=":"))
     return text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us").alias("whole")
 
 
-def _serial(column: str) -> pl.Expr:
-    number = pl.when(pl.col(column).str.contains(SERIAL)).then(pl.col(column)).cast(pl.Float64, strict=False)
+def _serial() -> pl.Expr:
+    number = pl.when(pl.col("cell").str.contains(SERIAL)).then(pl.col("cell")).cast(pl.Float64, strict=False)
     sane = pl.when(number.is_between(10_000, 80_000)).then(number)  # 1927 to 2119
     seconds = (sane * 86_400).round().cast(pl.Int64)
     return (pl.datetime(1899, 12, 30) + pl.duration(seconds=seconds)).dt.cast_time_unit("us").alias("serial")
@@ -83,12 +80,12 @@ def _serial(column: str) -> pl.Expr:
 
 def _in_county_time() -> pl.Expr:
     """Times with an offset become county time, as the ledger keeps them."""
-    offset = pl.col("z").str.replace("Z", "+0000", literal=True).str.replace(":", "", literal=True)
+    offset = pl.col("zone").str.replace("Z", "+0000", literal=True).str.replace(":", "", literal=True)
     sign = pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)
     minutes = sign * (offset.str.slice(1, 2).cast(pl.Int64) * 60 + offset.str.slice(3, 2).cast(pl.Int64))
     utc = pl.col("at") - pl.duration(minutes=minutes)
     county = utc.dt.replace_time_zone("UTC").dt.convert_time_zone("Asia/Shanghai").dt.replace_time_zone(None)
-    return pl.when(pl.col("z").is_not_null()).then(county).otherwise("at").alias("at")
+    return pl.when(pl.col("zone").is_not_null()).then(county).otherwise("at").alias("at")
 
 
 def fhir_time(column: str) -> pl.Expr:

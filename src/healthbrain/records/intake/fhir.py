@@ -22,7 +22,7 @@ from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, Note
 from healthbrain.records.rules import index, ledger, r4
 from healthbrain.records.rules.reasons import message
 
-DEEPEST = 60  # FHIR nests at most about 25 levels; a deeper one is an attack or a mistake
+DEEPEST = 150  # objects and arrays in each other; a questionnaire ten questions deep has about 50
 RAW = 20_000  # characters of a rejected row we keep
 SUBJECTS = ("subject", "patient", "beneficiary", "for", "individual")
 UNPACKED = {"transaction", "batch", "collection", "searchset", "history", "transaction-response", "batch-response"}
@@ -288,9 +288,10 @@ def _name(entries: Iterable[tuple[str | None, Any]], naming: Naming) -> None:
             code = _organisation_code(resource) or own
             naming.organisations |= {name: code for name in (full_url, f"Organization/{own}") if isinstance(name, str)}
         elif kind == "Encounter":
-            code = ledger.organisation_of(resource, naming.organisations)
-            if code:
-                naming.organisations |= {name: code for name in (full_url, f"Encounter/{own}") if isinstance(name, str)}
+            where = ledger.organisation_of(resource, naming.organisations)
+            if where:
+                names = (full_url, f"Encounter/{own}")
+                naming.organisations |= {name: where for name in names if isinstance(name, str)}
 
 
 def _organisation_code(resource: Resource) -> str | None:

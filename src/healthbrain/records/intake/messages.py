@@ -120,7 +120,16 @@ def read_json(
         return
     row, size = 0, 0
     block: list[Any] = []
-    for entry, length in _stream_entries(path):
+    broken: Refused | None = None
+    entries = _stream_entries(path)
+    while True:
+        try:
+            entry, length = next(entries)
+        except StopIteration:
+            break
+        except Refused as problem:  # what came before it is good
+            broken = problem
+            break
         row += 1
         meter.read += length
         if row <= start:
@@ -132,6 +141,8 @@ def read_json(
             block, size = [], 0
     if block:
         yield MessageChunk("entries", block, row - len(block) + 1, row, source, as_of)
+    if broken:
+        raise broken
 
 
 def _bundle(chunk: MessageChunk) -> Prepared:

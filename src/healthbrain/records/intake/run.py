@@ -211,7 +211,6 @@ def _chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Prepared]
 def _sheet_chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Prepared]:
     opened = sheets.open_sheet(path, form, run.meter)
     if not batch.position:
-        batch.notes = [[n.row, n.field, n.message] for n in opened.notes[:KEPT]]
         for _, reason, raw in opened.extra:
             yield sheets.all_rejected([(0, raw)], reason, message(reason, raw))
     if not opened.header:
@@ -222,7 +221,10 @@ def _sheet_chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Pre
     except Refused as problem:
         yield from sheets.refused_rows(opened, problem)
         return
-    yield from _converted(run, ((sheet.convert, c) for c in sheets.chunks(opened, plan, batch.position)))
+    notes = [] if batch.position else opened.notes
+    for prepared in _converted(run, ((sheet.convert, c) for c in sheets.chunks(opened, plan, batch.position))):
+        prepared.notes, notes = notes + prepared.notes, []
+        yield prepared
 
 
 # --- many small files ------------------------------------------------------------------------------------------------

@@ -66,7 +66,8 @@ def convert(chunk: SheetChunk) -> Prepared:
     if len(chunk.frame):
         frame, problems = _checked(_named(chunk.plan, template, chunk.frame), template)
         result.rejects += _rejected(chunk.frame, problems)
-        result.resources, result.events, result.persons = bodies.build(template, frame, chunk.plan.as_of)
+        if len(frame):
+            result.resources, result.events, result.persons = bodies.build(template, frame, chunk.plan.as_of)
     result.by_type = Counter({template.resource: result.rows})
     result.position = chunk.position
     return result

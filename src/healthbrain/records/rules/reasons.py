@@ -7,6 +7,7 @@ REASONS = {
     "date-invalid": "日期不存在或格式不认识",
     "number-invalid": "不是数字",
     "sex-invalid": "性别代码不认识（1/男、2/女、0/未知、9/未说明）",
+    "quote-open": "引号没有成对",
     "column-count": "列数与表头不一致，可能错列",
     "sheet-extra": "工作簿里还有别的工作表，未读取：请分开上传",
     "merged-cells": "横向合并的单元格，无法判断各列的值",

@@ -25,6 +25,7 @@ class Template:
     kind: str  # the ledger's kind, "" for persons
     columns: tuple[Column, ...]
     example: tuple[str, ...]
+    telling: tuple[str, ...] = ()  # columns without which a sheet is not this one, though their cells may be empty
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
@@ -56,6 +57,7 @@ PERSONS = Template(
         Column("deceased_on", "死亡日期", ("death_date",), form="date"),
     ),
     ("jw01", "P0001", "王测试", "1", "1960-03-20", "", "13800000000", "安澜区示例村 1 号", "330197001101", ""),
+    ("name",),
 )
 OBSERVATIONS = Template(
     "observations",
@@ -232,9 +234,9 @@ def mapping_of(template: Template, header: Sequence[str]) -> dict[int, str]:
 
 
 def missing(template: Template, mapping: dict[int, str], given: Sequence[str] = ()) -> list[str]:
-    """Required columns the mapping lacks, without the ones given otherwise."""
+    """Columns the template needs and the mapping lacks, without the ones given otherwise."""
     present = {*mapping.values(), *given}
-    return [c.name for c in template.columns if c.required and c.name not in present]
+    return [c.name for c in template.columns if (c.required or c.name in template.telling) and c.name not in present]
 
 
 def by_file_name(name: str) -> Template | None:
@@ -247,12 +249,15 @@ def by_file_name(name: str) -> Template | None:
 
 
 def recognise(file_name: str, header: Sequence[str], given: Sequence[str] = ()) -> Template | None:
-    """The template of a sheet: by its file's name when the header fits it, else the one whose columns fit best."""
+    """The template whose columns fit the header best; the one the file's name speaks of wins a near tie.
+
+    When none fits, the one the name speaks of, so that its missing columns can be named; None when nothing does.
+    """
     named = by_file_name(file_name)
-    if named and not missing(named, mapping_of(named, header), given):
-        return named
-    fits = {
-        t.name: len(mapping_of(t, header)) for t in TEMPLATES.values() if not missing(t, mapping_of(t, header), given)
-    }
+    fits: dict[str, int] = {}
+    for template in TEMPLATES.values():
+        mapping = mapping_of(template, header)
+        if not missing(template, mapping, given):
+            fits[template.name] = len(mapping) + (2 if template is named else 0)
     best = max(fits, key=lambda name: fits[name], default=None)
     return TEMPLATES[best] if best else named

@@ -1,0 +1,104 @@
+"""Small made-up feeds for the intake tests. All people are invented; id numbers begin with 330197."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+import xlsxwriter
+
+PERSONS = "source,source_id,name,sex,birth_date,id_number,phone,address,division_code"
+OBSERVATIONS = "source,source_id,code,effective,value,unit,organisation"
+
+
+def text_file(folder: Path, name: str, *lines: str, encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_bytes(("\n".join(lines) + "\n").encode(encoding))
+    return path
+
+
+def json_file(folder: Path, name: str, content: Any) -> Path:
+    path = folder / name
+    path.write_bytes(orjson.dumps(content))
+    return path
+
+
+def workbook(folder: Path, name: str, rows: list[list[Any]], *, merge: tuple[int, int, int, int] | None = None) -> Path:
+    path = folder / name
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for r, row in enumerate(rows):
+            for c, cell in enumerate(row):
+                sheet.write(r, c, cell)
+        if merge:
+            sheet.merge_range(*merge, rows[merge[0]][merge[1]])
+    return path
+
+
+def zip_bomb(folder: Path, name: str) -> Path:
+    """A workbook whose one sheet unfolds to 400 MB of blanks."""
+    path = folder / name
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        with archive.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            block = io.BytesIO(b" " * (1 << 20)).getvalue()
+            for _ in range(400):
+                sheet.write(block)
+    return path
+
+
+def observation(
+    patient: str, code: str = "8480-6", value: float = 138, unit: str = "mm[Hg]", **more: Any
+) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "subject": {"reference": patient},
+        "effectiveDateTime": "2026-03-20T08:30:00+08:00",
+        "valueQuantity": {"value": value, "unit": unit},
+        **more,
+    }
+
+
+def patient(own: str = "p1", name: str = "赵样本", **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Patient",
+        "id": own,
+        "name": [{"text": name}],
+        "gender": "female",
+        "birthDate": "1958-04-02",
+        **more,
+    }
+
+
+def bundle(*resources: dict[str, Any], source: str = "hosp") -> dict[str, Any]:
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "meta": {"source": source},
+        "entry": [
+            {
+                "fullUrl": f"urn:uuid:{i}",
+                "resource": resource,
+                "request": {"method": "POST", "url": resource.get("resourceType", "")},
+            }
+            for i, resource in enumerate(resources)
+        ],
+    }
+
+
+def hl7(*segments: str) -> bytes:
+    return ("\r".join(segments) + "\r").encode()
+
+
+def oru(control: str, person: str, value: str = "6.1", name: str = "张^三") -> bytes:
+    return hl7(
+        f"MSH|^~\\&|LIS|HOSP|HB|C|20260320083000||ORU^R01|{control}|P|2.5",
+        f"PID|1||{person}^^^HOSP^MR||{name}||19800101|M",
+        f"OBR|1|{control}|{control}|GLU",
+        f"OBX|1|NM|14771-0^GLU^LN||{value}|mmol/L|||||F|||20260320080000",
+    )
