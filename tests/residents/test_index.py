@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthbrain.county import actions as county
-from healthbrain.residents import actions, candidates, parts, queries
+from healthbrain.residents import actions, candidates, match, parts, queries
 from healthbrain.residents.actions import PersonRow
 from healthbrain.residents.models import Identity, Link, Resident, Review
 from healthbrain.residents.rules import id_number
@@ -159,6 +159,7 @@ def test_online_and_batch_make_the_same_residents(db, monkeypatch):
     together = groups("batch")
     assert groups("online") == together
     monkeypatch.setattr(parts, "PART", 50)
+    monkeypatch.setattr(match, "_SLICE", 300)
     assert groups("batch") == together
 
 

@@ -58,13 +58,16 @@ def cluster_frame(people: pl.DataFrame, model: decide.Model) -> tuple[pl.DataFra
     return people.select("id").join(roots, on="id", how="left").with_columns(pl.coalesce("root", "id")), scored
 
 
-def load_people(connection: duckdb.DuckDBPyConnection, people: pl.DataFrame) -> None:
+def load_people(connection: duckdb.DuckDBPyConnection, people: pl.DataFrame, *, append: bool = False) -> None:
     """Table `person` of a DuckDB connection from a frame of Person columns with `bearers`."""
     frame = people.with_columns(pl.col("bearers").fill_null(1))
     if "is_new" not in frame.columns:
         frame = frame.with_columns(is_new=pl.lit(True))
     connection.register("person_frame", frame.to_arrow())
-    connection.execute("CREATE OR REPLACE TEMP TABLE person AS SELECT * FROM person_frame")
+    if append:
+        connection.execute("INSERT INTO person BY NAME SELECT * FROM person_frame")
+    else:
+        connection.execute("CREATE OR REPLACE TEMP TABLE person AS SELECT * FROM person_frame")
     connection.unregister("person_frame")
 
 

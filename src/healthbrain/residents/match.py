@@ -18,6 +18,7 @@ from healthbrain.residents.rules.decide import APART, LINK, Population, code_of,
 from healthbrain.residents.settle import Facts, Scored, Settled, settle
 
 ONLINE_AT_MOST = 400  # above it one DuckDB run is quicker than scoring one by one
+_SLICE = 1_000_000  # identities derived at a time: what bounds memory beside DuckDB
 _LOCK_CLASS = 0x4D50  # advisory locks of the index
 _FIELDS = "i.id, i.name, i.sex, i.birth_date, i.id_number, i.id_number_raw, i.phone, i.address, i.division_code"
 
@@ -185,14 +186,19 @@ def _load(
 ) -> pl.DataFrame:
     """Table `person` of everybody concerned; what clustering needs of the new ones comes back."""
     mine = candidates.frame(f"SELECT {_FIELDS} FROM residents_identity i WHERE i.id = ANY(%s)", (list(new),))
-    both = [mine.with_columns(is_new=pl.lit(True)), stored.with_columns(is_new=pl.lit(False))]
-    people = persons.persons(pl.concat(both, how="diagonal_relaxed"), crowded_phones=_crowded_phones())
+    both = pl.concat(
+        [mine.with_columns(is_new=pl.lit(True)), stored.with_columns(is_new=pl.lit(False))], how="diagonal_relaxed"
+    )
     names = pl.DataFrame(
         {"pinyin": list(crowd.name_counts), "bearers": list(crowd.name_counts.values())},
         schema={"pinyin": pl.Utf8, "bearers": pl.Int64},
     )
-    load_people(connection, people.join(names, on="pinyin", how="left"))
-    return people.filter("is_new").select("id", "number", "own", "born").sort("id")
+    crowded, slim = _crowded_phones(), []
+    for start in range(0, both.height, _SLICE):
+        people = persons.persons(both.slice(start, _SLICE), crowded_phones=crowded)
+        load_people(connection, people.join(names, on="pinyin", how="left"), append=start > 0)
+        slim.append(people.filter("is_new").select("id", "number", "own", "born"))
+    return pl.concat(slim).sort("id")
 
 
 def _as_scored(
