@@ -48,11 +48,14 @@ class Summary:
 
 
 def evaluate(
-    resident_ids: Iterable[int] | None = None, *, as_of: dt.date, by: Actor | None = None, lake: bool = True
+    resident_ids: Iterable[int] | None = None, *, as_of: dt.date, by: Actor | None = None, lake: bool | None = None
 ) -> Summary:
-    """Enrolments and tasks as of a day. None: the whole county, over the lake (`lake=False`: in PostgreSQL, batch by
-    batch). A resident whose data break a rule goes to quarantine and stops nobody else."""
+    """Enrolments and tasks as of a day. None: the whole county, `lake` says by which engine: over the lake, or in
+    PostgreSQL batch by batch; None: by its size. A resident whose data break a rule goes to quarantine and stops
+    nobody else."""
     begun = time.monotonic()
+    if lake is None:
+        lake = db.select("SELECT count(*) FROM residents_resident")[0][0] > SMALL_COUNTY
     if resident_ids is None and lake:
         count, changes, failed = evaluate_lake(as_of, _in_batches)
     else:
@@ -82,7 +85,7 @@ def catch_up(as_of: dt.date) -> Summary:
     if dirty > SMALL_COUNTY and dirty * 10 > everyone:
         taken = db.select("SELECT resident_id, mark FROM facts_dirty")
         with transaction.atomic():
-            summary = evaluate(as_of=as_of)
+            summary = evaluate(as_of=as_of, lake=True)
             facts.clear_dirty(taken)
         return summary
     begun, total = time.monotonic(), Summary()
