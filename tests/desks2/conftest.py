@@ -82,10 +82,16 @@ def identity(source: Source, resident: Resident, key: str) -> Identity:
     return one
 
 
+def naive(text: str) -> dt.datetime:
+    """A ledger time: county time without a zone."""
+    return dt.datetime.fromisoformat(text)
+
+
 def resource(owner: Identity, body: dict[str, Any], at: dt.datetime) -> Resource:
     return Resource.objects.create(
-        key=uuid.uuid4(), type=body["resourceType"], id=str(uuid.uuid4()), updated=dt.datetime(2026, 3, 21, tzinfo=COUNTY_ZONE),
-        source=owner.source, identity_id=owner.pk, at=at, content_hash=b"x", tokens=[], body=json.dumps(body).encode(),
+        key=uuid.uuid4(), type=body["resourceType"], id=str(uuid.uuid4()),
+        updated=dt.datetime(2026, 3, 21, tzinfo=COUNTY_ZONE), source=owner.source, identity_id=owner.pk, at=at,
+        content_hash=b"x", tokens=[], body=json.dumps(body).encode(),
     )  # fmt: skip
 
 
@@ -104,7 +110,7 @@ def reading(owner: Identity, day: str, organisation: Organisation, systolic: flo
 
 
 def _history(hospital: Identity, centre: Identity, made: dict[str, Organisation]) -> None:
-    """张小明, 61: hypertension at two institutions, blood pressure over two years, one correction, one implausible value."""
+    """张小明, 61: hypertension at two institutions, two years of readings, a correction, an impossible height."""
     h, e = made["H"], made["E1"]
     reading(centre, "2025-02-10T09:00", e, 148, 92)
     reading(centre, "2025-11-12T09:00", e, 136, 84)
@@ -118,16 +124,16 @@ def _history(hospital: Identity, centre: Identity, made: dict[str, Organisation]
     Superseded.objects.create(event=wrong, by_event_id=right.pk, recorded=right.recorded)
     event(hospital, "medication", "atc|C08CA01", "2026-03-20", h)
     event(centre, "medication", "atc|A10BA02", "2025-02-10", e)
-    visit = resource(centre, {"resourceType": "Encounter"}, dt.datetime(2025, 11, 12, 9))
+    visit = resource(centre, {"resourceType": "Encounter"}, naive("2025-11-12T09:00"))
     event(centre, "encounter", "class|HH", "2025-11-12T09:00", e, resource=visit.key)
     event(centre, "encounter", "type|follow-up", "2025-11-12T09:00", e, resource=visit.key)
     resource(hospital, {
         "resourceType": "AllergyIntolerance", "code": {"text": "青霉素"}, "recordedDate": "2024-05-06",
         "reaction": [{"manifestation": [{"text": "皮疹"}]}],
-    }, dt.datetime(2024, 5, 6))  # fmt: skip
+    }, naive("2024-05-06"))  # fmt: skip
     resource(hospital, {
         "resourceType": "DiagnosticReport", "code": {"text": "心脏超声"}, "conclusion": "左室舒张功能减退",
-    }, dt.datetime(2026, 3, 20))  # fmt: skip
+    }, naive("2026-03-20"))  # fmt: skip
 
 
 @pytest.fixture
@@ -139,7 +145,8 @@ def county(db: Any) -> County:
             code=code, name=name, organisation=made[organisation], approved=True, expected_every_hours=every
         )
         for code, name, organisation, every in (
-            ("his-h", "第一人民医院 HIS", "H", 24), ("ph-e", "东浦公卫系统", "E", 24), ("ph-w", "西塘公卫系统", "W", 24),
+            ("his-h", "第一人民医院 HIS", "H", 24), ("ph-e", "东浦公卫系统", "E", 24),
+            ("ph-w", "西塘公卫系统", "W", 24),
         )
     }  # fmt: skip
     east = person("张小明", "zxm", "zhangxiaoming", made["E1"], sex="1", birth_date=dt.date(1964, 8, 12),
@@ -184,7 +191,8 @@ def batch(county: County) -> Batch:
 
     made = Batch.objects.create(
         source=county.sources["ph-e"], name="observations.csv", format="csv", status="done", rows_in=10, stored=6,
-        duplicates=1, rejected=2, waiting=1, by_type={"Observation": 10}, finished=dt.datetime(2026, 4, 1, 9, tzinfo=COUNTY_ZONE),
+        duplicates=1, rejected=2, waiting=1, by_type={"Observation": 10},
+        finished=dt.datetime(2026, 4, 1, 9, tzinfo=COUNTY_ZONE),
     )  # fmt: skip
     for row, field, reason, words in (
         (3, "effective", "date-invalid", "日期不存在或格式不认识：20260230"),

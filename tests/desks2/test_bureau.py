@@ -36,7 +36,7 @@ def enrol(resident, risk_level: str, since: dt.date = dt.date(2026, 3, 1)) -> No
 
 @pytest.fixture
 def figures(county):
-    """East: 10 residents, 9 enrolled, 8 controlled, 1 not. West: 3 residents, 2 enrolled, none read this year; 1 overdue."""
+    """East: 10 residents, 9 enrolled, 8 controlled, 1 not. West: 3 residents, 2 without a reading, 1 overdue."""
     cache.clear()
     people = [county.east] + [person(f"东{i}", "d", "dong", county.organisations["E1"]) for i in range(9)]
     for resident in people[:8]:
@@ -46,9 +46,9 @@ def figures(county):
     for resident in wests[:2]:
         enrol(resident, "no-reading")
     Task.objects.create(
-        key="hypertension:x:follow-up:2026-01-01:1", resident=county.west, programme="hypertension", version="2026-03-01",
-        task="follow-up", opens=dt.date(2026, 1, 1), due=dt.date(2026, 3, 1), grace_until=dt.date(2026, 3, 15),
-        expires=dt.date(2026, 6, 1), status="overdue", organisation=county.organisations["W1"],
+        key="hypertension:x:follow-up:2026-01-01:1", resident=county.west, programme="hypertension",
+        version="2026-03-01", task="follow-up", status="overdue", organisation=county.organisations["W1"],
+        opens=dt.date(2026, 1, 1), due=dt.date(2026, 3, 1), grace_until=dt.date(2026, 3, 15), expires=dt.date(2026, 6, 1),
     )  # fmt: skip
     yield county
     cache.clear()

@@ -178,3 +178,14 @@ def test_english(county, doctor):
     page = text_of(doctor.get(f"/residents/{county.east.pk}"))
     for words in ("Key values", "Essential hypertension", "20 Mar 2026", "Amlodipine", "Blood pressure"):
         assert words in page, words
+
+
+def test_a_whole_value_costs_a_reason_and_is_logged(county, doctor, sign_in):
+    here = f"/residents/{county.east.pk}/reveal"
+    assert doctor.post(f"{here}/phone", {"reason": ""}).status_code == 422
+    assert doctor.post(f"{here}/birth_date", {"reason": "核对身份"}).status_code == 404
+    assert doctor.post(f"{here}/phone", {"reason": "核对身份"}).json() == {"value": "13800001234"}
+    logged = AuditEvent.objects.get(action="record.reveal")
+    assert (logged.resident_id, logged.detail) == (county.east.pk, {"field": "phone", "reason": "核对身份"})
+    elsewhere = sign_in("village_doctor").post(f"/residents/{county.west.pk}/reveal/phone", {"reason": "核对身份"})
+    assert elsewhere.status_code == 403

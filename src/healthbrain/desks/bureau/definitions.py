@@ -51,7 +51,10 @@ FEEDS = {  # key → title, meaning, formula: each {zh, en}
     ),
     "silent": (
         ("静默", "Silent"),
-        ("这个来源最近一条记录发生之后，已超过约定的间隔。", "More than the agreed interval since its newest entry happened."),
+        (
+            "这个来源最近一条记录发生之后，已超过约定的间隔。",
+            "More than the agreed interval since its newest entry happened.",
+        ),
         ("现在 − 最近一条的发生时间 > 约定间隔", "now − newest happening > agreed interval"),
     ),
 }

@@ -14,5 +14,6 @@ urlpatterns = [
     path("residents/<int:resident_id>/entry/<uuid:key>", views.entry, name="record-entry"),
     path("residents/<int:resident_id>/results/<path:panel>", views.trend, name="record-trend"),
     path("residents/<int:resident_id>/record.pdf", views.pdf, name="record-pdf"),
+    path("residents/<int:resident_id>/reveal/<str:field>", views.reveal, name="reveal"),
     path("residents/<int:resident_id>/break-glass", views.break_glass, name="break-glass"),
 ]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.views.decorators.http import require_POST
 
 from healthbrain.access import actions as access
@@ -22,7 +22,7 @@ from healthbrain.desks.hospital_doctor.opening import Opened, open_record
 from healthbrain.desks.hospital_doctor.purpose import choose, offered, purpose_of
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import as_of, is_fragment, render, say
-from healthbrain.kernel.errors import Invalid, NotFound
+from healthbrain.kernel.errors import Invalid, NotAllowed, NotFound
 from healthbrain.records import queries as records
 from healthbrain.residents import queries as residents
 
@@ -184,3 +184,29 @@ def break_glass(request: HttpRequest, resident_id: int) -> HttpResponse:
     say(request, t("已紧急打开档案，两小时内有效；居民本人能看到这次查看。",
                    "Opened in an emergency for two hours; the resident can see this look."))  # fmt: skip
     return HttpResponseRedirect(f"/residents/{resident_id}")
+
+
+REVEALED = {"name", "id_number", "phone", "address"}
+
+
+@page(permission="record.read")
+@require_POST
+def reveal(request: HttpRequest, resident_id: int, field: str) -> HttpResponse:
+    """One whole value of an opened record, for a reason, logged in the same transaction."""
+    reason = request.POST.get("reason", "").strip()
+    if field not in REVEALED:
+        raise NotFound(t("没有这一项", "No such value"))
+    if len(reason) < 2:
+        raise Invalid(t("写明用途（至少两个字）", "Say what for, in at least two characters"))
+    opened = open_record(request, resident_id)
+    if not isinstance(opened, Opened):
+        raise NotAllowed(t("先选查看目的，或先说明紧急原因", "Choose a purpose first, or say why it is an emergency"))
+    with transaction.atomic():
+        audit.record(
+            by=request.actor,  # type: ignore[attr-defined]
+            action="record.reveal",
+            resident_id=resident_id,
+            purpose=opened.purpose,
+            detail={"field": field, "reason": reason},
+        )
+    return JsonResponse({"value": getattr(opened.resident, field) or "—"})

@@ -1,0 +1,207 @@
+"""The desks in a real browser: keyboard first, every change undone, nothing wider than the window."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from healthbrain.access.models import Account
+from healthbrain.desks.steward import jobs, uploads
+from healthbrain.records.models import Event
+from healthbrain.residents.models import Identity, Link, Review
+
+from .conftest import identity, person
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
+
+
+@pytest.fixture
+def open_as(browser, live_server, county, sign_in):
+    """A page signed in as a role: `open_as("steward")`; size and language by argument."""
+    contexts = []
+
+    def enter(
+        role: str,
+        *,
+        width: int = 1366,
+        height: int = 768,
+        language: str = "zh-hans",
+        view: str = "standard",
+        csp: bool = True,
+    ):
+        session = sign_in(role).cookies["sessionid"].value
+        context = browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN", bypass_csp=not csp)
+        contexts.append(context)
+        context.add_cookies([
+            {"name": name, "value": value, "url": live_server.url}
+            for name, value in (("sessionid", session), ("django_language", language), ("hb_view", view))
+        ])  # fmt: skip
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.problems = []
+        page.on(
+            "console",
+            lambda m: (
+                page.problems.append(m.text) if m.type == "error" and "ERR_CONNECTION_REFUSED" not in m.text else None
+            ),
+        )
+        page.on("pageerror", lambda e: page.problems.append(str(e)))
+        page.base = live_server.url
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+
+
+def test_find_read_print_with_the_keyboard(open_as, county):
+    page = open_as("hospital_doctor")
+    page.goto(page.base + "/find")
+    page.get_by_role("button", name="诊疗").click()
+    page.locator("#who:focus").wait_for()  # the box has the cursor by itself
+    page.keyboard.type("zxm")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/find?q=zxm")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/residents/{county.east.pk}")
+    assert "青霉素" in page.locator(".allergies").inner_text()
+
+    page.get_by_role("link", name="血压", exact=True).click()
+    page.locator("#panel canvas").wait_for()
+    assert f"#panel=/residents/{county.east.pk}/results/blood-pressure" in page.url
+    page.keyboard.press("Escape")
+    page.locator("#panel").wait_for(state="hidden")
+
+    page.get_by_role("link", name="时间线").click()
+    page.locator(".timeline").first.wait_for()
+    page.get_by_role("link", name="血压 152/94 mmHg").click()
+    page.locator("#panel pre.raw").wait_for()
+
+    printed = page.request.get(f"{page.base}/residents/{county.east.pk}/record.pdf")
+    assert printed.headers["content-type"] == "application/pdf"
+    assert printed.body().startswith(b"%PDF-")
+    assert page.problems == []
+
+
+def test_a_masked_value_is_shown_for_a_reason(open_as, county):
+    page = open_as("hospital_doctor")
+    page.goto(page.base + "/find")
+    page.get_by_role("button", name="诊疗").click()
+    page.locator("#who:focus").wait_for()
+    page.goto(f"{page.base}/residents/{county.east.pk}")
+    page.locator(".ids .link").first.click()
+    page.fill("#reveal-reason", "核对身份")
+    page.get_by_role("button", name="显示并记录").click()
+    page.get_by_text("330197196408120017").wait_for()
+
+
+@pytest.fixture
+def pair(county):
+    twin = person(
+        "张小明", "zxm", "zhangxiaoming", county.organisations["W1"], sex="1", birth_date=dt.date(1964, 12, 8)
+    )
+    left, right = Identity.objects.get(source__code="ph-e"), identity(county.sources["ph-w"], twin, "B-77")
+    levels = [["姓名", "完全相同", 9.2], ["出生日期", "月日对调", 4.1]]
+    return Review.objects.create(
+        left=left, right=right, score=0.9, explanation={"levels": levels, "total": 3.3, "veto": ""}
+    )
+
+
+def test_review_by_one_key_and_undo(open_as, county, pair):
+    before = dict(Link.objects.values_list("identity_id", "resident_id"))
+    page = open_as("steward")
+    page.goto(page.base + "/steward/reviews")
+    page.get_by_role("link", name="从第一对开始复核").click()
+    page.get_by_text("月日对调").wait_for()
+    page.keyboard.press("1")
+    page.get_by_text("没有拿不准的身份").wait_for()
+    assert Link.objects.get(pk=pair.left_id).resident_id == Link.objects.get(pk=pair.right_id).resident_id
+    page.get_by_role("button", name="撤销").click()
+    page.get_by_text("已撤销，恢复到之前的归属").wait_for()
+    assert dict(Link.objects.values_list("identity_id", "resident_id")) == before
+    assert page.problems == []
+
+
+SHEET = """来源,人员编号,项目代码,时间,结果,单位,机构
+ph-e,A-17,8480-6,2026-03-30 09:00,148,mmHg,E1
+ph-e,A-17,8480-6,20260230,150,mmHg,E1
+"""
+
+
+def test_upload_dry_run_import_roll_back(open_as, county):
+    page = open_as("steward")
+    page.goto(page.base + "/steward/upload")
+    page.set_input_files("#file", {"name": "observations.csv", "mimeType": "text/csv", "buffer": SHEET.encode()})
+    page.get_by_role("button", name="上传文件").click()
+    page.wait_for_url("**/steward/upload/*")
+    upload_id = page.url.rsplit("/", 1)[1]
+    page.get_by_role("button", name="试跑这个文件").click()
+    page.get_by_role("heading", name="正在试跑").wait_for()
+    before = Event.objects.count()
+    jobs.run(upload_id, dry_run=True)  # what the worker does; the page finds out by itself
+    page.get_by_role("button", name="正式导入 1 行").wait_for()
+    assert Event.objects.count() == before
+    assert "20260230" in page.locator("#upload").inner_text()
+    page.get_by_role("button", name="正式导入 1 行").click()
+    page.get_by_role("heading", name="正在导入").wait_for()
+    jobs.run(upload_id, dry_run=False)
+    page.get_by_role("link", name="打开批次").click()
+    page.get_by_role("button", name="撤销这个批次").click()
+    page.get_by_text("已撤销").first.wait_for()
+    assert Event.objects.filter(batch_id=uploads.load(upload_id).batch_ids[0], superseded=None).count() == 0
+    assert page.problems == []
+
+
+PAGES = {
+    "hospital_doctor": [
+        "/find?q=zxm",
+        "/residents/{id}",
+        "/residents/{id}?view=timeline",
+        "/residents/{id}?view=results",
+    ],
+    "bureau": ["/county"],
+    "steward": [f"/steward{page}" for page in ("", "/upload", "/reviews/pair", "/residents/{id}", "/quarantine")],
+    "administrator": ["/administrator", "/administrator/accounts/new", "/administrator/roles"],
+    "auditor": ["/administrator/audit"],
+}
+TOO_WIDE = """() => [...document.querySelectorAll('main *')].filter((node) => {
+    const box = node.getBoundingClientRect();
+    if (!box.width || node.closest('.hidden-visually, .scroll, .chips, .tabs, details, svg')) return false;
+    return box.right > innerWidth + 1;
+}).map((node) => node.tagName + '.' + node.className)"""
+
+
+@pytest.mark.parametrize("role", PAGES)
+def test_nothing_is_wider_than_a_phone_in_either_language(open_as, county, batch, pair, role):
+    Account.objects.filter(role=role).update(name="欧阳建国")
+    found = []
+    for language, view in (("en", "standard"), ("zh-hans", "elder")):
+        page = open_as(role, width=390, height=844, language=language, view=view)
+        page.request.post(page.base + "/find/purpose", form={"purpose": "treatment"})
+        for address in PAGES[role]:
+            page.goto(page.base + address.format(id=county.east.pk))
+            if "先选查看目的" in page.content() or "First say why" in page.content():
+                page.locator(".purpose .chip").first.click()
+                page.goto(page.base + address.format(id=county.east.pk))
+            found += [(address, language, view, wide) for wide in page.evaluate(TOO_WIDE)]
+    assert found == []
+
+
+@pytest.mark.parametrize("role", PAGES)
+def test_axe_finds_nothing(open_as, county, batch, pair, role):
+    page = open_as(role, csp=False)
+    wrong = []
+    for address in PAGES[role]:
+        page.goto(page.base + address.format(id=county.east.pk))
+        if "先选查看目的" in page.content():
+            page.locator(".purpose .chip").first.click()
+            page.goto(page.base + address.format(id=county.east.pk))
+        page.wait_for_timeout(200)
+        page.add_script_tag(path=str(AXE))
+        report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        wrong += [(address, v["id"], v["nodes"][0]["html"][:120]) for v in report["violations"]]
+    assert wrong == []
