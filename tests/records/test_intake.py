@@ -125,6 +125,18 @@ def test_a_correction_supersedes(tmp_path):
     assert orjson.loads(bytes(ResourceVersion.objects.get().body))["valueQuantity"]["value"] == 183
 
 
+def test_an_old_file_sent_again_does_not_undo_a_correction_but_a_new_export_does(tmp_path):
+    header = "source,source_id,record_id,code,effective,value,unit"
+    first = feeds.text_file(tmp_path, "a.csv", header, "jw01,P1,R1,8480-6,2026-03-20,138,mmHg")
+    take(first)
+    take(feeds.text_file(tmp_path, "b.csv", header, "jw01,P1,R1,8480-6,2026-03-20,150,mmHg"))
+    assert counts(take(first)) == (1, 0, 1, 0, 0)
+    assert [event.value for event in current()] == [150]
+    later = ("jw01,P1,R1,8480-6,2026-03-20,138,mmHg", "jw01,P1,R2,8480-6,2026-03-21,140,mmHg")
+    take(feeds.text_file(tmp_path, "c.csv", header, *later))
+    assert sorted(event.value for event in current()) == [138, 140]
+
+
 def test_two_versions_in_one_file_end_with_the_last(tmp_path):
     header = "source,source_id,record_id,code,effective,value,unit"
     rows = [f"jw01,P1,R1,8480-6,2026-03-20,{value},mmHg" for value in (183, 138, 138, 183)]

@@ -39,7 +39,11 @@ class Batch(models.Model):
     finished = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["source", "-started"]), models.Index(fields=["-started"])]
+        indexes = [
+            models.Index(fields=["source", "-started"]),
+            models.Index(fields=["-started"]),
+            models.Index(fields=["content_hash"]),
+        ]
 
 
 class RejectedRow(models.Model):

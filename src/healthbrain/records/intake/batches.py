@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from django.db import connection
+from django.db.models import Q
 
 from healthbrain.kernel import db
 from healthbrain.kernel.errors import Conflict
@@ -28,6 +31,21 @@ def content_hash(path: Path) -> bytes:
         while block := file.read(1 << 22):
             found.update(block)
     return found.digest()
+
+
+def taken_before(digests: Sequence[bytes]) -> set[bytes]:
+    """Which of these files have been taken in before, byte for byte, and not been rolled back.
+
+    A file sent twice is a repeated delivery: its rows, older by now than a correction that came between, must not undo
+    that correction. A new export that says again what once was said is another file, and counts.
+    """
+    found = Batch.objects.filter(content_hash__in=list(digests), status=Batch.Status.DONE)
+    return {bytes(h) for h in found.filter(Q(stored__gt=0) | Q(waiting__gt=0)).values_list("content_hash", flat=True)}
+
+
+def as_known(prepared: Prepared) -> Prepared:
+    """The rows of a repeated file: written where they are not known, never over what is."""
+    return replace(prepared, resources=prepared.resources.with_columns(weak=pl.lit(True)))
 
 
 def claim(digest: bytes) -> None:

@@ -155,28 +155,35 @@ def _file(run: Run, group: list[tuple[Path, str]]) -> None:
     [(path, form)] = group
     digest = batches.content_hash(path)
     batches.claim(digest)
+    batch: Batch | None = None
     try:
+        again = bool(batches.taken_before([digest]))
         batch = batches.begin(path, form, digest, account_id=run.by.account_id, source_id=run.source_id)
         _add_to_report(run, batch)
-        try:
-            for prepared in _chunks(run, path, form, batch):
-                _store(run, batch, prepared)
-                if batch.pk in run.cancelled:
-                    return
-        except Refused as problem:
-            raw = path.name if not batch.rows_in else ""
-            refused = sheets.all_rejected(
-                [(batch.rows_in + 1, raw)], problem.reason, message(problem.reason, problem.detail)
-            )
-            refused.position = batch.position
-            _store(run, batch, refused)
+        if not _read(run, path, form, batch, again=again):
+            return
         _finish(batch)
     except BaseException:
-        _fail(batch_id=batch.pk if "batch" in locals() else None)
+        _fail(batch)
         raise
     finally:
         batches.release(digest)
     run.bytes_done, run.meter.read = run.bytes_done + path.stat().st_size, 0
+
+
+def _read(run: Run, path: Path, form: str, batch: Batch, *, again: bool) -> bool:
+    """Store the file chunk by chunk; False when somebody cancelled it. What cannot be read any further is one row."""
+    try:
+        for prepared in _chunks(run, path, form, batch):
+            _store(run, batch, batches.as_known(prepared) if again else prepared)
+            if batch.pk in run.cancelled:
+                return False
+    except Refused as problem:
+        raw = path.name if not batch.rows_in else ""
+        words = message(problem.reason, problem.detail)
+        refused = sheets.all_rejected([(batch.rows_in + 1, raw)], problem.reason, words, batch.position)
+        _store(run, batch, refused)
+    return True
 
 
 def _finish(batch: Batch) -> None:
@@ -184,9 +191,9 @@ def _finish(batch: Batch) -> None:
     batch.save(update_fields=["status", "finished"])
 
 
-def _fail(batch_id: int | None) -> None:
-    if batch_id and not transaction.get_connection().needs_rollback:
-        Batch.objects.filter(pk=batch_id, status=Batch.Status.RUNNING).update(status=Batch.Status.FAILED)
+def _fail(batch: Batch | None) -> None:
+    if batch and not transaction.get_connection().needs_rollback:
+        Batch.objects.filter(pk=batch.pk, status=Batch.Status.RUNNING).update(status=Batch.Status.FAILED)
 
 
 def _chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Prepared]:

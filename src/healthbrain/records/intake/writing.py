@@ -89,6 +89,10 @@ def _store_group(made: list[Batch], group: Group, by: Actor) -> Outcome:
     resources = (
         resources.join(places, on="batch_id", how="left", maintain_order="left").with_columns(batch_id="pk").drop("pk")
     )
+    known = batches.taken_before([part.digest for part in group.parts])
+    repeated = [pk for pk, part in zip(ids, group.parts, strict=True) if part.digest in known]
+    if repeated:
+        resources = resources.with_columns(weak=pl.col("weak") | pl.col("batch_id").is_in(repeated))
     written = records_store.write(replace(group.prepared, resources=resources), now=moment)
     ends = batches.ends_of(written.ends)
     for place, (batch, pk) in enumerate(zip(made, ids, strict=True)):
