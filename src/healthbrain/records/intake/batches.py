@@ -40,7 +40,9 @@ def taken_before(digests: Sequence[bytes]) -> set[bytes]:
     that correction. A new export that says again what once was said is another file, and counts.
     """
     found = Batch.objects.filter(content_hash__in=list(digests), status=Batch.Status.DONE)
-    return {bytes(h) for h in found.filter(Q(stored__gt=0) | Q(waiting__gt=0)).values_list("content_hash", flat=True)}
+    return {
+        bytes(h) for h in found.filter(Q(stored__gt=0) | Q(waiting__gt=0)).values_list("content_hash", flat=True) if h
+    }
 
 
 def as_known(prepared: Prepared) -> Prepared:
