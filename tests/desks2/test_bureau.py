@@ -48,7 +48,8 @@ def figures(county):
     Task.objects.create(
         key="hypertension:x:follow-up:2026-01-01:1", resident=county.west, programme="hypertension",
         version="2026-03-01", task="follow-up", status="overdue", organisation=county.organisations["W1"],
-        opens=dt.date(2026, 1, 1), due=dt.date(2026, 3, 1), grace_until=dt.date(2026, 3, 15), expires=dt.date(2026, 6, 1),
+        opens=dt.date(2026, 1, 1), due=dt.date(2026, 3, 1), grace_until=dt.date(2026, 3, 15),
+        expires=dt.date(2026, 6, 1),
     )  # fmt: skip
     yield county
     cache.clear()
@@ -70,7 +71,7 @@ def test_page_says_the_same_and_opens_definitions_and_lists(figures, sign_in):
     assert f"/county/list?measure=hypertension.enrolled&amp;place={figures.organisations['E'].pk}" in page
     meant = text_of(client.get("/county/definition/rate?programme=hypertension"))
     assert "达标人数 ÷ 在管人数" in meant
-    assert "依据" in meant
+    assert "国家基本公共卫生服务规范" in meant
 
 
 def test_the_list_behind_a_figure_is_masked_and_logged(figures, sign_in):

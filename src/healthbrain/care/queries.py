@@ -27,9 +27,11 @@ from healthbrain.residents.models import Resident
 
 __all__ = [
     "EnrolmentRow", "Explanation", "Overview", "Person", "QuarantineRow", "TaskLine", "Today", "enrolments", "explain",
-    "export_enrolments", "export_tasks", "measure_list", "overview", "quarantine", "today",
+    "export_enrolments", "export_tasks", "measure_list", "overview", "programme_title", "programmes",
+    "quarantine", "state_title", "today",
 ]  # fmt: skip
-STATES = ("urgent", "overdue", "returned", "abnormal", "due")
+STATES = ("urgent", "overdue", "returned", "abnormal", "due", "upcoming")
+SOON = 14  # days: what is due later than this may be done early, but it is not today's work
 RETURNED = "referral-check"
 
 
@@ -129,18 +131,22 @@ def today(
     limit: int = 50,
     offset: int = 0,
 ) -> Today:
-    """What stands on the actor's desk on a day: urgent, overdue, returned, abnormal, due; in each the oldest first."""
+    """What stands on the actor's desk on a day: urgent, overdue, returned, abnormal, due; in each the oldest first.
+
+    What is open but due only later (a yearly examination, say) is counted as "upcoming" and shown when asked for.
+    """
     require(actor, "care.work")
     parameters: dict[str, Any] = {
         "as_of": as_of, "programme": programme, "text": text, "like": f"{text}%", "limit": limit, "offset": offset,
-        "state": state, "abnormal": _abnormal(),
+        "state": state, "abnormal": _abnormal(), "soon": as_of + dt.timedelta(days=SOON),
     }  # fmt: skip
     scoped = _scoped(actor, parameters)
     filters = ["(%(programme)s = '' OR t.programme = %(programme)s)"]
     filters.append("(%(text)s = '' OR r.name LIKE %(like)s OR r.name_initials LIKE lower(%(like)s))")
     group = (
         "CASE WHEN t.urgent THEN 1 WHEN t.due < %(as_of)s THEN 2 WHEN t.task = '" + RETURNED + "' THEN 3 "
-        "WHEN t.programme || '/' || (t.reason ->> 'state') = ANY(%(abnormal)s) THEN 4 ELSE 5 END"
+        "WHEN t.programme || '/' || (t.reason ->> 'state') = ANY(%(abnormal)s) THEN 4 "
+        "WHEN t.due <= %(soon)s THEN 5 ELSE 6 END"
     )
     base = f"SELECT t.id, t.due, {group} AS state_no {_JOINED} WHERE {_OPEN} AND {scoped} AND {' AND '.join(filters)}"
     counts = {
@@ -148,7 +154,7 @@ def today(
     }
     wanted = STATES.index(state) + 1 if state in STATES else 0
     page = (
-        f"SELECT * FROM ({base}) b WHERE %(wanted)s = 0 OR state_no = %(wanted)s "
+        f"SELECT * FROM ({base}) b WHERE (%(wanted)s = 0 AND state_no < 6) OR state_no = %(wanted)s "
         "ORDER BY state_no, due, id LIMIT %(limit)s OFFSET %(offset)s"
     )
     rows = select_dicts(
@@ -157,7 +163,7 @@ def today(
         "ORDER BY b.state_no, b.due, b.id",
         {**parameters, "wanted": wanted},
     )
-    total = counts.get(state, 0) if wanted else sum(counts.values())
+    total = counts.get(state, 0) if wanted else sum(n for name, n in counts.items() if name != "upcoming")
     return Today([_line(row, as_of) for row in rows], total, counts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from healthbrain.care import queries as care
 from healthbrain.care.queries import Overview
 from healthbrain.desks.i18n import said, t
 
@@ -76,6 +77,13 @@ def name(key: str) -> str:
     return t(*NAMES[key])
 
 
+def _document(programme: str, clause: str) -> str:
+    """The document a clause like "N3 HTN-12" stands in, with its number."""
+    found = next((one for one in care.programmes() if one.id == programme), None)
+    source = found.sources.get(clause.split(" ")[0]) if found else None
+    return "" if source is None else " · " + " ".join(filter(None, (source.document, source.number)))
+
+
 def definition(key: str, programme: str, overview: Overview) -> Definition | None:
     """The definition behind one figure, None for an unknown key."""
     if key in FEEDS:
@@ -84,6 +92,6 @@ def definition(key: str, programme: str, overview: Overview) -> Definition | Non
     if key not in overview.definitions or key not in NAMES:
         return None
     measure, clause = overview.sources.get(programme, ({}, ""))
-    source = f"{said(measure)} · {clause}" if clause else t(*OURS)
+    source = f"{said(measure)} · {clause}{_document(programme, clause)}" if clause else t(*OURS)
     counted = t(*FORMULAS[key]) if key in FORMULAS else t("按人计数", "a count of people")
     return Definition(name(key), said(overview.definitions[key]), counted, source)

@@ -1,4 +1,4 @@
-"""The county page's blocks, each with the moment its data are of. Costly ones are kept for half a minute."""
+"""The county page's blocks, each with the moment its data are of. Costly ones are kept for a minute."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from healthbrain.kernel import clock
 from healthbrain.records import queries as records
 from healthbrain.records.queries import Feed, FeedHealth
 
-KEEP = 30  # seconds
+KEEP = 60  # seconds
 MEASURES = ("residents", "enrolled", "controlled", "uncontrolled", "unknown", "overdue", "rate")
 STATES = {
     "silent": ("overdue", "静默", "Silent"),
@@ -145,7 +145,7 @@ def percent(share: float | None) -> str:
 def feed_sheet(found: FeedHealth) -> Sheet:
     columns = [
         t("来源", "Source"), t("编码", "Code"), t("机构", "Institution"), t("状态", "State"),
-        t("今日行数", "Rows today"),
+        t("今日入库", "Stored today"),
         t("完整度", "Completeness"), t("时延中位数（小时）", "Median delay (h)"),
         t("退回率", "Rejected"), t("最近一条发生于", "Newest happened"),
     ]  # fmt: skip
@@ -164,6 +164,4 @@ def feed_sheet(found: FeedHealth) -> Sheet:
 
 
 def title_of(programme: str) -> str:
-    from healthbrain.care.words import programme_title
-
-    return said(programme_title(programme))
+    return said(care.programme_title(programme))

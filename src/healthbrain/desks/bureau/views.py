@@ -145,9 +145,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 
 def _state_title(programme: str, state: str) -> Any:
-    from healthbrain.care.words import state_title
-
-    return state_title(programme, state)
+    return care.state_title(programme, state)
 
 
 @page(permission="people.list")
