@@ -16,7 +16,16 @@ BLOCK = re.compile(r"constraint-dependencies = \[.*?\n?\]\n", re.DOTALL)
 
 def resolved() -> list[str]:
     """Every package of every group as `name==version ; marker`, sorted."""
-    command = ["uv", "export", "--quiet", "--all-groups", "--no-hashes", "--no-header", "--no-annotate", "--no-emit-project"]
+    command = [
+        "uv",
+        "export",
+        "--quiet",
+        "--all-groups",
+        "--no-hashes",
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-project",
+    ]
     text = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603
     return sorted(line.strip() for line in text.splitlines() if "==" in line)
 

@@ -44,7 +44,11 @@ def test_urgent_first_then_overdue_oldest_first(county, people) -> None:
     assert shown[1] == (people["silent"], "follow-up", "overdue")  # due 2025-01-31
     assert shown[2] == (people["overdue"], "follow-up", "overdue")  # due 2026-04-03
     assert people["elsewhere"] not in {resident for resident, _, _ in shown}
-    assert found.total == sum(found.counts.values()) == len(found.lines)
+    for_today = sum(count for state, count in found.counts.items() if state != "upcoming")
+    assert found.total == for_today == len(found.lines)
+    early = queries.today(village(county), AS_OF, state="upcoming")
+    assert early.total == len(early.lines)
+    assert all(line.due > AS_OF + dt.timedelta(days=14) for line in early.lines)
 
 
 def test_line_says_who_what_why_and_by_when(county, people) -> None:

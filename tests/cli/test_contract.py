@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["demo", "ingest", "export", "evaluate", "what-if", "serve", "worker", "doctor", "backup", "restore", "bench"]
+COMMANDS = [
+    "demo",
+    "ingest",
+    "export",
+    "evaluate",
+    "what-if",
+    "serve",
+    "worker",
+    "doctor",
+    "backup",
+    "restore",
+    "bench",
+]
 
 
 def healthbrain(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -66,7 +66,7 @@ class Resource(models.Model):
     id = models.TextField()
     version = models.IntegerField(default=1)
     updated = models.DateTimeField()
-    source = models.ForeignKey(Source, models.PROTECT, db_index=False)
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False)
     batch_id = models.BigIntegerField(null=True)
     identity_id = models.BigIntegerField(null=True)  # whose it is, when it is about a person
     at = LocalDateTimeField(null=True)  # the clinical date FHIR search calls `date`

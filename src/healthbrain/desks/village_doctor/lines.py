@@ -15,8 +15,6 @@ from healthbrain.kernel.masking import mask_name as masked
 
 __all__ = ["Answer", "Line", "action_of", "line_of", "masked", "today"]
 
-STATES = ("urgent", "overdue", "due", "abnormal", "returned")
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -87,4 +85,6 @@ def today(
 ) -> tuple[list[Line], int, Answer]:
     """One page of today's list, how many fit the filter, and the answer over everything."""
     found = care.today(actor, as_of, programme=programme, state=state, text=text, limit=limit, offset=offset)
-    return [line_of(row) for row in found.lines], found.total, Answer(sum(found.counts.values()), dict(found.counts))
+    counts = dict(found.counts)
+    for_today = sum(count for name, count in counts.items() if name != "upcoming")
+    return [line_of(row) for row in found.lines], found.total, Answer(for_today, counts)

@@ -35,6 +35,7 @@ STATE_WORDS = {
     "due": ("到期", "due"),
     "abnormal": ("异常", "abnormal"),
     "returned": ("退回", "returned"),
+    "upcoming": ("可提前办", "can be done early"),
 }
 FIRST = ("loinc|8480-6", "loinc|14771-0", "loinc|4548-4", "loinc|29463-7")  # blood pressure, glucose, HbA1c, weight
 SHOWN_ITEMS = 6
