@@ -108,7 +108,8 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
 
     asked = {"residents_asked": residents, "seed": seed}
     mark_synthetic(orjson.dumps({**asked, "complete": False}).decode())
-    as_of, place, timings = today(), folder("demo"), {}
+    as_of, place = today(), folder("demo")
+    timings: dict[str, float] = {}
 
     def step[T](name: str, work: Callable[[], T]) -> T:
         advance(len(timings), 5, name)
