@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from small_county import AS_OF, is_utf8
 
 from healthbrain.demo import generate
+from tests.demo.small_county import AS_OF, is_utf8
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import orjson
 import polars as pl
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
-from small_county import AS_OF, is_utf8
+
+from tests.demo.small_county import AS_OF, is_utf8
 
 KINDS = {
     "homophone",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from small_county import AS_OF
 
 from healthbrain.demo import generate, generate_identities, generate_lake, selfcheck
+from tests.demo.small_county import AS_OF
 
 
 def digest(folder: Path) -> dict[str, str]:

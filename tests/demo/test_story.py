@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
-from small_county import AS_OF
+
+from tests.demo.small_county import AS_OF
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Fhir, connected_system
 
 from healthbrain.audit.models import AuditEvent
+from tests.fhir.conftest import Fhir, connected_system
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("fhir_urls")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.fhir.fhir_urls")]
 
 PATIENT = {
     "resourceType": "Patient",

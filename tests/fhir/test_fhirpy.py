@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import TOKEN, connected_system
 from fhirpy import AsyncFHIRClient, SyncFHIRClient
 from fhirpy.base.exceptions import MultipleResourcesFound, OperationOutcome, ResourceNotFound
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("fhir_urls")]
+from tests.fhir.conftest import TOKEN, connected_system
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.fhir.fhir_urls")]
 
 
 @pytest.fixture

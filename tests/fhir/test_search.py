@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Fhir, connected_system
 
 from healthbrain.access.rules import SYSTEM
 from healthbrain.kernel import db
 from healthbrain.records.fhir.auth import Caller
 from healthbrain.records.fhir.searching import where_of
 from healthbrain.records.rules.search import parse
+from tests.fhir.conftest import Fhir, connected_system
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("fhir_urls")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.fhir.fhir_urls")]
 
 LAB = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}
 

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import textwrap
 
-import intake_files as feeds
 import orjson
 import pytest
 
 from healthbrain.records import actions
 from healthbrain.records.models import Batch, Event, RejectedRow, Resource
+from tests.records import intake_files as feeds
 
 AS_OF = dt.date(2026, 4, 1)
 ROW = "jw01,P1,8480-6,2026-03-20 08:30,138,mmHg,H1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-import intake_files as feeds
 import orjson
 import pytest
 
@@ -14,6 +13,7 @@ from healthbrain.kernel.errors import NotAllowed, NotFound
 from healthbrain.records import actions, queries
 from healthbrain.records.models import Batch, Event, Resource, ResourceVersion, Superseded
 from healthbrain.residents.models import Link
+from tests.records import intake_files as feeds
 
 pytestmark = pytest.mark.django_db
 

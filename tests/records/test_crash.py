@@ -9,8 +9,9 @@ import subprocess
 import sys
 import textwrap
 
-import intake_files as feeds
 import pytest
+
+from tests.records import intake_files as feeds
 
 ROWS = 6_000
 RUN = """

@@ -8,7 +8,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import intake_files as feeds
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +23,7 @@ from healthbrain.records.intake import sheets
 from healthbrain.records.models import Batch, Event, RejectedRow, Resource, ResourceVersion, Superseded
 from healthbrain.records.rules import ledger
 from healthbrain.residents.models import Identity, Link
+from tests.records import intake_files as feeds
 
 pytestmark = pytest.mark.django_db
 AS_OF = dt.date(2026, 4, 1)

@@ -6,7 +6,6 @@ import datetime as dt
 import threading
 
 import duckdb
-import intake_files as feeds
 import pytest
 from django.db import connection, transaction
 
@@ -14,6 +13,7 @@ from healthbrain.access.rules import SYSTEM
 from healthbrain.kernel import db
 from healthbrain.records import actions, lake
 from healthbrain.records.models import Batch
+from tests.records import intake_files as feeds
 
 AS_OF = dt.date(2026, 4, 1)
 ROW = "jw01,P{person},8480-6,2026-03-{day:02} 08:30,{value},mmHg,H1"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from intake_files import observation
 
 from healthbrain.records.rules import forms, ledger
+from tests.records.intake_files import observation
 
 AT = dt.datetime.fromisoformat("2026-03-20T08:30")
 ORGANISATION = {"type": "Organization", "identifier": {"system": "urn:healthbrain:organisation", "value": "H1"}}

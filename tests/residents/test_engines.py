@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 
-import made_up_crowd
 import polars as pl
 import pytest
 
@@ -13,6 +12,7 @@ from healthbrain.residents.linkage import linkage_report, load_people
 from healthbrain.residents.rules import id_number
 from healthbrain.residents.rules.compare import Person
 from healthbrain.residents.rules.decide import Population, code_of, judge
+from tests.residents import made_up_crowd
 
 
 @functools.cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import threading
 
-import made_up_crowd
 import numpy as np
 import polars as pl
 import pytest
@@ -18,6 +17,7 @@ from healthbrain.residents import actions, candidates, match, parts, queries
 from healthbrain.residents.actions import PersonRow
 from healthbrain.residents.models import Identity, Link, Resident, Review
 from healthbrain.residents.rules import id_number
+from tests.residents import made_up_crowd
 
 BORN = dt.date(1985, 3, 12)
 NUMBER = id_number.make("330197", BORN, 321)

@@ -214,17 +214,17 @@ def _teams(
 
 def _sources(organisations: pl.DataFrame) -> pl.DataFrame:
     """PH: public health. Hospitals: HIS (FHIR, HL7v2 where older) and LIS, the first also IPD, an old ward system."""
-    rows = [("PH", "区域基本公共卫生服务系统", organisations["code"][CDC], 24)]
+    rows = [("PH", "区域基本公共卫生服务系统", organisations["code"][CDC], 48)]
     hospital = centre = 0
     for code, name, kind, connected in organisations.select("code", "name", "kind", "connected").iter_rows():
         if kind == "hospital":
             hospital += 1
-            rows.append((f"HIS{hospital:02}", f"{name}信息系统", code, 4))
-            rows.append((f"LIS{hospital:02}", f"{name}检验系统", code, 24))
+            rows.append((f"HIS{hospital:02}", f"{name}信息系统", code, 48))
+            rows.append((f"LIS{hospital:02}", f"{name}检验系统", code, 48))
             if hospital == 1:
                 rows.append(("IPD01", f"{name}住院系统（旧）", code, 72))
         elif kind == "township":
             centre += 1
             if connected:
-                rows.append((f"CHC{centre:02}", f"{name}门诊系统", code, 24))
+                rows.append((f"CHC{centre:02}", f"{name}门诊系统", code, 48))
     return pl.DataFrame(rows, schema=["code", "name", "organisation_code", "expected_every_hours"], orient="row")

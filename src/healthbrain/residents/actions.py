@@ -24,6 +24,7 @@ __all__ = [
     "match_new",
     "merge",
     "undo",
+    "unmatched",
     "unmerge",
     "upsert_identities",
     "upsert_identities_frame",
@@ -57,6 +58,14 @@ def match_new(identity_ids: Iterable[int], *, mode: str = "auto") -> Settled:
     Runs in the caller's transaction when there is one. Raises ValueError for an unknown mode.
     """
     return match.match_new(list(identity_ids), mode=mode)
+
+
+def unmatched() -> list[int]:
+    """Identities with a person's data that nobody has matched yet: what an intake killed before its match left behind.
+
+    Cost: one anti-join of two primary keys.
+    """
+    return match.unmatched()
 
 
 def count_names() -> None:

@@ -52,6 +52,16 @@ def waiting(identity_ids: Sequence[int]) -> tuple[list[int], list[int]]:
     return sorted(i for i, new in rows if new), sorted(i for i, new in rows if not new)
 
 
+def unmatched() -> list[int]:
+    """See `actions.unmatched`."""
+    rows = db.select(
+        """SELECT i.id FROM residents_identity i
+           WHERE NOT EXISTS (SELECT 1 FROM residents_link l WHERE l.identity_id = i.id)
+             AND (i.name <> '' OR i.id_number IS NOT NULL OR i.birth_date IS NOT NULL)"""
+    )
+    return [row[0] for row in rows]
+
+
 @transaction.atomic
 def match_new(identity_ids: Sequence[int], *, mode: str = "auto") -> Settled:
     """See `actions.match_new`."""

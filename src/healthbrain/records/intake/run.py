@@ -297,7 +297,11 @@ def _tell(run: Run, name: str) -> None:
 
 
 def _match(run: Run) -> None:
-    """Link the persons that came. All at once, so that a county's first load is matched as a whole."""
-    if run.unmatched:
-        residents.match_new(run.unmatched)
+    """Link the persons that came. All at once, so that a county's first load is matched as a whole.
+
+    Also those whom an earlier intake stored and was killed before it could match.
+    """
+    waiting = residents.unmatched()
+    if run.unmatched or waiting:
+        residents.match_new(sorted({*run.unmatched, *waiting}))
         run.unmatched = []
