@@ -24,6 +24,7 @@ from django.db import transaction
 from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.county import actions as county
+from healthbrain.kernel import db
 from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import NotFound
 from healthbrain.records.intake import batches, mappings, messages, sheet, sheets, writing
@@ -38,6 +39,8 @@ AHEAD = 3  # chunks being converted while one is stored
 WORTH_A_WORKER = 4 << 20  # bytes; below it starting a process costs more than it saves
 SMALL = 1 << 20  # JSON files below it are stored many to a transaction
 GROUP_FILES, GROUP_BYTES = 200, 3 << 20
+GROWN = "residents_identity, residents_link, residents_resident, records_event, records_resource"
+MANY = 20_000  # rows stored in one intake that change the tables' statistics
 
 Work = tuple[Callable[[Any], Any], Any]
 
@@ -85,6 +88,8 @@ def ingest(
         for group in _groups(files):
             (_small_files if len(group) > 1 else _file)(run, group)
         _match(run)
+        if run.report.stored > MANY:  # autovacuum would find out in a minute; the next page should not wait for it
+            db.execute(f"ANALYZE {GROWN}")
     run.report.seconds = time.monotonic() - started
     run.report.cancelled = bool(run.cancelled)
     return run.report
