@@ -12,10 +12,11 @@ from healthbrain.cli.output import Advance
 
 FULL_SIZE = 1_650_000
 OPENINGS = 300
+TABS = ("summary", "timeline", "results")
 
 
 def run(residents: int | None, advance: Advance) -> dict[str, Any]:
-    """Milliseconds of GET /residents/<id> through Django's whole stack (session, gate, audit, template)."""
+    """Milliseconds of GET /residents/<id> (summary, timeline, results in turn) through all of Django's stack."""
     size = residents or FULL_SIZE
     own_home(f"county-{size}", keep=True)
     boot()
@@ -38,10 +39,10 @@ def run(residents: int | None, advance: Advance) -> dict[str, Any]:
     waits = []
     for number, resident in enumerate(draw.sample(range(1, size + 1), OPENINGS)):
         begun = time.perf_counter()
-        answer = client.get(f"/residents/{resident}?purpose=treatment")
+        answer = client.get(f"/residents/{resident}?view={TABS[number % len(TABS)]}")
         waits.append(1000 * (time.perf_counter() - begun))
-        if answer.status_code != 200:
-            raise RuntimeError(f"/residents/{resident} answered {answer.status_code}")
+        if answer.status_code != 200 or b"view=timeline" not in answer.content:
+            raise RuntimeError(f"/residents/{resident} answered {answer.status_code}, not the record")
         advance(number + 1, OPENINGS, "page")
     return {
         "residents": size,
