@@ -37,9 +37,8 @@ def main() -> None:
     """Entry point. Own errors end as one line on standard error and exit code 1; broken use exits 2."""
     _load()
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.Abort:
         click.echo("已中断。 Interrupted.", err=True)
         sys.exit(130)

@@ -61,7 +61,7 @@ def backup(folder: Path, as_json: bool) -> None:
         raise HealthBrainError(f"{folder} 不是空文件夹 is not empty", hint="换一个空文件夹 name an empty folder")
     boot()
     dump = folder / "healthbrain.dump"
-    _run([_tool("pg_dump"), "--format=custom", "--compress=zstd:3", f"--file={dump}", database_url()])
+    _run([_tool("pg_dump"), "--format=custom", "--compress=gzip:1", f"--file={dump}", database_url()])
     result: dict[str, Any] = {
         "file": str(dump),
         "bytes": dump.stat().st_size,
