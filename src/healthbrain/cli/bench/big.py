@@ -44,8 +44,9 @@ def load(residents: int, advance: Advance) -> None:
     _identities(lake, source)
     advance(3, 4, "ledger")
     _events(lake)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE residents_resident, residents_identity, residents_link, records_event")
+    execute("ANALYZE residents_resident, residents_identity, residents_link, records_event")
+    for table in ("residents_resident", "residents_identity", "records_event", "county_organisation"):
+        select(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
 
 
 def _organisations(lake: Path) -> None:

@@ -27,7 +27,7 @@ SECONDS = 30
 def run(residents: int | None, advance: Advance) -> dict[str, Any]:
     """p50, p99 and maximum in milliseconds from reading to task, over 30 s at 50 readings/s."""
     size = residents or FULL_SIZE
-    home = own_home(f"desk-{size}", keep=False)
+    home = own_home(f"demo-{size}", keep=True)  # the county `bench demo` built, or a new one
     healthbrain("demo", "--residents", str(size), "--no-serve", home=home)
     boot()
     patients = _patients(RATE * SECONDS)
