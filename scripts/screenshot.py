@@ -1,6 +1,6 @@
 """Make the README's picture: `uv run python scripts/screenshot.py [FOLDER]` against a running `healthbrain demo`.
 
-Takes the village doctor's sign-in link from standard input or from the argument --link.
+Takes the village doctor's one-time sign-in link, which `demo` prints, as --link.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=given.chromium, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1366, "height": 768}, locale="zh-CN")
         page.goto(given.link)
-        page.wait_for_selector("main")
+        page.click("main form button.primary")  # a one-time link is used up by its button, not by a preview
+        page.wait_for_selector("#list")
+        page.wait_for_timeout(500)
         page.screenshot(path=given.out)
         browser.close()
 
