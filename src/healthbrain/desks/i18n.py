@@ -36,14 +36,15 @@ def said(value: Any) -> str:
 
 
 def day(value: dt.date | dt.datetime | None, today: dt.date | None = None) -> str:
-    """4月3日 周五 · Fri 3 Apr; with the year when it is not this one."""
+    """4月3日 周五 · Fri 3 Apr; in another year the year instead of the weekday, which nobody needs then."""
     if value is None:
         return "—"
     value = value.date() if isinstance(value, dt.datetime) else value
-    same_year = today is None or value.year == today.year
+    if today is not None and value.year != today.year:
+        return date(value)
     if english():
-        return f"{value:%a} {value.day} {value:%b}" + ("" if same_year else f" {value.year}")
-    return ("" if same_year else f"{value.year}年") + f"{value.month}月{value.day}日 周{WEEKDAYS[value.weekday()]}"
+        return f"{value:%a} {value.day} {value:%b}"
+    return f"{value.month}月{value.day}日 周{WEEKDAYS[value.weekday()]}"
 
 
 def date(value: dt.date | dt.datetime | None) -> str:
