@@ -34,12 +34,6 @@ def responsible_for(division_code: str | None) -> Organisation | None:
     return None
 
 
-def responsible_by_division() -> dict[str, int]:
-    """Organisation id by division code (6, 9 and 12 digits), for set-based work."""
-    found = Place.objects.exclude(organisation=None).values_list("code", "organisation_id")
-    return {code: organisation for code, organisation in found if organisation is not None}
-
-
 def subtree(path: str) -> list[Organisation]:
     """An organisation and all below it, by path."""
     return list(Organisation.objects.filter(path__startswith=path).order_by("path"))

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from healthbrain.access.rules import Actor
 from healthbrain.care import queries as care
 from healthbrain.care.queries import Overview
-from healthbrain.county.queries import PlaceTile, township_tiles
+from healthbrain.county.queries import township_tiles
 from healthbrain.desks.bureau.definitions import name
 from healthbrain.desks.bureau.disclosure import suppress
 from healthbrain.desks.bureau.tiles import TileMap, tile_map
@@ -92,8 +92,7 @@ def total(found: Overview, programme: str, measure: str) -> float | None:
 
 def county_map(found: Overview, programme: str, measure: str) -> TileMap:
     """Townships on the grid, each by the organisation responsible for it."""
-    # Villages have tiles too, inside their township's; this map shows townships (nine digits of GB/T 2260).
-    places: Sequence[PlaceTile] = [place for place in township_tiles() if len(place.code) == 9]
+    places = township_tiles()
     by_organisation = {township.organisation_id: township for township in found.townships}
     values = {
         place.code: value(by_organisation[place.organisation_id], programme, measure)
