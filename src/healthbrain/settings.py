@@ -29,6 +29,8 @@ INSTALLED_APPS = [
     "healthbrain.records",
     "healthbrain.facts",
     "healthbrain.care",
+    "healthbrain.surveillance",
+    "healthbrain.dispatch",
     "healthbrain.desks",
 ]
 

@@ -14,6 +14,19 @@ PERMISSIONS: dict[str, tuple[str, str]] = {
     "steward.work": ("管理数据批次、匹配复核、合并与拆分", "Work batches, rejects, match reviews, merges"),
     "intake.upload": ("上传数据", "Upload data"),
     "accounts.manage": ("管理账号", "Manage accounts"),
+    "signals.read": ("查看传染病预警信号和事件", "See signals and outbreaks"),
+    "signals.work": ("处置预警信号、调查和关闭事件", "Answer signals, investigate and close outbreaks"),
+    "absence.report": ("报告本校（园）晨检和缺课", "Report morning checks and absence of one's school"),
+    "cases.report": ("填写传染病报告卡", "Fill in a notifiable-disease card"),
+    "emergency.dispatch": ("受理 120 呼救、调派车辆", "Take 120 calls and dispatch vehicles"),
+    "emergency.crew": ("车组任务和院前记录", "Work a crew's missions and record them"),
+    "emergency.arrivals": ("查看急救到院预报", "See ambulances on their way to the hospital"),
+    "emergency.plan": ("急救站点和车辆规划", "Plan stations and vehicles"),
+    "transport.book": ("预约非急救转运", "Book non-emergency transport"),
+    "transport.plan": ("安排非急救转运", "Plan non-emergency transport"),
+    "homecare.apply": ("为居民申请居家护理", "Apply for home care for a resident"),
+    "homecare.plan": ("评估、计划和安排居家护理", "Assess, plan and schedule home care"),
+    "homecare.visit": ("上门护理和记录", "Visit at home and record it"),
     "audit.read": ("查询审计日志", "Search the audit log"),
     "fhir.read": ("通过 FHIR 接口读取", "Read through the FHIR API"),
     "fhir.write": ("通过 FHIR 接口写入", "Write through the FHIR API"),
@@ -38,7 +51,9 @@ class VillageDoctor(Role):
     key, zh, en = "village_doctor", "村医", "Village doctor"
     held_by_zh = "村卫生室或社区卫生服务站的在岗医生，只看本站责任区的居民。"
     held_by = "A doctor on duty at a village or community station; sees the residents that station is responsible for."
-    permissions = frozenset({"care.work", "record.search", "record.read", "record.break_glass"})
+    permissions = frozenset(
+        {"care.work", "record.search", "record.read", "record.break_glass", "cases.report", "homecare.apply"}
+    )
     home = "/work"
 
 
@@ -46,7 +61,7 @@ class TownshipDoctor(Role):
     key, zh, en = "township_doctor", "卫生院医生", "Township doctor"
     held_by_zh = "乡镇卫生院或社区卫生服务中心的医生和公卫人员，看本中心及下属站点的居民。"
     held_by = "A doctor or public-health worker of a township centre; sees the centre's and its stations' residents."
-    permissions = VillageDoctor.permissions | {"people.list", "indicators.read"}
+    permissions = VillageDoctor.permissions | {"people.list", "indicators.read", "transport.book"}
     home = "/work"
 
 
@@ -56,7 +71,12 @@ class HospitalDoctor(Role):
     held_by = (
         "A doctor who treats patients at a county hospital; opens any patient's record for treatment, every look kept."
     )
-    permissions = frozenset({"record.search", "record.read", "record.break_glass"})
+    permissions = frozenset(
+        {
+            "record.search", "record.read", "record.break_glass", "cases.report", "emergency.arrivals",
+            "transport.book", "homecare.apply",
+        }
+    )  # fmt: skip
     home = "/find"
 
 
@@ -66,7 +86,7 @@ class Bureau(Role):
     held_by = (
         "An officer of the health bureau; sees the county's figures, and lists behind them with a purpose, audited."
     )
-    permissions = frozenset({"indicators.read", "people.list"})
+    permissions = frozenset({"indicators.read", "people.list", "signals.read", "emergency.plan"})
     county_wide = True
     home = "/county"
 
@@ -102,8 +122,61 @@ class ResidentRole(Role):
     key, zh, en = "resident", "居民", "Resident"
     held_by_zh = "本人，只看自己的档案以及谁看过它。"
     held_by = "The person himself; sees his own record and who looked at it."
-    permissions = frozenset({"self.read"})
+    permissions = frozenset({"self.read", "transport.book", "homecare.apply"})
     home = "/me"
+
+
+class DiseaseControl(Role):
+    key, zh, en = "disease_control", "疾控人员", "Disease-control officer"
+    held_by_zh = "疾病预防控制中心负责监测预警和现场处置的人员，看全区信号、事件和病例名单。"
+    held_by = "An officer of the CDC who works signals and outbreaks; sees the county's signals and their line lists."
+    permissions = frozenset(
+        {"signals.read", "signals.work", "cases.report", "record.search", "record.read", "people.list"}
+    )
+    county_wide = True
+    home = "/signals"
+
+
+class SchoolNurse(Role):
+    key, zh, en = "school_nurse", "校医/保健教师", "School nurse"
+    held_by_zh = "学校校医、班主任或托幼机构保健教师，只报告和查看本校（园）的晨检和缺课。"
+    held_by = "A school nurse, class teacher or childcare health teacher; reports and sees one's own school only."
+    permissions = frozenset({"absence.report"})
+    home = "/absence"
+
+
+class Dispatcher(Role):
+    key, zh, en = "dispatcher", "120 调度员", "Emergency dispatcher"
+    held_by_zh = "急救中心调度席位人员，受理呼救、调派车辆、通知医院。"
+    held_by = "Sits at a seat of the ambulance centre: takes calls, sends vehicles, tells hospitals."
+    permissions = frozenset({"emergency.dispatch", "emergency.arrivals", "emergency.plan"})
+    county_wide = True
+    home = "/dispatch"
+
+
+class Crew(Role):
+    key, zh, en = "crew", "急救车组", "Ambulance crew"
+    held_by_zh = "救护车当班医生、护士或驾驶员，只看派给本车的任务。"
+    held_by = "The doctor, nurse or driver on duty in an ambulance; sees only the missions of one's own vehicle."
+    permissions = frozenset({"emergency.crew"})
+    home = "/crew"
+
+
+class TransportPlanner(Role):
+    key, zh, en = "transport_planner", "转运调度员", "Transport planner"
+    held_by_zh = "非急救转运中心人员，受理预约、安排车次、调整和结算。"
+    held_by = "Works at the non-emergency transport centre: takes bookings, plans trips, changes and settles them."
+    permissions = frozenset({"transport.book", "transport.plan"})
+    county_wide = True
+    home = "/transport"
+
+
+class HomeNurse(Role):
+    key, zh, en = "home_nurse", "居家护理护士", "Home-care nurse"
+    held_by_zh = "承担家庭病床和居家护理的护士，评估、计划并上门服务派给本机构的居民。"
+    held_by = "A nurse of home beds and home care: assesses, plans and visits the residents one's unit serves."
+    permissions = frozenset({"homecare.apply", "homecare.plan", "homecare.visit"})
+    home = "/homecare"
 
 
 class System(Role):
@@ -118,6 +191,7 @@ ROLES: dict[str, type[Role]] = {
     role.key: role
     for role in (
         VillageDoctor, TownshipDoctor, HospitalDoctor, Bureau, Steward, Administrator, Auditor, ResidentRole, System,
+        DiseaseControl, SchoolNurse, Dispatcher, Crew, TransportPlanner, HomeNurse,
     )
 }  # fmt: skip
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 import click
 
-from healthbrain.cli.output import emit, json_option, progress
+from healthbrain.cli.output import Advance, emit, json_option, progress
 
 # Each bench is a module of healthbrain.cli.bench with `run(residents, advance) -> dict`.
 NAMES = {
@@ -24,14 +27,30 @@ NAMES = {
 
 @click.command(help="Measure. NAME is one of:\n\n" + "\n\n".join(f"{n}: {text}" for n, text in NAMES.items()))
 @click.argument("name", type=click.Choice(list(NAMES)))
+@click.argument("part", required=False)
 @click.option("--residents", type=int, help="Size of the county (each bench has its own full size as default).")
 @json_option
-def bench(name: str, residents: int | None, as_json: bool) -> None:
+def bench(name: str, part: str | None, residents: int | None, as_json: bool) -> None:
     module = importlib.import_module(f"healthbrain.cli.bench.{name}")
     with progress(f"测量 bench {name}", quiet=as_json) as advance:
-        figures = module.run(residents, advance)
+        figures = _run(module, part, residents, advance)
     machine = {"cores": os.cpu_count(), "python": platform.python_version()}
     emit({"bench": name, **figures, "machine": machine}, as_json=as_json, title=f"bench {name}")
+
+
+def _run(module: ModuleType, part: str | None, residents: int | None, advance: Advance) -> dict[str, Any]:
+    """A bench of one figure has `run`; one of many has PARTS, each run alone by its name or all together."""
+    parts: dict[str, Callable[[int | None, Advance], dict[str, Any]]] | None = getattr(module, "PARTS", None)
+    if parts is None:
+        if part:
+            raise click.UsageError(f"This bench has no parts: {part}")
+        figures: dict[str, Any] = module.run(residents, advance)
+        return figures
+    if part is None:
+        return {key: run(residents, advance) for key, run in parts.items()}
+    if part not in parts:
+        raise click.UsageError(f"No part {part}; there are: {', '.join(parts)}")
+    return {part: parts[part](residents, advance)}
 
 
 COMMANDS = [bench]

@@ -14,6 +14,12 @@ class Organisation(models.Model):
         VILLAGE = "village", "村卫生室/社区卫生服务站"
         CDC = "cdc", "疾病预防控制中心"
         EMS = "ems", "急救中心"
+        SCHOOL = "school", "学校"
+        CHILDCARE = "childcare", "托幼机构"
+        PHARMACY = "pharmacy", "药店"
+        NURSING_HOME = "nursing-home", "养老机构"
+        WORKPLACE = "workplace", "用人单位"
+        LODGING = "lodging", "住宿场所"
         OTHER = "other", "其他"
         UNREGISTERED = "unregistered", "未登记"  # named by a feed, not yet in the register
 

@@ -23,7 +23,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "healthbrain.settings")
 SALT = "healthbrain.live"
 LIFETIME = 12 * 3600
 HEARTBEAT = 20.0  # seconds; proxies close silent connections
-CHANNELS = ("tasks", "intake", "reviews")
+CHANNELS = ("tasks", "intake", "reviews", "signals", "outbreaks", "emergency", "transport", "homecare")
 HELLO = b"retry: 3000\n\nevent: ready\ndata: 1\n\n"
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]

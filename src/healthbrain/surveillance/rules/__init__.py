@@ -1,0 +1,1 @@
+"""Pure rules of surveillance: no Django, no clock, no files."""
