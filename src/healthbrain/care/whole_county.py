@@ -56,7 +56,7 @@ def evaluate_lake(as_of: dt.date, fallback: Fallback) -> tuple[int, Changes, int
 
 def run_plan(duck: duckdb.DuckDBPyConnection, wanted: Sequence[Programme], as_of: dt.date) -> None:
     """Enrolments and tasks as relations of `duck`. What is read once, or only for a few, is a view."""
-    plan = compile_programmes(wanted, catalogue(), "duckdb", as_of=_day(as_of), codes="codes")
+    plan = compile_programmes(wanted, catalogue(), "duckdb", as_of=_day(as_of), codes="known_codes")
     for name, sql in plan.steps:
         pair = name.startswith("happened_") and "GROUP BY" in sql
         view = name.endswith("_base") or name in VIEWS or (name.startswith("happened_") and not pair)
