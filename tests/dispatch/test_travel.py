@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healthbrain.dispatch.rules.engines import pyroutingkit
+from healthbrain.dispatch.rules.engines import kit
 from healthbrain.dispatch.rules.roads import UNREACHABLE, RoadGraph, StraightLine, straight_line_estimate
 from healthbrain.dispatch.rules.travel import TravelTimes
 
-ENGINES = ["dijkstra", *(["hierarchy"] if pyroutingkit else [])]
+ENGINES = ["dijkstra", *(["hierarchy"] if kit else [])]
 
 
 def graph_of(nodes: int, arcs: list[tuple[int, int, int]], xy: np.ndarray | None = None) -> RoadGraph:

@@ -17,9 +17,11 @@ from scipy.sparse.csgraph import dijkstra
 from healthbrain.dispatch.rules.roads import UNREACHABLE, Ints, RoadGraph
 
 try:
-    import pyroutingkit
+    import pyroutingkit as _kit
 except ImportError:  # no wheel for this platform: the same answers from scipy, slower
-    pyroutingkit = None
+    _kit = None
+
+kit: Any = _kit
 
 Path = tuple[int, list[int], list[int]]
 
@@ -91,7 +93,7 @@ class HierarchyEngine:
     def __init__(self, graph: RoadGraph, times: Ints, topology: Any = None) -> None:
         self._graph = graph
         self._topology = topology if topology is not None else build_topology(graph)
-        self._metric = pyroutingkit.CCHMetric(self._topology)
+        self._metric = kit.CCHMetric(self._topology)
         self._metric.customize(times.astype(np.uint32))
         # the library releases the GIL but shares one query buffer: two threads in it crash (seen with 0.2.1)
         self._turn = threading.Lock()
@@ -121,7 +123,7 @@ class HierarchyEngine:
 
 def build_topology(graph: RoadGraph) -> Any:
     """The contraction order of a network: about 2 s for 54,000 nodes, shared by all profiles and changes."""
-    topology = pyroutingkit.CCHTopology()
+    topology = kit.CCHTopology()
     place = graph.metres(np.c_[graph.x, graph.y]).astype(np.float32) / 100_000.0  # the order wants degrees, roughly
     topology.build(
         graph.tail.astype(np.uint32),
@@ -135,7 +137,7 @@ def build_topology(graph: RoadGraph) -> Any:
 
 def make_engine(graph: RoadGraph, times: Ints, *, topology: Any = None, name: str = "auto") -> Engine:
     """`name`: "hierarchy", "dijkstra", or "auto" (the first that is there)."""
-    if name == "dijkstra" or pyroutingkit is None or not graph.arcs:
+    if name == "dijkstra" or kit is None or not graph.arcs:
         return DijkstraEngine(graph, times)
     return HierarchyEngine(graph, times, topology)
 
