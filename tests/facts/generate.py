@@ -141,6 +141,13 @@ HAPPENED = [
     "face_to_face_visit with fpg",
     "dbp is null or sbp > 140",
 ]
+CONDITIONS = [
+    "sbp >= 140 or dbp >= 90",
+    "sbp >= 140",
+    "uncontrolled(bp)",
+    "fit = 'positive'",
+    "dbp is null or sbp > 140",
+]
 WITHIN = ["12 months", "1 year", "1 month", "3 months", "30 days", "2 weeks", "90 days", "same day"]
 
 
@@ -271,6 +278,7 @@ def date(random: Random) -> str:
             f"since({happened})",
             f"first_at({happened})",
             f"previous_at({happened})",
+            f"streak_at({random.choice(CONDITIONS)}{random.choice(['', ', 1', ', 2', ', 3'])}{within(random)}{bound(random)})",
             "birth_date",
             "(birth_date + interval '3 months')",
             "as_of",

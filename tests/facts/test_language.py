@@ -36,7 +36,9 @@ from healthbrain.kernel.errors import DefinitionError
         ("age + 1", "boolean is needed"),
         ("sex > '1'", "has no order"),
         ("birth_date > 3", "do not go together"),
-        ("previous(bp, 1).sbp > 3", "n is 2"),
+        ("previous(bp, 1).sbp > 3", "from 2 on"),
+        ("streak_at(sbp > 140, 0) = as_of", "from 1 on"),
+        ("streak_at(bp, 2) = as_of", "takes a condition"),
         ("count(bmi) > 3", "is derived"),
     ],
 )

@@ -70,7 +70,7 @@ def window_edge(call: Call) -> Call | None:
 def windows_of(programme: Programme) -> list[tuple[Call, Duration]]:
     """Edges of the windows that decide enrolment, state and tasks (what is only shown does not wake anyone)."""
     deciding = [programme.population, programme.enrol, programme.suspect, *(s.when for s in programme.states)]
-    deciding += [programme.reading, *(t.when for t in programme.tasks), *(t.anchor for t in programme.tasks)]
+    deciding += [programme.reading, *(e for t in programme.tasks for e in (t.when, t.anchor, t.again))]
     calls = all_calls(e for e in deciding if e is not None)
     edges = {(edge, c.within) for c in calls if c.within and (edge := window_edge(c))}
     return sorted(edges, key=lambda pair: pair[0].column)
@@ -84,7 +84,8 @@ def compile_programmes(
     sets = evidence_sets(programmes)
     distinct = {name: evidence for evidence, name in sets.values()}
     names = {key: name for key, (_, name) in sets.items()}
-    chains = sorted({names[p.id, t.evidence] for p in programmes for t in p.tasks if t.kind == "chain"})
+    asked = [(p, t) for p in programmes for t in p.tasks if t.kind == "chain" or t.again is not None]
+    chains = sorted({names[p.id, t.evidence] for p, t in asked})
     seen = codes or "(SELECT DISTINCT kind, code FROM events)"
     steps = hits(facts_of(distinct.values(), catalogue), "events", f"{seen} AS seen", as_of)
     lasts = " UNION ALL ".join(_last(number_of(name), distinct[name]) for name in chains)
@@ -163,6 +164,7 @@ def _base(programme: Programme, dialect: str) -> str:
     ]
     columns += [f"{sql(t.when)} AS {name_of('when', t.id)}" for t in programme.tasks if t.when is not None]
     columns += [f"CAST({sql(t.anchor)} AS DATE) AS {name_of('anchor', t.id)}" for t in programme.tasks if t.anchor]
+    columns += [f"CAST({sql(t.again)} AS DATE) AS {name_of('again', t.id)}" for t in programme.tasks if t.again]
     entry = sql(programme.enrol)
     if programme.suspect is not None:
         entry = f"({entry} IS TRUE OR {sql(programme.suspect)} IS TRUE)"

@@ -34,7 +34,7 @@ _TOP = {
 }  # fmt: skip
 _TASK = {
     "id", "title", "kind", "source", "evidence", "due", "never_done", "states", "suspected", "when", "anchor",
-    "anchor_name", "opens_before", "grace", "expires", "evidence_after", "quota", "ages", "urgent", "escalate",
+    "anchor_name", "again", "opens_before", "grace", "expires", "evidence_after", "quota", "ages", "urgent", "escalate",
     "performer", "modality",
 }  # fmt: skip
 
@@ -193,6 +193,7 @@ class _Builder:
             suspected=bool(row.get("suspected", False)),
             when=self._optional(row.get("when")),
             anchor=self._optional(row.get("anchor")),
+            again=self._optional(row.get("again")),
             anchor_name=str(row.get("anchor_name", "reading")),
             opens_before=self._span(row["opens_before"]) if "opens_before" in row else None,
             grace=self._span(row.get("grace", "same day")),

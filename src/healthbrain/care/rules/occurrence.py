@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from healthbrain.care.rules.programme import NEVER, Due, Programme, Task
@@ -62,6 +62,7 @@ class Base:
     state: str
     whens: Mapping[str, bool | None]  # task id → its condition
     anchors: Mapping[str, dt.date | None]  # task id → its anchor
+    agains: Mapping[str, dt.date | None] = field(default_factory=dict)  # task id → the anchor of the next time
     windows: tuple[dt.date, ...] = ()  # days on which a value leaves its window
 
 
@@ -181,7 +182,7 @@ def _occurrences(
         case "chain":
             yield _chain(task, base, since, proofs, occurrence)
         case "once":
-            anchor = base.anchors[task.id]
+            anchor = _armed(task, base, proofs)
             if anchor is not None:
                 rule = task.due.get(base.state) or task.due["*"]
                 due = rule.span.after(_start(rule, base, since, anchor))
@@ -201,6 +202,15 @@ def _occurrences(
                 opens, expires = age.opens.after(birth), age.until.after(birth) - DAY
                 made = occurrence(birth, age.ordinal, opens, age.due.after(birth), expires)
                 yield _closed(made, proofs, opens, expires)
+
+
+def _armed(task: Task, base: Base, proofs: Sequence[Proof]) -> dt.date | None:
+    """The anchor; once it has been answered, and the reason stands anew on a later day, that day."""
+    anchor, again = base.anchors[task.id], base.agains.get(task.id)
+    if anchor is None or again is None:
+        return anchor
+    answered = max((p.day for p in proofs if p.day >= anchor + task.evidence_after * DAY), default=None)
+    return again if answered is not None and again > answered else anchor
 
 
 def _chain(task: Task, base: Base, since: dt.date, proofs: Sequence[Proof], occurrence: Any) -> Occurrence:

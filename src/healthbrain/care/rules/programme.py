@@ -134,6 +134,7 @@ class Task:
     when: Expression | None = None
     anchor: Expression | None = None
     anchor_name: str = "reading"
+    again: Expression | None = None  # once: the anchor of the next time, after evidence came and this day is later
     opens_before: Duration | None = None  # chain: so long before due
     grace: Duration = field(default_factory=Duration)
     expires: Duration | None = None  # after due; None = never
@@ -181,7 +182,7 @@ class Programme:
         parts = [e for e in single if e is not None]
         parts += [s.when for s in self.states if s.when is not None]
         parts += list(self.because.values())
-        parts += [e for t in self.tasks for e in (t.when, t.anchor) if e is not None]
+        parts += [e for t in self.tasks for e in (t.when, t.anchor, t.again) if e is not None]
         parts += [e for e, _ in self.missing.values()]
         return tuple(parts)
 

@@ -53,6 +53,7 @@ def base_of(programme: Programme, history: History, as_of: dt.date) -> Base:
         state=state_of(programme, history, as_of)[0],
         whens={t.id: value(t.when) for t in programme.tasks if t.when is not None},
         anchors={t.id: value(t.anchor) for t in programme.tasks if t.anchor is not None},
+        agains={t.id: value(t.again) for t in programme.tasks if t.again is not None},
         windows=tuple(_leaving(programme, history, as_of)),
     )
 

@@ -42,8 +42,10 @@ def occurrences(programmes: Sequence[Programme], names: Mapping[tuple[str, str],
 def _task(number: int, n: int, programme: Programme, task: Task, set_no: int) -> str:
     if task.kind == "chain":
         dated = _chain(task, f"p{n}", set_no)
+    elif task.kind == "once":
+        dated = _once(task, f"p{n}", set_no)
     else:
-        dated = {"once": _once, "calendar": _calendar, "ages": _ages}[task.kind](task, f"p{n}")
+        dated = {"calendar": _calendar, "ages": _ages}[task.kind](task, f"p{n}")
     grace = "due" if task.kind in {"calendar", "ages"} else after("due", task.grace)
     return (
         f"SELECT resident_id, {number} AS task_no, {n} AS p_no, {set_no} AS set_no, anchor, ordinal, opens, due, "
@@ -100,9 +102,15 @@ def _unless_done(task: Task, rule: Due, make: Callable[[Due], str]) -> str:
     return f"CASE WHEN {never} THEN {make(task.never_done)} ELSE {make(rule)} END"
 
 
-def _once(task: Task, relation: str) -> str:
+def _once(task: Task, relation: str, set_no: int) -> str:
     anchor = f"p.anchor_{task.id.replace('-', '_')}"
-    inner = f"SELECT p.*, {anchor} AS anchor FROM {relation} p WHERE {_chosen(task)} AND {anchor} IS NOT NULL"
+    armed, last = anchor, ""
+    if task.again is not None:
+        again = f"p.again_{task.id.replace('-', '_')}"
+        answered = f"l.day >= {anchor} + {task.evidence_after} AND {again} > l.day"
+        armed = f"CASE WHEN {answered} THEN {again} ELSE {anchor} END"
+        last = f"LEFT JOIN last_evidence l ON l.resident_id = p.resident_id AND l.set_no = {set_no} "
+    inner = f"SELECT p.*, {armed} AS anchor FROM {relation} p {last}WHERE {_chosen(task)} AND {anchor} IS NOT NULL"
     due = _by_state(task, _due)
     return (
         f"SELECT *, 1 AS ordinal, anchor AS opens, {_expires(task)} AS expires, "

@@ -25,6 +25,7 @@ FUNCTIONS = {  # what each one gives when nothing has happened is said in knowle
     "previous_id": "number",
     "first_at": "date",
     "first_id": "number",
+    "streak_at": "date",
     "count": "number",
     "count_days": "number",
     "ever": "boolean",
@@ -58,11 +59,13 @@ class Selection:
     since: Tree | None = None  # first day, included
     after: Tree | None = None  # the day before the first
     until: Tree | None = None  # last day, included
+    streak: bool = False  # also those for which the condition does not hold: they end an unbroken run
 
     @property
     def name(self) -> str:
         """A name that is the same wherever the same occurrences are meant."""
         parts = [f"{key}={part.text}" for key in _PARTS if (part := getattr(self, key)) is not None]
+        parts += ["streak"] if self.streak else []
         if not parts:
             return self.fact.name
         return f"{self.fact.name}_{blake2b('|'.join(parts).encode(), digest_size=4).hexdigest()}"
@@ -73,7 +76,8 @@ _PARTS = ("condition", "since", "after", "until")
 
 @dataclass(frozen=True)
 class Call:
-    """`function` over `selection`. `member` picks one number of a pair; `nth` counts days from the newest."""
+    """`function` over `selection`. `member` picks one number of a pair; `nth` counts days from the newest, and those
+    of streak_at from the start of the present unbroken run."""
 
     function: str
     selection: Selection
@@ -85,7 +89,7 @@ class Call:
     def column(self) -> str:
         """Name of the call's column, the same in every engine and every run."""
         parts = [self.function, self.selection.name, self.member]
-        parts += [str(self.nth)] if self.nth > 2 else []
+        parts += [str(self.nth)] if self.nth > 2 or self.function == "streak_at" else []
         parts += [f"in {self.within}"] if self.within else []
         name = re.sub(r"\W+", "_", " ".join(part for part in parts if part))
         if len(name) <= NAME_LIMIT:

@@ -37,6 +37,7 @@ from healthbrain.facts.rules.types import (
 from healthbrain.kernel.errors import DefinitionError
 
 Parse = Callable[[str], exp.Expr]
+COUNTED = {"previous": 2, "previous_at": 2, "previous_id": 2, "streak_at": 1}  # calls with a count, and its lowest
 
 
 class Checker:
@@ -185,7 +186,7 @@ class Checker:
 
     def _call(self, name: str, positional: list[exp.Expr], named: dict[str, exp.Expr], scope: Scope) -> Typed:
         function = ALIASES.get(name, name)
-        if not positional or len(positional) > (2 if function.startswith("previous") else 1):
+        if not positional or len(positional) > (2 if function in COUNTED else 1):
             raise self.wrong(f"{name}(…) takes one fact or one condition over one fact", scope)
         unknown = set(named) - {"within", "since", "after", "until"}
         if unknown:
@@ -198,7 +199,9 @@ class Checker:
         if fact is not None and fact.shape == "derived" and selected.name not in scope.arguments:
             return self._derived(fact, function, within, bool(named), scope)
         selection = self._selection(selected, named, scope)
-        if function.startswith("first") and within:  # the first within a window is the first of what lies in it
+        if function == "streak_at":
+            selection = self._streak(selection, scope)
+        if function in {"first_at", "first_id", "streak_at"} and within:  # within a window: of what lies in it
             selection, within = _starting(selection, within), None
         if function == "days_since":
             return self._days_since(Call("latest_at", selection, within=within))
@@ -238,7 +241,7 @@ class Checker:
         return Typed(whole(typed.node), Type("number", fact.unit) if function == "latest" else DATE)
 
     def _selection(self, node: exp.Expr, named: dict[str, exp.Expr], scope: Scope) -> Selection:
-        bounds = {}
+        bounds: dict[str, Any] = {}
         for key, bound in named.items():
             inner = replace(scope, mode="resident")
             bounds[key] = Tree.of(self.check_as(bound, inner, DATE))
@@ -260,7 +263,7 @@ class Checker:
             raise self.wrong(f"{node.name!r} cannot be joined by 'with'", scope)
         return self.catalogue[node.name]
 
-    def _conditional(self, node: exp.Expr, scope: Scope, bounds: dict[str, Tree]) -> Selection:
+    def _conditional(self, node: exp.Expr, scope: Scope, bounds: dict[str, Any]) -> Selection:
         inner = replace(scope, mode="occurrence", touched={})
         condition = self.check_as(node, inner, BOOLEAN)
         names = frozenset(inner.touched)
@@ -281,6 +284,11 @@ class Checker:
 
         return Selection(fact, Tree.of(condition.transform(rename)), **bounds)
 
+    def _streak(self, selection: Selection, scope: Scope) -> Selection:
+        if selection.condition is None:
+            raise self.wrong("streak_at(condition, n) takes a condition over one fact or pair", scope)
+        return replace(selection, streak=True)
+
     def _within(self, node: exp.Expr | None, scope: Scope) -> Duration | None:
         if node is None:
             return None
@@ -292,17 +300,15 @@ class Checker:
         return duration_of(fixed)
 
     def _nth(self, function: str, positional: list[exp.Expr], scope: Scope) -> int:
-        if not function.startswith("previous"):
-            return 1
+        lowest = COUNTED.get(function, 1)
         if len(positional) == 1:
-            return 2
-        if (
-            not isinstance(positional[1], exp.Literal)
-            or not positional[1].name.isdigit()
-            or int(positional[1].name) < 2
-        ):
-            raise self.wrong("previous(f, n): n is 2 for the day before the newest, 3 for the one before that …", scope)
-        return int(positional[1].name)
+            return lowest
+        given = positional[1]
+        parameter = self.parameters.get(given.name) if isinstance(given, exp.Column) else None
+        text = str(parameter["value"] if isinstance(parameter, Mapping) else parameter or given.name)
+        if isinstance(given, exp.Literal | exp.Column) and text.isdigit() and int(text) >= lowest:
+            return int(text)
+        raise self.wrong(f"{function}(f, n): n is a number from {lowest} on (README of the facts)", scope)
 
     def first(self, typed: Typed, node: exp.Expr, scope: Scope) -> exp.Expr:
         """A pair exists only whole, so one member says whether it is there."""

@@ -179,15 +179,25 @@ meaning AS (
         flags = "".join(f", day > {_start(within)} AS {_flag(within)}" for within in self.withins)
         return f"""selection (fact, selection) AS (VALUES {rows}),
 selected AS (
-  SELECT occurrence.resident_id, selection.selection, id, occurred, day, organisation_id, value, value2, text{flags}
+  SELECT occurrence.resident_id, selection.selection, id, occurred, day, organisation_id, value, value2, text{flags}{self.held()}
   FROM occurrence JOIN selection ON selection.fact = occurrence.fact
     JOIN subject ON subject.resident_id = occurrence.resident_id
   WHERE day <= as_of{condition}
 )"""
 
+    def held(self) -> str:
+        """Where runs are asked: whether the condition held, which otherwise has decided already what is a row."""
+        tests = [f"WHEN {n} THEN ({s.condition.node.sql(self.dialect)})" for s, n in self.streaks() if s.condition]
+        return f",\n    CASE selection.selection {' '.join(tests)} ELSE TRUE END AS held" if tests else ""
+
+    def streaks(self) -> list[tuple[Selection, int]]:
+        return [(s, n) for s, n in self.selections.items() if s.streak]
+
     def selection_test(self, selection: Selection) -> str:
         tests = []
-        if selection.condition:
+        if selection.condition and selection.streak:
+            tests.append(f"({selection.condition.node.sql(self.dialect)}) IS NOT NULL")
+        elif selection.condition:
             tests.append(f"({selection.condition.node.sql(self.dialect)})")
         elif selection.fact.shape == "pair":
             tests.append(_whole_pair(selection.fact))
@@ -202,20 +212,33 @@ selected AS (
     def ranked(self) -> str:
         """Only what a call asks the place of is sorted; the sort is the dearest step."""
         sorted_ones = [n for s, n in self.selections.items() if self.functions(s) & _NEED_PLACE]
-        if not sorted_ones:
+        runs = [n for _, n in self.streaks()]
+        if not sorted_ones and not runs:
             return "ranked AS (SELECT selected.* FROM selected)"
         by = "PARTITION BY resident_id, selection ORDER BY"
         oldest = f",\n    ROW_NUMBER() OVER ({by} occurred, id) AS oldest" if self.uses("first_id") else ""
+        no_oldest = ", NULL" if oldest else ""
+        no_run = ", NULL" if runs else ""
         parts = [
             f"""SELECT selected.*,
     ROW_NUMBER() OVER ({by} day DESC, occurred DESC, id DESC) AS newest,
     DENSE_RANK() OVER ({by} day DESC) AS nth_day,
     LAG(day) OVER ({by} day DESC, occurred DESC, id DESC) IS DISTINCT FROM day AS last_of_day{oldest}
-  FROM selected WHERE selection IN ({_list(sorted_ones)})"""
+    {", CAST(NULL AS BIGINT) AS run_day" if runs else ""}
+  FROM selected WHERE selection IN ({_list(sorted_ones) or "0"})"""
         ]
-        if len(sorted_ones) < len(self.selections):
-            nothing = "NULL, NULL, NULL" + (", NULL" if oldest else "")
-            parts.append(f"SELECT selected.*, {nothing} FROM selected WHERE selection NOT IN ({_list(sorted_ones)})")
+        if runs:
+            columns = ", ".join(("resident_id", *_SELECTED, *(_flag(within) for within in self.withins), "held"))
+            parts.append(f"""SELECT {columns}, NULL, NULL, NULL{no_oldest}, DENSE_RANK() OVER ({by} day)
+  FROM (SELECT selected.*, MAX(CASE WHEN NOT held THEN occurred END)
+      OVER (PARTITION BY resident_id, selection) AS broken
+    FROM selected WHERE selection IN ({_list(runs)})) AS run
+  WHERE held AND (broken IS NULL OR occurred > broken)""")
+        if len(placed := [*sorted_ones, *runs]) < len(self.selections):
+            parts.append(
+                f"SELECT selected.*, NULL, NULL, NULL{no_oldest}{no_run} FROM selected "
+                f"WHERE selection NOT IN ({_list(placed)})"
+            )
         return "ranked AS (\n  " + "\n  UNION ALL ".join(parts) + "\n)"
 
     def functions(self, selection: Selection) -> set[str]:
@@ -247,6 +270,7 @@ selected AS (
         return f"COALESCE({column}, 0) AS {call.column}" if call.function.startswith("count") else column
 
 
+_SELECTED = ("selection", "id", "occurred", "day", "organisation_id", "value", "value2", "text")
 _NEED_PLACE = {
     "latest",
     "latest_id",
@@ -268,6 +292,7 @@ _AGGREGATES = {  # function → aggregate, and which rows besides the selection'
     "previous_id": ("MAX(id)", _LAST_OF_DAY),
     "first_at": ("MIN(day)", ""),
     "first_id": ("MIN(id)", "oldest = 1"),
+    "streak_at": ("MIN(day)", "run_day = {nth}"),
     "count": ("COUNT(*)", ""),
     "count_days": ("COUNT(*)", "last_of_day"),
     "ever": ("COUNT(*)", ""),

@@ -126,6 +126,9 @@ def read(call: Call, history: History, as_of: dt.date) -> Reading:
         return Reading(call, len(happened))
     if call.function == "count_days":
         return Reading(call, len({o.day for o in happened}))
+    if call.function == "streak_at":
+        source = _nth_of_run(call, history, as_of)
+        return Reading(call, None if source is None else source.day, source)
     if call.function in {"min", "max"}:
         choose = min if call.function == "min" else max
         known = [o for o in happened if _value(call, o) is not None]
@@ -222,6 +225,26 @@ def _the_one(call: Call, happened: list[Occurrence], all_known: list[Occurrence]
     if len(days) < call.nth:
         return None
     return next((o for o in reversed(happened) if o.day == days[call.nth - 1]), None)
+
+
+def _nth_of_run(call: Call, history: History, as_of: dt.date) -> Occurrence | None:
+    """The occurrence that made the present unbroken run as many days long as the call says. Any of a moment at which
+    the condition did not hold ends a run; an unknown one neither counts nor ends it."""
+    condition = call.selection.condition
+    assert condition is not None  # noqa: S101  the checker demands it
+    person = subject(history.resident, as_of)
+    known = []
+    for occurrence in occurrences(call.selection.fact, history):
+        row = person | {"value": occurrence.value, "value2": occurrence.value2, "text": occurrence.text}
+        held = value_of(condition.node, row)
+        if held is not None and occurrence.day <= as_of and _in_bounds(call.selection, occurrence.day, person):
+            known.append((occurrence, held))
+    broken = max((o.at for o, held in known if not held), default=dt.datetime.min)
+    run = sorted((o for o, held in known if held and o.at > broken), key=lambda o: (o.at, o.id))
+    days = sorted({o.day for o in run})
+    if len(days) < call.nth:
+        return None
+    return next(o for o in run if o.day == days[call.nth - 1])
 
 
 def _aspect(call: Call, source: Occurrence) -> Any:
