@@ -300,6 +300,7 @@ class Channel(models.Model):
     kind = models.TextField()  # sms, dingtalk, wecom
     name = models.TextField()
     address = models.TextField()
+    secret = models.TextField(default="")  # signs DingTalk's address
     account_id = models.BigIntegerField(null=True)  # None: a group's channel, gets what all officers get
     least = models.TextField(default="due")  # urgent: only urgent ones; due: all
     quiet_from = models.TimeField(null=True)

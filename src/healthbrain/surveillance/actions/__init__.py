@@ -1,0 +1,1 @@
+"""Writes of surveillance: `signals` in and answered, `response` and its neighbours, `notify`."""
