@@ -61,10 +61,21 @@ def release(digest: bytes) -> None:
     db.select("SELECT pg_advisory_unlock(%s)", (int.from_bytes(digest[:8], signed=True),))
 
 
-def begin(path: Path, form: str, digest: bytes, *, account_id: int | None, source_id: int | None) -> Batch:
-    """A new batch for the file, or the one a crash or a cancel left unfinished, to go on where it stopped."""
-    open_ones = Batch.objects.filter(content_hash=digest, name=path.name, status__in=RESUMABLE).order_by("-id")
-    if (left := open_ones.first()) is not None:
+def begin(
+    path: Path,
+    form: str,
+    digest: bytes,
+    *,
+    account_id: int | None,
+    source_id: int | None,
+    beside: Sequence[int] = (),
+) -> Batch:
+    """A new batch for the file, or the one a crash or a cancel left unfinished, to go on where it stopped.
+
+    `beside`: batches of this very intake that are still open; the same file may lie in two folders.
+    """
+    unfinished = Batch.objects.filter(content_hash=digest, name=path.name, status__in=RESUMABLE)
+    if (left := unfinished.exclude(pk__in=beside).order_by("-id").first()) is not None:
         left.status = Batch.Status.RUNNING
         left.save(update_fields=["status"])
         return left

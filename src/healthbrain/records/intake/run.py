@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,28 @@ Work = tuple[Callable[[Any], Any], Any]
 
 
 @dataclass(slots=True)
+class Opened:
+    """A file being read, and its batch."""
+
+    path: Path
+    form: str
+    digest: bytes
+    batch: Batch
+    again: bool | None = None  # whether the same bytes were taken in before; known when its first chunk is stored
+
+
+@dataclass(slots=True)
+class Piece:
+    """The next thing to store: work for the converter, or what needs none. Without either: the file ends here."""
+
+    of: Opened | list[tuple[Path, str]]  # one file, or small ones that go together
+    work: Work | None = None
+    prepared: Prepared | None = None
+    refused: Refused | None = None  # the file cannot be read any further
+    read: float = 0  # bytes read, of all files
+
+
+@dataclass(slots=True)
 class Run:
     """The state of one intake."""
 
@@ -57,8 +79,9 @@ class Run:
     bytes_total: int
     pool: ProcessPoolExecutor | None
     report: Report = field(default_factory=Report)
-    bytes_done: int = 0
+    bytes_read: int = 0  # of the files before the one being read
     meter: Meter = field(default_factory=Meter)
+    open: list[Opened] = field(default_factory=list)
     unmatched: list[int] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
 
@@ -85,8 +108,7 @@ def ingest(
             by, source, county.source(source).pk if source else None, as_of or now().date(), progress, total, pool
         )
         run.report.files = len(files)
-        for group in _groups(files):
-            (_small_files if len(group) > 1 else _file)(run, group)
+        _take_in(run, files)
         _match(run)
         if run.report.stored > MANY:  # autovacuum would find out in a minute; the next page should not wait for it
             db.execute(f"ANALYZE {GROWN}")
@@ -138,141 +160,179 @@ def _groups(files: list[tuple[Path, str]]) -> Iterator[list[tuple[Path, str]]]:
         yield group
 
 
-def _converted(run: Run, work: Iterable[Work]) -> Iterator[Any]:
-    """The results of `work` in order; the next ones are made while the caller stores one."""
-    if run.pool is None:
-        for function, chunk in work:
-            yield function(chunk)
-        return
-    waiting: deque[Future[Any]] = deque()
-    for function, chunk in work:
-        waiting.append(run.pool.submit(function, chunk))
-        if len(waiting) > AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+# --- reading ---------------------------------------------------------------------------------------------------------
 
 
-# --- one file --------------------------------------------------------------------------------------------------------
+def _pieces(run: Run, files: list[tuple[Path, str]]) -> Iterator[Piece]:
+    """Everything there is to store, in order; read as it is asked for."""
+    for group in _groups(files):
+        size = sum(path.stat().st_size for path, _ in group)
+        run.meter.read = 0
+        if len(group) > 1:
+            chunk = [(str(path), run.source, run.as_of) for path, _ in group]
+            yield Piece(group, (messages.convert_files, chunk), read=run.bytes_read + size)
+        else:
+            for piece in _file(run, *group[0]):
+                piece.read = run.bytes_read + run.meter.read
+                yield piece
+        run.bytes_read += size
 
 
-def _file(run: Run, group: list[tuple[Path, str]]) -> None:
-    [(path, form)] = group
+def _file(run: Run, path: Path, form: str) -> Iterator[Piece]:
+    opened = _open(run, path, form)
+    try:
+        for item in _chunks(run, opened):
+            yield Piece(opened, prepared=item) if isinstance(item, Prepared) else Piece(opened, item)
+    except Refused as problem:
+        yield Piece(opened, refused=problem)
+    yield Piece(opened)
+
+
+def _open(run: Run, path: Path, form: str) -> Opened:
     digest = batches.content_hash(path)
     batches.claim(digest)
-    batch: Batch | None = None
-    try:
-        again = bool(batches.taken_before([digest]))
-        batch = batches.begin(path, form, digest, account_id=run.by.account_id, source_id=run.source_id)
-        _add_to_report(run, batch)
-        if not _read(run, path, form, batch, again=again):
-            return
-        _finish(batch)
-    except BaseException:
-        _fail(batch)
-        raise
-    finally:
-        batches.release(digest)
-    run.bytes_done, run.meter.read = run.bytes_done + path.stat().st_size, 0
+    beside = [other.batch.pk for other in run.open]
+    batch = batches.begin(path, form, digest, account_id=run.by.account_id, source_id=run.source_id, beside=beside)
+    opened = Opened(path, form, digest, batch)
+    run.open.append(opened)
+    _add_to_report(run, batch)
+    return opened
 
 
-def _read(run: Run, path: Path, form: str, batch: Batch, *, again: bool) -> bool:
-    """Store the file chunk by chunk; False when somebody cancelled it. What cannot be read any further is one row."""
-    try:
-        for prepared in _chunks(run, path, form, batch):
-            _store(run, batch, batches.as_known(prepared) if again else prepared)
-            if batch.pk in run.cancelled:
-                return False
-    except Refused as problem:
-        raw = path.name if not batch.rows_in else ""
-        words = message(problem.reason, problem.detail)
-        refused = sheets.all_rejected([(batch.rows_in + 1, raw)], problem.reason, words, batch.position)
-        _store(run, batch, refused)
-    return True
-
-
-def _finish(batch: Batch) -> None:
-    batch.status, batch.finished = Batch.Status.DONE, now()
-    batch.save(update_fields=["status", "finished"])
-
-
-def _fail(batch: Batch | None) -> None:
-    if batch and not transaction.get_connection().needs_rollback:
-        Batch.objects.filter(pk=batch.pk, status=Batch.Status.RUNNING).update(status=Batch.Status.FAILED)
-
-
-def _chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Prepared]:
-    """The file's chunks, converted. Raises Refused for what cannot be read any further."""
+def _chunks(run: Run, opened: Opened) -> Iterator[Work | Prepared]:
+    """The file's chunks, to be converted. Raises Refused for what cannot be read any further."""
+    path, form, start = opened.path, opened.form, opened.batch.position
     if form in {"csv", "xlsx"}:
-        yield from _sheet_chunks(run, path, form, batch)
-    elif form == "hl7v2":
-        work = (
-            (messages.convert, c) for c in messages.read_hl7v2(path, run.source, run.as_of, batch.position, run.meter)
-        )
-        for prepared in _converted(run, work):
-            yield messages.renumbered(prepared, batch.rows_in)
-    elif form in {"fhir-bundle", "fhir-ndjson"}:
-        read = messages.read_json if form == "fhir-bundle" else messages.read_ndjson
-        yield from _converted(
-            run, ((messages.convert, c) for c in read(path, run.source, run.as_of, batch.position, run.meter))
-        )
-    else:
+        yield from _sheet_chunks(run, opened)
+        return
+    readers = {"hl7v2": messages.read_hl7v2, "fhir-bundle": messages.read_json, "fhir-ndjson": messages.read_ndjson}
+    if form not in readers:
         raise Refused("file-type", path.suffix or path.name)
+    for chunk in readers[form](path, run.source, run.as_of, start, run.meter):
+        yield messages.convert, chunk
 
 
-def _sheet_chunks(run: Run, path: Path, form: str, batch: Batch) -> Iterator[Prepared]:
-    opened = sheets.open_sheet(path, form, run.meter)
-    if not batch.position:
-        for _, reason, raw in opened.extra:
+def _sheet_chunks(run: Run, opened: Opened) -> Iterator[Work | Prepared]:
+    path, start = opened.path, opened.batch.position
+    found = sheets.open_sheet(path, opened.form, run.meter)
+    if not start:
+        for _, reason, raw in found.extra:
             yield sheets.all_rejected([(0, raw)], reason, message(reason, raw))
-    if not opened.header:
+    if not found.header:
         return  # an empty file: no rows
     try:
-        remembered = mappings.recall(run.source_id, opened.header)
-        plan = sheets.plan_of(opened, path.name, source=run.source, as_of=run.as_of, remembered=remembered)
+        remembered = mappings.recall(run.source_id, found.header)
+        plan = sheets.plan_of(found, path.name, source=run.source, as_of=run.as_of, remembered=remembered)
     except Refused as problem:
-        yield from sheets.refused_rows(opened, problem)
+        yield from sheets.refused_rows(found, problem)
         return
-    notes = [] if batch.position else opened.notes
-    for prepared in _converted(run, ((sheet.convert, c) for c in sheets.chunks(opened, plan, batch.position))):
-        prepared.notes, notes = notes + prepared.notes, []
-        yield prepared
+    for number, chunk in enumerate(sheets.chunks(found, plan, start)):
+        yield sheet.convert, replace(chunk, notes=[] if start or number else found.notes)
 
 
-# --- many small files ------------------------------------------------------------------------------------------------
+def _converted(run: Run, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, Any]]:
+    """Each piece with what it was converted to, in order; the next ones are made while the caller stores one.
+
+    A file that cannot be opened stops the intake only after the pieces before it have been stored.
+    """
+    waiting: deque[tuple[Piece, Future[Any] | Any]] = deque()
+    problem: Exception | None = None
+    while problem is None:
+        try:
+            piece = next(pieces)
+        except StopIteration:
+            break
+        except Exception as error:
+            problem = error
+            break
+        made: Any = piece.prepared
+        if piece.work:
+            function, chunk = piece.work
+            made = run.pool.submit(function, chunk) if run.pool else function(chunk)
+            piece.work = None
+        waiting.append((piece, made))
+        while waiting and (
+            not isinstance(waiting[0][1], Future) or sum(isinstance(made, Future) for _, made in waiting) > AHEAD
+        ):
+            yield _result(*waiting.popleft())
+    while waiting:
+        yield _result(*waiting.popleft())
+    if problem:
+        raise problem
 
 
-def _small_files(run: Run, group: list[tuple[Path, str]]) -> None:
-    work = [(str(path), run.source, run.as_of) for path, _ in group]
-    for found in _converted(run, [(messages.convert_files, work)]):
-        made = [
-            Batch(
-                name=path.name,
-                path=str(path.resolve()),
-                format=form,
-                content_hash=part.digest,
-                source_id=run.source_id,
-                account_id=run.by.account_id,
-            )
-            for (path, form), part in zip(group, found.parts, strict=True)
-        ]
-        outcome = writing.store_group(made, found, by=run.by)
-        run.unmatched += outcome.new_persons
-        for batch, part in zip(made, found.parts, strict=True):
-            _add_to_report(run, batch)
-            run.report.rejects += part.rejects[: KEPT - len(run.report.rejects)]
-            run.report.notes += part.notes[: KEPT - len(run.report.notes)]
-    run.bytes_done += sum(path.stat().st_size for path, _ in group)
-    _tell(run, group[-1][0].name)
+def _result(piece: Piece, made: Future[Any] | Any) -> tuple[Piece, Any]:
+    return piece, made.result() if isinstance(made, Future) else made
 
 
 # --- storing ---------------------------------------------------------------------------------------------------------
 
 
+def _take_in(run: Run, files: list[tuple[Path, str]]) -> None:
+    try:
+        for piece, converted in _converted(run, _pieces(run, files)):
+            if isinstance(piece.of, list):
+                _store_group(run, piece, piece.of, converted)
+                continue
+            if piece.of.batch.pk not in run.cancelled:
+                _store(run, piece, piece.of, converted)
+            if converted is None and piece.refused is None:
+                run.open.remove(piece.of)
+                batches.release(piece.of.digest)
+    finally:
+        for opened in run.open:
+            _fail(opened.batch)
+            batches.release(opened.digest)
+
+
+def _store(run: Run, piece: Piece, opened: Opened, converted: Prepared | None) -> None:
+    """Store a chunk. What cannot be read any further is one row; the end of a file ends its batch."""
+    batch = opened.batch
+    if piece.refused:
+        raw = opened.path.name if not batch.rows_in else ""
+        words = message(piece.refused.reason, piece.refused.detail)
+        converted = sheets.all_rejected([(batch.rows_in + 1, raw)], piece.refused.reason, words, batch.position)
+    elif converted is None:
+        batch.status, batch.finished = Batch.Status.DONE, now()
+        batch.save(update_fields=["status", "finished"])
+        return
+    elif opened.form == "hl7v2":
+        converted = messages.renumbered(converted, batch.rows_in)
+    if opened.again is None:
+        opened.again = bool(batches.taken_before([opened.digest]))
+    _write(run, batch, batches.as_known(converted) if opened.again else converted, piece.read)
+
+
+def _fail(batch: Batch) -> None:
+    if not transaction.get_connection().needs_rollback:
+        Batch.objects.filter(pk=batch.pk, status=Batch.Status.RUNNING).update(status=Batch.Status.FAILED)
+
+
+def _store_group(run: Run, piece: Piece, group: list[tuple[Path, str]], found: messages.Group) -> None:
+    made = [
+        Batch(
+            name=path.name,
+            path=str(path.resolve()),
+            format=form,
+            content_hash=part.digest,
+            source_id=run.source_id,
+            account_id=run.by.account_id,
+        )
+        for (path, form), part in zip(group, found.parts, strict=True)
+    ]
+    outcome = writing.store_group(made, found, by=run.by)
+    run.unmatched += outcome.new_persons
+    for batch, part in zip(made, found.parts, strict=True):
+        _add_to_report(run, batch)
+        run.report.rejects += part.rejects[: KEPT - len(run.report.rejects)]
+        run.report.notes += part.notes[: KEPT - len(run.report.notes)]
+    _tell(run, group[-1][0].name, piece.read)
+
+
 COUNTS = ("rows_in", "stored", "duplicates", "rejected", "waiting")
 
 
-def _store(run: Run, batch: Batch, prepared: Prepared) -> None:
+def _write(run: Run, batch: Batch, prepared: Prepared, read: float) -> None:
     before = {name: getattr(batch, name) for name in COUNTS}
     written = writing.store(batch, prepared, by=run.by, done=False)
     run.cancelled |= written.cancelled
@@ -283,7 +343,7 @@ def _store(run: Run, batch: Batch, prepared: Prepared) -> None:
     report.by_type += prepared.by_type
     report.rejects += prepared.rejects[: KEPT - len(report.rejects)]
     report.notes += prepared.notes[: KEPT - len(report.notes)]
-    _tell(run, batch.name)
+    _tell(run, batch.name, read)
 
 
 def _add_to_report(run: Run, batch: Batch) -> None:
@@ -294,11 +354,11 @@ def _add_to_report(run: Run, batch: Batch) -> None:
     run.report.by_type.update(batch.by_type)
 
 
-def _tell(run: Run, name: str) -> None:
+def _tell(run: Run, name: str, read: float) -> None:
     if run.progress:
         r = run.report
         words = f"{name}：{r.rows_in} 行，入库 {r.stored}，重复 {r.duplicates}，拒收 {r.rejected}，待人 {r.waiting}"
-        run.progress(run.bytes_done + run.meter.read, run.bytes_total, words)
+        run.progress(read, run.bytes_total, words)
 
 
 def _match(run: Run) -> None:

@@ -7,12 +7,12 @@ import datetime as dt
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from healthbrain.records.intake import bodies, cells
-from healthbrain.records.intake.prepared import Prepared, Reject, empty
+from healthbrain.records.intake.prepared import Note, Prepared, Reject, empty
 from healthbrain.records.rules.reasons import message
 from healthbrain.records.rules.templates import TEMPLATES, Template
 
@@ -36,6 +36,7 @@ class SheetChunk:
     frame: pl.DataFrame
     rejects: list[Reject]
     position: int
+    notes: list[Note] = field(default_factory=list)
 
 
 def chunk_of(
@@ -62,7 +63,7 @@ def convert(chunk: SheetChunk) -> Prepared:
     """The chunk converted. Rows that fail a check are in `rejects`, each once, with the first thing wrong."""
     template = TEMPLATES[chunk.plan.template]
     result = empty(len(chunk.frame) + len(chunk.rejects))
-    result.rejects = list(chunk.rejects)
+    result.rejects, result.notes = list(chunk.rejects), list(chunk.notes)
     if len(chunk.frame):
         frame, problems = _checked(_named(chunk.plan, template, chunk.frame), template)
         result.rejects += _rejected(chunk.frame, problems)
