@@ -8,6 +8,7 @@ import json
 import pytest
 
 from healthbrain.care import actions
+from healthbrain.care.knowledge import SHIPPED
 from healthbrain.care.models import Enrolment, ProgrammeVersion, Quarantine, Task
 from healthbrain.care.write import Changes, announce
 from healthbrain.facts import actions as facts
@@ -221,3 +222,21 @@ def test_notification_stays_below_the_limit_of_the_server(monkeypatch) -> None:
     announce(Changes(residents=frozenset(range(10**6, 10**6 + 5000)), organisations=frozenset(range(600))))
     assert len(sent[0].encode()) < 8000
     assert json.loads(sent[0])["more"] is True
+
+
+def test_an_edited_programme_is_followed_without_a_restart(county, tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "programmes"
+    folder.mkdir()
+    monkeypatch.setenv("HEALTHBRAIN_KNOWLEDGE", str(tmp_path))
+    resident = man(county)
+    county.pressure(resident, "2026-03-20", 132, 80)
+    actions.evaluate([resident], as_of=day("2026-04-01"))
+    assert task(resident, "follow-up").due == day("2026-06-20")
+    shipped = (SHIPPED / "hypertension.yaml").read_text(encoding="utf-8")
+    edited = folder / "hypertension.yaml"
+    edited.write_text(shipped.replace("regular: {value: 3 months", "regular: {value: 1 month"), encoding="utf-8")
+    actions.evaluate([resident], as_of=day("2026-04-01"))
+    assert task(resident, "follow-up").due == day("2026-04-20")
+    edited.write_text("id: hypertension\nstates: [", encoding="utf-8")  # a faulty edit changes nothing
+    actions.evaluate([resident], as_of=day("2026-04-02"))
+    assert task(resident, "follow-up").due == day("2026-04-20")

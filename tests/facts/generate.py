@@ -148,6 +148,7 @@ CONDITIONS = [
     "fit = 'positive'",
     "dbp is null or sbp > 140",
 ]
+COUNTS = ["", ", 1", ", 2", ", 3"]
 WITHIN = ["12 months", "1 year", "1 month", "3 months", "30 days", "2 weeks", "90 days", "same day"]
 
 
@@ -278,7 +279,7 @@ def date(random: Random) -> str:
             f"since({happened})",
             f"first_at({happened})",
             f"previous_at({happened})",
-            f"streak_at({random.choice(CONDITIONS)}{random.choice(['', ', 1', ', 2', ', 3'])}{within(random)}{bound(random)})",
+            f"streak_at({random.choice(CONDITIONS)}{random.choice(COUNTS)}{within(random)}{bound(random)})",
             "birth_date",
             "(birth_date + interval '3 months')",
             "as_of",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import psycopg
 from django.db import connection
 
-from healthbrain.care.knowledge import programmes
+from healthbrain.care.knowledge import Stamp, programmes, stamp
 from healthbrain.care.rules.compile import (
     ENROLMENT_COLUMNS,
     TASK_COLUMNS,
@@ -34,8 +34,8 @@ PLACES = """
 """
 
 
-@functools.cache
-def _query() -> str:
+@functools.lru_cache(maxsize=2)
+def _query(stamp: Stamp) -> str:
     """The whole evaluation as one statement that fills the staging tables; parameters ids and as_of."""
     ids, day = "%(ids)s::bigint[]", "%(as_of)s::date"
 
@@ -74,5 +74,5 @@ def evaluate_batch(ids: Sequence[int], as_of: dt.date) -> Changes:
     with psycopg.Cursor(connection.connection) as cursor:
         # One plan for every call: planning hundreds of columns costs more than running them for a few residents.
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        cursor.execute(_query(), {"ids": list(ids), "as_of": as_of}, prepare=True)
+        cursor.execute(_query(stamp()), {"ids": list(ids), "as_of": as_of}, prepare=True)
     return merge(as_of)

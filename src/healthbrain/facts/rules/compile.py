@@ -176,10 +176,10 @@ meaning AS (
         rows = ", ".join(f"({self.facts[s.fact]}, {n})" for s, n in self.selections.items())
         tests = [f"WHEN {n} THEN {test}" for s, n in self.selections.items() if (test := self.selection_test(s))]
         condition = f"\n    AND CASE selection.selection {' '.join(tests)} ELSE TRUE END" if tests else ""
-        flags = "".join(f", day > {_start(within)} AS {_flag(within)}" for within in self.withins)
+        flags = "".join(f", day > {_start(within)} AS {_flag(within)}" for within in self.withins) + self.held()
         return f"""selection (fact, selection) AS (VALUES {rows}),
 selected AS (
-  SELECT occurrence.resident_id, selection.selection, id, occurred, day, organisation_id, value, value2, text{flags}{self.held()}
+  SELECT occurrence.resident_id, selection.selection, id, occurred, day, organisation_id, value, value2, text{flags}
   FROM occurrence JOIN selection ON selection.fact = occurrence.fact
     JOIN subject ON subject.resident_id = occurrence.resident_id
   WHERE day <= as_of{condition}

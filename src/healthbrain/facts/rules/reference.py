@@ -239,8 +239,8 @@ def _nth_of_run(call: Call, history: History, as_of: dt.date) -> Occurrence | No
         held = value_of(condition.node, row)
         if held is not None and occurrence.day <= as_of and _in_bounds(call.selection, occurrence.day, person):
             known.append((occurrence, held))
-    broken = max((o.at for o, held in known if not held), default=dt.datetime.min)
-    run = sorted((o for o, held in known if held and o.at > broken), key=lambda o: (o.at, o.id))
+    broken = max((o.at for o, held in known if not held), default=None)
+    run = sorted((o for o, held in known if held and (broken is None or o.at > broken)), key=lambda o: (o.at, o.id))
     days = sorted({o.day for o in run})
     if len(days) < call.nth:
         return None
