@@ -52,13 +52,12 @@ def run_pass(*, now: dt.datetime, everything: bool = False) -> Pass:
     with transaction.atomic():
         if not db.select("SELECT pg_try_advisory_xact_lock(%s)", [ONE_PASS])[0][0]:
             return Pass(0, 0, ())
-        dirt = counting.take(now=now)
+        dirt = counting.take()
         counting.recount(dirt)
         if not dirt and not everything:
             return Pass(0, 0, ())
         today = now.date()
-        earliest = today - dt.timedelta(days=LOOK_BACK_DAYS)
-        test_from = earliest if everything else max(earliest, min(dirt.first_day, today))
+        test_from = today - dt.timedelta(days=LOOK_BACK_DAYS)
         scope = _scope(dirt, everything)
         findings = threshold_findings(scope, test_from, today)
         spoken = signalling.write(findings, scope, test_from=test_from, now=now, data_at=dirt.since)

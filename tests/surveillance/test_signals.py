@@ -1,0 +1,240 @@
+"""From a class teacher's number or a diagnosis to a signal, and what a signal lives through."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from healthbrain.kernel.bus import publish
+from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
+from healthbrain.records.events import EventsRecorded
+from healthbrain.records.models import Superseded
+from healthbrain.residents.events import ResidentsChanged
+from healthbrain.residents.models import Link
+from healthbrain.surveillance.actions.signals import (
+    Line,
+    answer_signal,
+    import_counts,
+    report_absence,
+    run_pass,
+    withdraw_report,
+)
+from healthbrain.surveillance.models import CaseRecord, DailyCount, ReportLine, Signal, SignalStep
+from tests.surveillance.signals_county import NOW, TODAY, SmallCounty, at
+
+DAY = dt.timedelta(days=1)
+
+
+def tell(small: SmallCounty, day: dt.date, *numbers: dict[str, int], now: dt.datetime | None = None) -> int:
+    """The first classes of the school report these symptoms, all of them new."""
+    school = small.organisations["S"]
+    lines = [Line(c.pk, symptoms=n, fresh=n) for c, n in zip(small.classes, numbers, strict=False)]
+    return report_absence(
+        by=small.actor("school_nurse", "S"), organisation_id=school.pk, day=day, lines=lines, now=now or at(day, 8, 30)
+    )
+
+
+def counts(source: str, syndrome: str) -> dict[dt.date, int]:
+    found: dict[dt.date, int] = {}
+    rows = DailyCount.objects.filter(source=source, syndrome=syndrome, place_code="")
+    for day, n in rows.values_list("day", "count"):
+        found[day] = found.get(day, 0) + n
+    return found
+
+
+@pytest.mark.parametrize(("ill", "raised"), [(2, False), (3, True)])
+def test_three_in_one_class_in_one_day_is_a_watch(small: SmallCounty, ill: int, raised: bool) -> None:
+    tell(small, TODAY, {"vomiting": ill})
+    run_pass(now=NOW)
+    signals = list(Signal.objects.all())
+    assert bool(signals) == raised
+    if raised:
+        (signal,) = signals
+        assert (signal.syndrome, signal.level, signal.observed) == ("diarrhoea", "watch", 3)
+        assert signal.organisation == small.organisations["S"]
+        assert "三年级（1）班" in signal.sentence_zh
+        assert "3 例" in signal.sentence_zh
+        assert signal.detail["findings"][0]["verified"] is False  # the norm was read in a copy
+
+
+def test_vomiting_and_diarrhoea_of_all_classes_make_the_school_cluster(small: SmallCounty) -> None:
+    """National guide 2015: five in three days. Two on Monday, two on Tuesday, one on Wednesday, in three classes."""
+    tell(small, TODAY - 2 * DAY, {"vomiting": 2})
+    tell(small, TODAY - DAY, {}, {"diarrhoea": 2})
+    run_pass(now=at(TODAY - DAY))
+    assert not Signal.objects.exists()
+    tell(small, TODAY, {}, {}, {"norovirus": 1})
+    run_pass(now=NOW)
+    (signal,) = Signal.objects.all()
+    assert (signal.level, signal.rule, signal.observed) == ("cluster", "norovirus-cluster", 5)
+    assert (signal.first_day, signal.last_day) == (TODAY - 2 * DAY, TODAY)
+
+
+def test_a_signal_grows_once_and_stays_one(small: SmallCounty) -> None:
+    tell(small, TODAY - DAY, {"vomiting": 4})
+    run_pass(now=at(TODAY - DAY))
+    tell(small, TODAY, {"vomiting": 1}, {"vomiting": 6})
+    assert run_pass(now=NOW).signals
+    assert run_pass(now=NOW + dt.timedelta(minutes=1), everything=True).signals == ()
+    (signal,) = Signal.objects.all()
+    assert signal.life == "unchanged"
+    assert signal.observed == 11
+    assert [s.kind for s in SignalStep.objects.filter(signal=signal).order_by("pk")] == ["new", "grown"]
+
+
+def test_answered_noise_stays_quiet_seven_days_unless_it_grows(small: SmallCounty) -> None:
+    officer = small.actor("disease_control", "D")
+    tell(small, TODAY - 6 * DAY, {"rash": 4})
+    run_pass(now=at(TODAY - 6 * DAY))
+    signal = Signal.objects.get()
+    with pytest.raises(Invalid):
+        answer_signal(by=officer, signal_id=signal.pk, answer="noise", reason="", now=at(TODAY - 6 * DAY))
+    answer_signal(
+        by=officer, signal_id=signal.pk, answer="noise", reason="桑拿后皮疹，已核实", now=at(TODAY - 6 * DAY)
+    )
+    tell(small, TODAY - 5 * DAY, {"rash": 1})
+    assert run_pass(now=at(TODAY - 5 * DAY)).signals == ()  # 5 is less than 1.5 × 4
+    tell(small, TODAY - 4 * DAY, {"rash": 2})
+    assert run_pass(now=at(TODAY - 4 * DAY)).signals == (signal.pk,)  # 7 is more: it speaks again
+    assert Signal.objects.count() == 1
+
+
+def test_late_data_reopen_a_past_day(small: SmallCounty) -> None:
+    tell(small, TODAY, {})
+    run_pass(now=NOW)
+    late = TODAY - 5 * DAY
+    tell(small, late, {"rash": 3}, now=NOW)
+    run_pass(now=NOW + dt.timedelta(minutes=1))
+    (signal,) = Signal.objects.all()
+    assert (signal.first_day, signal.last_day, signal.syndrome) == (late, late, "febrile-rash")
+
+
+def test_a_corrected_number_takes_the_signal_back(small: SmallCounty) -> None:
+    tell(small, TODAY, {"vomiting": 30})
+    run_pass(now=NOW)
+    assert Signal.objects.get().level == "outbreak"
+    tell(small, TODAY, {"vomiting": 0})
+    run_pass(now=NOW + dt.timedelta(minutes=5))
+    assert Signal.objects.get().life == "over"
+    assert "更正" in SignalStep.objects.filter(kind="over").get().note
+
+
+def test_undo_brings_the_earlier_report_back(small: SmallCounty) -> None:
+    nurse = small.actor("school_nurse", "S")
+    first = tell(small, TODAY, {"vomiting": 1})
+    second = tell(small, TODAY, {"vomiting": 4})
+    with pytest.raises(Conflict):
+        withdraw_report(by=nurse, report_id=first, now=NOW)
+    withdraw_report(by=nurse, report_id=second, now=NOW)
+    run_pass(now=NOW)
+    assert ReportLine.objects.get(current=True).symptoms == {"vomiting": 1}
+    assert counts("absence", "diarrhoea") == {TODAY: 1}
+
+
+def test_new_cases_are_what_is_more_than_yesterday(small: SmallCounty) -> None:
+    school, nurse = small.organisations["S"], small.actor("school_nurse", "S")
+    for day, ill in ((TODAY - DAY, 2), (TODAY, 5)):
+        line = Line(small.classes[0].pk, symptoms={"ili": ill})
+        report_absence(by=nurse, organisation_id=school.pk, day=day, lines=[line], now=at(day, 8))
+    run_pass(now=NOW)
+    assert counts("absence", "influenza-like") == {TODAY - DAY: 2, TODAY: 3}
+    assert counts("absence", "absence") == {TODAY - DAY: 2, TODAY: 5}
+
+
+def test_only_ones_own_school_and_possible_numbers(small: SmallCounty) -> None:
+    line = [Line(small.classes[0].pk, symptoms={"ili": 41})]
+    with pytest.raises(NotAllowed):
+        report_absence(
+            by=small.actor("school_nurse", "K"), organisation_id=small.organisations["S"].pk, day=TODAY, lines=line,
+            now=NOW,
+        )  # fmt: skip
+    with pytest.raises(Invalid, match="40"):
+        tell(small, TODAY, {"ili": 41})
+    with pytest.raises(Invalid):
+        tell(small, TODAY + DAY, {"ili": 1}, now=NOW)
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------------
+
+
+def test_one_case_of_plague_is_enough(small: SmallCounty) -> None:
+    _, identity = small.resident("甲", dt.date(1980, 1, 1))
+    small.diagnose(identity, "A20.2", TODAY)
+    run_pass(now=NOW)
+    signal = Signal.objects.get()
+    assert (signal.level, signal.rule, signal.place_kind) == ("report", "single-case", "county")
+
+
+def test_a_person_known_to_two_systems_is_one_case_until_unmerged(small: SmallCounty) -> None:
+    person, here = small.resident("甲", dt.date(2019, 1, 1))
+    there = small.identity(person)
+    small.diagnose(here, "B08.401", TODAY)
+    small.diagnose(there, "B08.4", TODAY, at="T")
+    run_pass(now=NOW)
+    village = DailyCount.objects.filter(place_code="330197001101", syndrome="hfmd")
+    assert [row.count for row in village] == [1]
+    assert village[0].age_group == "6-17"
+    other, _ = small.resident("乙", dt.date(2019, 1, 2))
+    Link.objects.filter(identity=there).update(resident=other)
+    publish(ResidentsChanged([person.pk, other.pk]))
+    run_pass(now=NOW + dt.timedelta(minutes=1))
+    assert [row.count for row in DailyCount.objects.filter(place_code="330197001101", syndrome="hfmd")] == [2]
+
+
+def test_a_second_visit_within_two_weeks_is_the_same_case(small: SmallCounty) -> None:
+    _, identity = small.resident("甲", dt.date(2000, 1, 1))
+    for back in (30, 10, 3, 0):
+        small.diagnose(identity, "A03.9", TODAY - back * DAY)
+    run_pass(now=NOW)
+    assert counts("diagnosis", "dysentery") == {TODAY - 30 * DAY: 1, TODAY - 10 * DAY: 1}
+    small.diagnose(identity, "A03.9", TODAY - 20 * DAY)  # late: now the one of ten days ago belongs to it
+    run_pass(now=NOW + dt.timedelta(minutes=1))
+    assert counts("diagnosis", "dysentery") == {TODAY - 30 * DAY: 1}
+
+
+def test_a_withdrawn_diagnosis_is_no_case(small: SmallCounty) -> None:
+    _, identity = small.resident("甲", dt.date(2000, 1, 1))
+    event = small.diagnose(identity, "B05.9", TODAY)
+    run_pass(now=NOW)
+    assert Signal.objects.get().rule == "single-measles"
+    Superseded.objects.create(event=event, recorded=NOW)
+    publish(EventsRecorded([identity.pk]))
+    run_pass(now=NOW + dt.timedelta(minutes=1))
+    assert not CaseRecord.objects.exists()
+    assert counts("diagnosis", "measles") == {}
+    assert Signal.objects.get().life == "over"
+
+
+def test_what_was_entered_in_error_is_no_case(small: SmallCounty) -> None:
+    _, identity = small.resident("甲", dt.date(2000, 1, 1))
+    small.diagnose(identity, "B05.9", TODAY, flag=2)
+    assert not CaseRecord.objects.exists()
+
+
+# --- counts from files -----------------------------------------------------------------------------------------------
+
+HEAD = "机构代码,日期,来源,药品组或症候群,数量,分母,年龄组\n"
+
+
+def test_every_row_of_a_file_ends_somewhere_and_a_double_upload_counts_once(small: SmallCounty) -> None:
+    officer = small.actor("disease_control", "D")
+    text = HEAD + "".join(
+        [
+            "T,2026-11-17,pharmacy,antidiarrhoeal,12,,\n",
+            "T,2026-11-17,pharmacy,oral-rehydration,5,,\n",
+            "T,2026-11-17,pharmacy,antidiarrhoeal,13,,\n",  # the same again: the last one holds
+            "X9,2026-11-17,pharmacy,antidiarrhoeal,4,,\n",  # not in the register
+            "T,2027-01-01,pharmacy,antidiarrhoeal,4,,\n",
+            "T,2026-11-17,pharmacy,candy,4,,\n",
+            "T,2026-11-17,pharmacy,antidiarrhoeal,-4,,\n",
+        ]
+    )
+    first = import_counts("sales.csv", by=officer, now=NOW, data=text.encode("gb18030"))
+    assert (first.rows_in, first.stored, first.duplicates, first.rejected, first.waiting) == (7, 2, 1, 3, 1)
+    assert [problem[:2] for problem in first.problems] == [
+        [5, "机构代码"], [6, "日期"], [7, "药品组或症候群"], [8, "数量"]
+    ]  # fmt: skip
+    again = import_counts("sales.csv", by=officer, now=NOW, data=text.encode("gb18030"))
+    assert (again.stored, again.duplicates, again.rejected, again.waiting) == (0, 3, 3, 1)
+    assert counts("pharmacy", "antidiarrhoeal") == {dt.date(2026, 11, 17): 13}
