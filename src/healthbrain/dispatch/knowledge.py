@@ -92,3 +92,8 @@ def limits() -> dict[str, float]:
         "turnout": float(norms()["turnout"]["value"]),
         "handover": desk("handover_within"),
     }
+
+
+def vitals() -> dict[str, Any]:
+    """Vital signs by name: title, loinc, unit, plausible, alarm."""
+    return dict(load(FOLDER, "vitals.yaml")["vitals"])

@@ -162,7 +162,9 @@ class Call(models.Model):
             BrinIndex(fields=["ring_at"], name="call_ring"),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(priority__isnull=True) | Q(priority__in=[1, 2, 3]), name="call_priority"),
+            models.CheckConstraint(
+                condition=Q(priority__isnull=True) | Q(priority__in=[1, 2, 3]), name="call_priority"
+            ),
             models.CheckConstraint(
                 condition=Q(state="merged", duplicate_of__isnull=False) | ~Q(state="merged"), name="call_merged_into"
             ),
@@ -170,7 +172,7 @@ class Call(models.Model):
 
 
 class Mission(models.Model):
-    """One vehicle sent to one call. While it is not ended the vehicle is taken: the database lets nobody else have it."""
+    """One vehicle sent to one call. Until it ends the vehicle is taken: the database lets nobody else have it."""
 
     call = models.ForeignKey(Call, models.PROTECT, related_name="missions")
     vehicle = models.ForeignKey(Vehicle, models.PROTECT, related_name="missions")

@@ -22,7 +22,7 @@ class Report:
 
 
 def judge(report: Report, received: dt.datetime, *, ahead: float, oldest: float) -> str:
-    """"" when the report's own time may be believed, else why not.
+    """ "" when the report's own time may be believed, else why not.
 
     "future": the clock is more than `ahead` seconds fast, the place still counts, at the time of arrival;
     "ancient": sent more than `oldest` seconds after it was taken, history only; "nowhere": no numbers, refused.
@@ -38,7 +38,7 @@ def judge(report: Report, received: dt.datetime, *, ahead: float, oldest: float)
 
 
 def silence(age: float | None, *, silent_after: float, lost_after: float) -> str:
-    """"" while reports come; "silent", then "lost", by the age in seconds of the last one (None: never any)."""
+    """ "" while reports come; "silent", then "lost", by the age in seconds of the last one (None: never any)."""
     if age is None or age > lost_after:
         return "lost"
     return "silent" if age > silent_after else ""

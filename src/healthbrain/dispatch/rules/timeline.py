@@ -53,16 +53,14 @@ STATUS_AFTER = {  # what the vehicle is doing after a step
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """When a step was, by the server's clock. `skew` seconds: how far the device's clock was ahead; `doubtful`: shown."""
+    """When a step was, by the server's clock. `skew`: seconds the device's clock was ahead; `doubtful`: shown."""
 
     at: dt.datetime
     skew: float
     doubtful: bool
 
 
-def stamp(
-    received: dt.datetime, pressed: dt.datetime | None, sent: dt.datetime | None, *, tolerance: float
-) -> Stamped:
+def stamp(received: dt.datetime, pressed: dt.datetime | None, sent: dt.datetime | None, *, tolerance: float) -> Stamped:
     """The moment of a press, on the server's clock: received − (sent − pressed), both read off the same device.
 
     Only the difference of two readings of the device's clock is used, so a clock off by an hour costs nothing and a

@@ -1,0 +1,1 @@
+"""The reads of the room, one file a page: `calls`, `recommend`, `fleet`, `crew`, `arrivals`, `mass`, `planning`."""
