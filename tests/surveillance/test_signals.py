@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from healthbrain.audit.models import AuditEvent
 from healthbrain.kernel.bus import publish
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
 from healthbrain.records.events import EventsRecorded
@@ -14,13 +15,17 @@ from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.models import Link
 from healthbrain.surveillance.actions.signals import (
     Line,
+    Pupil,
     answer_signal,
     import_counts,
     report_absence,
     run_pass,
     withdraw_report,
 )
+from healthbrain.surveillance.feeding import check_feeds
 from healthbrain.surveillance.models import CaseRecord, DailyCount, ReportLine, Signal, SignalStep
+from healthbrain.surveillance.queries import feeds
+from healthbrain.surveillance.queries import signals as queries
 from tests.surveillance.signals_county import NOW, TODAY, SmallCounty, at
 
 DAY = dt.timedelta(days=1)
@@ -90,9 +95,7 @@ def test_answered_noise_stays_quiet_seven_days_unless_it_grows(small: SmallCount
     signal = Signal.objects.get()
     with pytest.raises(Invalid):
         answer_signal(by=officer, signal_id=signal.pk, answer="noise", reason="", now=at(TODAY - 6 * DAY))
-    answer_signal(
-        by=officer, signal_id=signal.pk, answer="noise", reason="桑拿后皮疹，已核实", now=at(TODAY - 6 * DAY)
-    )
+    answer_signal(by=officer, signal_id=signal.pk, answer="noise", reason="桑拿后皮疹，已核实", now=at(TODAY - 6 * DAY))
     tell(small, TODAY - 5 * DAY, {"rash": 1})
     assert run_pass(now=at(TODAY - 5 * DAY)).signals == ()  # 5 is less than 1.5 × 4
     tell(small, TODAY - 4 * DAY, {"rash": 2})
@@ -238,3 +241,50 @@ def test_every_row_of_a_file_ends_somewhere_and_a_double_upload_counts_once(smal
     again = import_counts("sales.csv", by=officer, now=NOW, data=text.encode("gb18030"))
     assert (again.stored, again.duplicates, again.rejected, again.waiting) == (0, 3, 3, 1)
     assert counts("pharmacy", "antidiarrhoeal") == {dt.date(2026, 11, 17): 13}
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_board_ranks_counts_and_shows_the_people_masked_and_audited(small: SmallCounty) -> None:
+    officer, school = small.actor("disease_control", "D"), small.organisations["S"]
+    pupils = (Pupil("王小明", symptoms=("vomiting",), onset_on=TODAY, dormitory="2号楼"),)
+    line = Line(small.classes[1].pk, symptoms={"vomiting": 6}, pupils=pupils)
+    report_absence(
+        by=small.actor("school_nurse", "S"), organisation_id=school.pk, day=TODAY, lines=[line], now=at(TODAY, 8)
+    )
+    for n in range(3):
+        _, identity = small.resident(f"李{n}四", dt.date(2022, 5, 1))
+        small.diagnose(identity, "B08.4", TODAY)
+    run_pass(now=NOW)
+    board = queries.signals(officer, as_of=TODAY)
+    assert [(row.place, row.syndrome, row.level) for row in board.rows] == [
+        ("望潮街道第一小学", "diarrhoea", "cluster"),
+        ("望潮街道东溪村", "febrile-rash", "cluster"),
+    ]
+    assert board.counts["waiting"] == 2
+    assert queries.signals(officer, as_of=TODAY, place="330197002").rows == []
+    (pupil,) = queries.line_list(officer, board.rows[0].id)
+    assert (pupil.name, pupil.where, pupil.dormitory) == ("王*明", "三年级（2）班", "2号楼")
+    assert AuditEvent.objects.filter(action="signal.line_list").count() == 1
+    children = queries.line_list(officer, board.rows[1].id)
+    assert [(m.name, m.age, m.where) for m in children] == [("李*四", 4, "东溪村")] * 3
+    with pytest.raises(NotAllowed):
+        queries.line_list(small.actor("bureau", "C").__class__(1, "x", "village_doctor", 1, "/"), board.rows[0].id)
+    (tile,) = queries.tiles(officer, as_of=TODAY)
+    assert (tile.signals, tile.worst, tile.cases_7_days) == (2, "cluster", 3)
+    week_ago = TODAY - 6 * DAY
+    assert queries.chart(officer, keys=["hfmd"], first=week_ago, last=TODAY, place_code="330197")[-1] == 3
+
+
+def test_a_school_that_says_nothing_becomes_late_then_silent(small: SmallCounty) -> None:
+    officer = small.actor("disease_control", "D")
+    tell(small, dt.date(2026, 11, 13), {})  # a Friday
+    run_pass(now=at(dt.date(2026, 11, 13), 10))
+    states = []
+    for day, hour in ((14, 12), (16, 9), (16, 11), (17, 11), (18, 11)):
+        check_feeds(now=at(dt.date(2026, 11, day), hour))
+        states.append({f.organisation: f.state for f in feeds.feeds(officer, only_ill=False)}["望潮街道第一小学"])
+    assert states == ["live", "live", "late", "late", "silent"]
+    coverage = {c.kind: (c.places, c.live) for c in feeds.coverage(officer)}
+    assert coverage == {"school": (1, 0), "childcare": (1, 0)}
