@@ -103,7 +103,7 @@ class ClassicSettings(FarringtonSettings):
 
 @dataclass(frozen=True, eq=False)
 class _Now:
-    """What the final model says about now, per problem (B,): mean, link-scale variance, dispersions, whether a trend."""
+    """What the final model says about now, per problem (B,); variance is that of the log mean for dispersion 1."""
 
     mean: Floats
     variance: Floats

@@ -6,6 +6,7 @@ Farrington et al. (1996), J R Statist Soc A 159:547, section 3.2; Noufaily et al
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def reference_rows(
     anchors = (*(-distance for distance in reversed(back)), 0)
     level = {anchor + step: levels - 1 for anchor in anchors for step in range(-w, w + 1)}
     if levels > 1:
-        for older, newer in zip(anchors, anchors[1:], strict=False):
+        for older, newer in pairwise(anchors):
             between = range(older + w + 1, newer - w)
             for number, block in enumerate(np.array_split(np.array(between), levels - 1)):
                 level.update((int(offset), number) for offset in block)
