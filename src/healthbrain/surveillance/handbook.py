@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from healthbrain.surveillance.knowledge import classifier
 from healthbrain.surveillance.rules.clocks import Clock, parse_clocks
 from healthbrain.surveillance.rules.grading import Criteria, parse_criteria
 
@@ -77,12 +79,7 @@ def title(disease: str, syndrome: str) -> Mapping[str, str]:
     if disease in diseases():
         named: Mapping[str, str] = diseases()[disease]["title"]
         return named
-    path = SHIPPED.parent / "syndromes" / f"{syndrome}.yaml"
-    if path.exists():
-        file = yaml.safe_load(path.read_text(encoding="utf-8"))
-        short: Mapping[str, str] = file.get("short") or {"zh": file["zh"], "en": file["en"]}
-        return short
-    return {"zh": syndrome or "待查", "en": syndrome or "unknown"}
+    return asdict(classifier().title(syndrome)) if syndrome else {"zh": "待查", "en": "unknown"}
 
 
 def document(file: str, key: str) -> Mapping[str, Any]:

@@ -48,7 +48,7 @@ def make_signal(school: Organisation, key: str = "school|diarrhoea|2026-03-09", 
         "score": 8.0, "opened_at": NINE, "updated_at": NINE, "data_at": later(minutes=-10),
         "sentence_zh": "安澜实验小学三(2)班 3月10日呕吐 6 人，平常不到 1 人",
         "sentence_en": "6 pupils vomiting in class 3(2)",
-        "detail": {"series": [["2026-03-08", 0, 0.4], ["2026-03-09", 2, 0.4], ["2026-03-10", 6, 0.4]]},
+        "detail": {"series": {"first": "2026-03-08", "syndrome": "diarrhoea", "counts": [0, 2, 6]}},
     }  # fmt: skip
     return Signal.objects.create(key=key, **{**values, **more})
 

@@ -15,7 +15,7 @@ from healthbrain.county.models import Organisation
 from healthbrain.kernel import db
 from healthbrain.kernel.clock import COUNTY_ZONE
 from healthbrain.kernel.errors import Conflict, Invalid, NotFound
-from healthbrain.surveillance import handbook
+from healthbrain.surveillance import behind, handbook
 from healthbrain.surveillance.actions import notify, steps
 from healthbrain.surveillance.actions.papers import draft_closing, draft_due_report
 from healthbrain.surveillance.models import PublicHealthEvent, Signal, SignalStep
@@ -51,6 +51,10 @@ def open_event(
     for signal in signals:
         _answer_verify(signal, event, by, at, reason)
     steps.write(event, by, at, "opened" if fresh else "joined", note=reason, signals=[s.pk for s in signals])
+    from healthbrain.surveillance.actions.cases import add_cases
+
+    rows = [row for signal in signals for row in behind.as_cases(signal)]
+    add_cases(by=by, event_id=event.pk, rows=rows, at=at, source="signal")
     if fresh:
         notify.tell_officers(
             level="urgent", title=f"新事件 {event.number}：{event.title}", at=at, key=f"event:{event.pk}",
@@ -69,16 +73,16 @@ def _standing(signal: Signal) -> PublicHealthEvent | None:
 
 def _create(signals: list[Signal], at: dt.datetime, title: str, disease: str) -> PublicHealthEvent:
     first = signals[0]
-    place = first.organisation
+    place, told = first.organisation, str(first.detail.get("disease", ""))
     setting = (
         place.kind if place and place.kind in SETTINGS else "village" if not place and first.place_code else "other"
     )
     groups = _groups(place) if place else {}
-    named = handbook.title(disease or first.syndrome, first.syndrome)
+    named = handbook.title(disease or told, first.syndrome)
     where = place.name if place else _place_name(first.place_code)
     return PublicHealthEvent.objects.create(
         number=next_number(at), title=title or f"{where} {named['zh']}聚集", syndrome=first.syndrome,
-        disease=disease or (first.syndrome if first.syndrome in handbook.diseases() else ""), setting=setting,
+        disease=disease or next((d for d in (told, first.syndrome) if d in handbook.diseases()), ""), setting=setting,
         organisation=place or _responsible(first.path), place_code=first.place_code,
         population=sum(groups.values()) or None, groups=groups,
         first_case_on=min(s.first_day for s in signals), data_at=min(s.data_at for s in signals),
