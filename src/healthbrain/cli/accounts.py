@@ -6,6 +6,7 @@ from healthbrain.access import actions as access
 from healthbrain.access.models import Account
 from healthbrain.access.rules import SYSTEM
 from healthbrain.county.models import Organisation
+from healthbrain.demo.emergency import bind_crew
 from healthbrain.kernel.db import select
 
 NAMES = {
@@ -16,6 +17,8 @@ NAMES = {
     "steward": "数据管理员 演示",
     "administrator": "系统管理员 演示",
     "auditor": "审计员 演示",
+    "dispatcher": "120 调度员 演示",
+    "crew": "急救车组 演示",
 }
 
 
@@ -40,6 +43,7 @@ def _workplaces() -> dict[str, Organisation]:
         "village_doctor": village,
         "township_doctor": village.parent or county,
         "hospital_doctor": hospital,
+        "crew": Organisation.objects.filter(kind=Organisation.Kind.EMS).first() or county,
     }
 
 
@@ -52,4 +56,6 @@ def demo_accounts() -> dict[str, str]:
             by=SYSTEM, username=username, name=NAMES[role], role=role, organisation_id=organisation.pk
         )
         tokens[role] = access.sign_in_link(by=SYSTEM, account_id=account.pk)
+        if role == "crew":
+            bind_crew(account.pk)
     return tokens

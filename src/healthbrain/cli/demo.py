@@ -101,8 +101,8 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     from healthbrain.access.rules import SYSTEM
     from healthbrain.care import actions as care
     from healthbrain.county import actions as county
-    from healthbrain.demo import generate
-    from healthbrain.kernel.clock import today
+    from healthbrain.demo import emergency, generate
+    from healthbrain.kernel.clock import now, today
     from healthbrain.records import actions as records
     from healthbrain.residents import actions as people
 
@@ -122,6 +122,7 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     step("register", lambda: county.load_register(place / "register", by=SYSTEM))
     report = step("ingest", lambda: records.ingest([place / "feeds"], by=SYSTEM))
     people.load_contracts(_contracts(place / "register" / "contracts.csv"), by=SYSTEM)
+    step("emergency", lambda: emergency.build(residents=residents, seed=seed, now=now()))
     step("lake", records.refresh_lake)
     care.publish_programmes(by=SYSTEM)
     step("think", lambda: care.catch_up(as_of=as_of))
