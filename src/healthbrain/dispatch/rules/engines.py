@@ -83,6 +83,11 @@ class DijkstraEngine:
         arcs = [int(self._arc_of[a, b]) - 1 for a, b in pairwise(nodes)]
         return int(times[target]), nodes, arcs
 
+    def tree_to(self, target: int) -> tuple[Ints, Ints]:
+        """Milliseconds from every node to `target`, and the next node on the way (itself where there is none)."""
+        times, hop = dijkstra(self._matrix.T.tocsr(), indices=target, return_predecessors=True)
+        return _whole(times), np.where(hop < 0, np.arange(self._graph.nodes), hop).astype(np.int64)
+
     def changed(self, times: Ints) -> DijkstraEngine:
         return DijkstraEngine(self._graph, times)
 
