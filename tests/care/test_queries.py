@@ -118,13 +118,40 @@ def test_bureau_counts_and_the_people_behind(county, people) -> None:
     figures = found.townships[0].programmes["hypertension"]
     assert (figures.enrolled, figures.controlled, figures.uncontrolled, figures.unknown) == (5, 1, 3, 1)
     assert figures.rate == pytest.approx(0.2)
-    listed = queries.measure_list(bureau, "hypertension.unknown", county.centre.pk, as_of=AS_OF)
+    listed, total = queries.measure_list(bureau, "hypertension.unknown", county.centre.pk, as_of=AS_OF)
     assert [p.resident_id for p in listed] == [people["silent"]]
-    assert {p.resident_id for p in queries.measure_list(bureau, "hypertension.overdue", as_of=AS_OF)} >= {
-        people["overdue"]
-    }
+    assert total == 1
+    overdue, count = queries.measure_list(bureau, "hypertension.overdue", as_of=AS_OF)
+    assert people["overdue"] in {p.resident_id for p in overdue}
+    first, of_all = queries.measure_list(bureau, "hypertension.overdue", as_of=AS_OF, limit=1)
+    second, _ = queries.measure_list(bureau, "hypertension.overdue", as_of=AS_OF, limit=1, offset=1)
+    assert of_all == count
+    assert [first[0].resident_id, second[0].resident_id] == [p.resident_id for p in overdue[:2]]
     with pytest.raises(NotAllowed):
         queries.measure_list(village(county), "hypertension.unknown", as_of=AS_OF)
+
+
+def test_standard_management_counts_visits_of_a_year(county) -> None:
+    """Four days seen with a reading in twelve months; who is enrolled for less than a year is not compared."""
+    seen = {"four": 4, "three": 3, "twice a day": 2, "new": 4}
+    made = {name: county.resident("1976-02-01") for name in seen}
+    for name, resident in made.items():
+        county.diagnosis(resident, "I10", "2025-09-01" if name == "new" else "2024-01-01")
+        for month in range(seen[name]):
+            day = f"2025-{9 + month:02}-05"
+            county.pressure(resident, f"{day} 09:00", 132, 82)
+            county.event(resident, "encounter", "class|AMB", f"{day} 09:00")
+            if name == "twice a day":
+                county.pressure(resident, f"{day} 15:00", 132, 82)
+                county.event(resident, "encounter", "class|AMB", f"{day} 15:00")
+    actions.evaluate(made.values(), as_of=AS_OF)
+    bureau = Actor(2, "局", "bureau", county.county.pk, county.county.path)
+    figures = queries.overview(bureau, AS_OF).townships[0].programmes["hypertension"]
+    assert (figures.standard, figures.substandard) == (1, 2)
+    assert figures.standard_rate == pytest.approx(1 / 3)
+    below, total = queries.measure_list(bureau, "hypertension.substandard", as_of=AS_OF)
+    assert {p.resident_id for p in below} == {made["three"], made["twice a day"]}
+    assert total == 2
 
 
 def test_exports(county, people, tmp_path) -> None:

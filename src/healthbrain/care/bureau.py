@@ -16,7 +16,7 @@ from healthbrain.kernel.db import select, select_dicts
 from healthbrain.kernel.errors import Invalid
 from healthbrain.kernel.masking import mask_name
 
-MEASURES = ("enrolled", "controlled", "uncontrolled", "unknown", "overdue")
+MEASURES = ("enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue")
 _DEFINITIONS = {
     "residents": Words("责任辖区内在册居民（未死亡、未迁出）", "residents of the area, alive and not moved away"),
     "enrolled": Words("评估日在管人数", "enrolled on the day"),
@@ -27,6 +27,18 @@ _DEFINITIONS = {
     "unknown": Words(
         "本年无读数的在管人数；按规范计为未达标，此处单列",
         "enrolled without a reading this year; the specification counts them as not controlled, here they stand apart",
+    ),
+    "standard": Words(
+        "在管满一年、近 12 个月随访次数达到规范要求的人数",
+        "enrolled for a year or longer and seen as often in the last 12 months as the specification asks",
+    ),
+    "substandard": Words(
+        "在管满一年、近 12 个月随访次数未达到规范要求的人数",
+        "enrolled for a year or longer and seen less often in the last 12 months than the specification asks",
+    ),
+    "standard_rate": Words(
+        "规范管理 /（在管满一年）；在管不满一年者次数尚不可比，不计入",
+        "managed to standard / enrolled for a year or longer; for those enrolled later visits cannot be compared yet",
     ),
     "overdue": Words("已过应完成日、尚无完成证据的任务数", "tasks past their due day without evidence"),
     "rate": Words(
@@ -44,6 +56,14 @@ class Figures:
     controlled: int | None = None
     uncontrolled: int | None = None
     unknown: int | None = None
+    standard: int | None = None
+    substandard: int | None = None
+
+    @property
+    def standard_rate(self) -> float | None:
+        """Standardised-management rate (规范管理率); None where there is no standard or nobody is in for a year."""
+        counted = (self.standard or 0) + (self.substandard or 0)
+        return (self.standard or 0) / counted if counted else None
 
     @property
     def rate(self) -> float | None:
@@ -99,6 +119,9 @@ _TOWNSHIP = """
 """
 
 
+_COMPARABLE = "e.standard IS NOT NULL AND e.since <= %s::date - INTERVAL '1 year'"
+
+
 def overview(actor: Actor, as_of: dt.date) -> Overview:
     """By township and programme, within the actor's scope."""
     require(actor, "indicators.read")
@@ -114,6 +137,12 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
         f"residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id "
         f"WHERE e.status = 'active' AND {scope} GROUP BY 1, 2, 3",
         [_pairs("controlled"), as_of, _pairs("uncontrolled"), as_of, *values],
+    )
+    managed = select(
+        f"SELECT a.township_id, e.programme, e.standard, count(*) FROM care_enrolment e JOIN "
+        f"residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id "
+        f"WHERE e.status = 'active' AND {_COMPARABLE} AND {scope} GROUP BY 1, 2, 3",
+        [as_of, *values],
     )
     late = select(
         f"SELECT a.township_id, t.programme, count(*) FROM care_task t "
@@ -133,6 +162,11 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
                     for b in ("controlled", "uncontrolled", "unknown")
                     if p.id in measured
                 },
+                **{
+                    b: sum(n for t, q, s, n in managed if (t, q, s) == (township_id, p.id, kept))
+                    for b, kept in (("standard", True), ("substandard", False))
+                    if p.standard is not None
+                },
             )
             for p in programmes()
         }
@@ -141,9 +175,10 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
 
 
 def measure_list(
-    actor: Actor, measure: str, place: int | None = None, *, as_of: dt.date, limit: int = 500
-) -> list[Person]:
-    """The people behind a figure: `measure` is "programme.controlled" and the like, `place` a township. Audited."""
+    actor: Actor, measure: str, place: int | None = None, *, as_of: dt.date, limit: int | None = None, offset: int = 0
+) -> tuple[list[Person], int]:
+    """The people behind a figure, a page of them and how many there are. `measure` is "programme.controlled" and the
+    like, `place` a township. Each look is audited."""
     require(actor, "people.list")
     name, _, kind = measure.partition(".")
     if programme(name) is None or kind not in MEASURES:
@@ -159,15 +194,19 @@ def measure_list(
             "t.status IN ('upcoming', 'due', 'overdue') AND t.due < %s AND t.expires >= %s)"
         )
         parameters += [as_of, as_of]
+    if kind in {"standard", "substandard"}:
+        picked = f"e.standard IS {'TRUE' if kind == 'standard' else 'FALSE'} AND {_COMPARABLE}"
+        parameters += [as_of]
     where = "TRUE" if place is None else "a.township_id = %s"
     parameters += [] if place is None else [place]
     rows = select_dicts(
-        "SELECT e.resident_id, r.name, r.sex, r.birth_date, o.name AS organisation, e.programme, e.risk_level, e.since "
+        "SELECT count(*) OVER () AS total, e.resident_id, r.name, r.sex, r.birth_date, o.name AS organisation, "
+        "e.programme, e.risk_level, e.since "
         f"FROM care_enrolment e JOIN residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = "
         "r.home_organisation_id JOIN county_organisation o ON o.id = r.home_organisation_id "
         f"WHERE e.programme = %s AND e.status = 'active' AND {scope} AND {picked} AND {where} "
-        "ORDER BY e.resident_id LIMIT %s",
-        [*parameters, limit],
+        "ORDER BY e.resident_id LIMIT %s OFFSET %s",
+        [*parameters, limit, offset],
     )
     with transaction.atomic():
         audit.record(
@@ -177,7 +216,12 @@ def measure_list(
             purpose="quality",
             detail={"place": place, "rows": len(rows)},
         )
-    return [Person(**{**row, "name": mask_name(row["name"])}) for row in rows]
+    total = rows[0]["total"] if rows else 0
+    people = []
+    for row in rows:
+        del row["total"]
+        people.append(Person(**{**row, "name": mask_name(row["name"])}))
+    return people, total
 
 
 def _bucket() -> str:

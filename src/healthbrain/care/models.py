@@ -31,6 +31,7 @@ class Enrolment(models.Model):
     state_since = models.DateField()
     ended_on = models.DateField(null=True)
     end_reason = models.TextField(null=True)
+    standard = models.BooleanField(null=True)  # cared for as the specification asks over the last year (规范管理)
     evaluated_on = models.DateField()
     next_evaluation_at = models.DateField(null=True)
 

@@ -15,7 +15,7 @@ DONE_COLUMNS = ("resident_id", "programme", "task", "day", "event_id", "chain", 
 _STAGES = {
     "stage_scope": "resident_id bigint",
     "stage_enrolment": "resident_id bigint, programme text, version text, status text, risk_level text, since date, "
-    "state_since date, ended_on date, end_reason text, next_evaluation_at date",
+    "state_since date, ended_on date, end_reason text, standard boolean, next_evaluation_at date",
     "stage_task": "resident_id bigint, programme text, version text, task text, anchor date, ordinal int, opens date, "
     "due date, grace_until date, expires date, status text, urgent boolean, organisation_id bigint, team_id bigint, "
     "escalated_to text, closed_on date, closed_by_event bigint, reason text",

@@ -26,7 +26,7 @@ from healthbrain.facts.rules.language import all_calls
 
 ENROLMENT_COLUMNS = (
     "resident_id", "programme", "version", "status", "risk_level", "since", "state_since", "ended_on", "end_reason",
-    "next_evaluation_at",
+    "standard", "next_evaluation_at",
 )  # fmt: skip
 TASK_COLUMNS = (
     "resident_id", "programme", "version", "task", "anchor", "ordinal", "opens", "due", "grace_until", "expires",
@@ -70,7 +70,11 @@ def window_edge(call: Call) -> Call | None:
 def windows_of(programme: Programme) -> list[tuple[Call, Duration]]:
     """Edges of the windows that decide enrolment, state and tasks (what is only shown does not wake anyone)."""
     deciding = [programme.population, programme.enrol, programme.suspect, *(s.when for s in programme.states)]
-    deciding += [programme.reading, *(e for t in programme.tasks for e in (t.when, t.anchor, t.again))]
+    deciding += [
+        programme.reading,
+        programme.standard,
+        *(e for t in programme.tasks for e in (t.when, t.anchor, t.again)),
+    ]
     calls = all_calls(e for e in deciding if e is not None)
     edges = {(edge, c.within) for c in calls if c.within and (edge := window_edge(c))}
     return sorted(edges, key=lambda pair: pair[0].column)
@@ -159,6 +163,7 @@ def _base(programme: Programme, dialect: str) -> str:
         f"CAST({sql(programme.suspect_since)} AS DATE) AS suspect_since",
         f"CAST({sql(programme.reading)} AS DATE) AS reading",
         f"CASE {state} END AS state" if programme.states else "'' AS state",
+        f"CAST({sql(programme.standard)} AS BOOLEAN) AS standard",
         f"{_window_wake(programme)} AS window_wake",
         f"{because(programme, dialect)} AS because",
     ]
@@ -229,7 +234,7 @@ def _window_wake(programme: Programme) -> str:
 def _enrolments(programme: Programme, number: int) -> str:
     return (
         f"SELECT p.resident_id, {quoted(programme.id)} AS programme, {quoted(programme.version)} AS version, p.status, "
-        "p.state AS risk_level, p.since, p.state_since, p.ended_on, p.end_reason, "
+        "p.state AS risk_level, p.since, p.state_since, p.ended_on, p.end_reason, p.standard, "
         "CASE WHEN p.status <> 'ended' THEN LEAST(p.wake, w.wake) END AS next_evaluation_at "
         f"FROM p{number} p LEFT JOIN task_wakes w ON w.resident_id = p.resident_id AND w.p_no = {number}"
     )

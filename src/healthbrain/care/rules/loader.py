@@ -29,8 +29,8 @@ from healthbrain.facts.rules.located import load_yaml, wrong
 _KINDS = {"chain", "once", "calendar", "ages"}
 _FROM = {"visit", "reading", "enrolment", "anchor", "year-end"}
 _TOP = {
-    "id", "version", "title", "sources", "parameters", "terms", "population", "enrol", "suspect", "reading", "because",
-    "missing", "states", "evidence", "tasks", "exit", "horizon", "measures", "birthdays",
+    "id", "version", "title", "sources", "parameters", "terms", "population", "enrol", "suspect", "reading", "standard",
+    "because", "missing", "states", "evidence", "tasks", "exit", "horizon", "measures", "birthdays",
 }  # fmt: skip
 _TASK = {
     "id", "title", "kind", "source", "evidence", "due", "never_done", "states", "suspected", "when", "anchor",
@@ -73,6 +73,7 @@ class _Builder:
 
     def programme(self) -> Programme:
         raw, enrol, suspect = self.raw, self.raw["enrol"], self.raw.get("suspect") or {}
+        standard = raw.get("standard") or {}
         states = tuple(self._state(row) for row in raw["states"])
         evidence = {str(k): self._evidence(k, v) for k, v in raw.get("evidence", {}).items()}
         horizon = raw.get("horizon", {})
@@ -91,6 +92,8 @@ class _Builder:
             suspect_since=self._optional(suspect.get("since")),
             suspect_source=str(suspect.get("source", "")),
             reading=self._optional(raw.get("reading")),
+            standard=self._optional(standard.get("when")),
+            standard_source=str(standard.get("source", "")),
             states=states,
             because={str(k): self._parse(v) for k, v in raw.get("because", {}).items()},
             evidence=evidence,

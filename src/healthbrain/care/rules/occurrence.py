@@ -60,6 +60,7 @@ class Base:
     suspect_since: dt.date | None
     reading: dt.date | None
     state: str
+    standard: bool | None
     whens: Mapping[str, bool | None]  # task id → its condition
     anchors: Mapping[str, dt.date | None]  # task id → its anchor
     agains: Mapping[str, dt.date | None] = field(default_factory=dict)  # task id → the anchor of the next time
@@ -76,6 +77,7 @@ class Enrolment:
     state_since: dt.date
     ended_on: dt.date | None
     end_reason: str | None
+    standard: bool | None  # cared for as the specification asks; None: the programme does not say what that is
     next_evaluation_at: dt.date | None
 
 
@@ -144,12 +146,23 @@ def _standing(programme: Programme, base: Base) -> Enrolment | None:
     ]
     if not left:
         state_since = base.reading or since
-        return Enrolment(base.resident_id, programme.id, status, base.state, since, state_since, None, None, None)
+        return Enrolment(
+            base.resident_id, programme.id, status, base.state, since, state_since, None, None, base.standard, None
+        )
     ended_on, reason = min(left)
     if status == "suspected" or since > ended_on:
         return None
     return Enrolment(
-        base.resident_id, programme.id, "ended", base.state, since, base.reading or since, ended_on, reason, None
+        base.resident_id,
+        programme.id,
+        "ended",
+        base.state,
+        since,
+        base.reading or since,
+        ended_on,
+        reason,
+        base.standard,
+        None,
     )
 
 

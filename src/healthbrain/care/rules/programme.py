@@ -165,6 +165,8 @@ class Programme:
     suspect_since: Expression | None
     suspect_source: str
     reading: Expression | None  # the date of the reading that decides the state
+    standard: Expression | None  # cared for as the specification asks over the last year (规范管理)
+    standard_source: str
     states: tuple[State, ...]
     because: Mapping[str, Expression]  # the values a person is shown
     evidence: Mapping[str, EvidenceSet]
@@ -178,7 +180,9 @@ class Programme:
     @property
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression over facts, for the one pass that computes them all."""
-        single = (self.population, self.enrol, self.since, self.suspect, self.suspect_since, self.reading)
+        single = (
+            self.population, self.enrol, self.since, self.suspect, self.suspect_since, self.reading, self.standard,
+        )  # fmt: skip
         parts = [e for e in single if e is not None]
         parts += [s.when for s in self.states if s.when is not None]
         parts += list(self.because.values())

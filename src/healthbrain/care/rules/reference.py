@@ -51,6 +51,7 @@ def base_of(programme: Programme, history: History, as_of: dt.date) -> Base:
         suspect_since=value(programme.suspect_since),
         reading=value(programme.reading),
         state=state_of(programme, history, as_of)[0],
+        standard=value(programme.standard),
         whens={t.id: value(t.when) for t in programme.tasks if t.when is not None},
         anchors={t.id: value(t.anchor) for t in programme.tasks if t.anchor is not None},
         agains={t.id: value(t.again) for t in programme.tasks if t.again is not None},

@@ -65,9 +65,17 @@ NAMES = {
     "uncontrolled": ("未达标", "Not controlled"), "unknown": ("无读数", "No reading"),
     "overdue": ("逾期任务", "Overdue tasks"),
     "rate": ("控制率", "Control rate"),
+    "standard": ("规范管理", "Managed to standard"),
+    "substandard": ("未规范管理", "Below standard"),
+    "standard_rate": ("规范管理率", "Standard-management rate"),
 }  # fmt: skip
 FORMULAS = {
     "rate": ("达标人数 ÷ 在管人数", "controlled ÷ enrolled"),
+    "standard_rate": (
+        "规范管理 ÷（规范管理 + 未规范管理），均为在管满一年者",
+        "managed to standard ÷ (managed to standard + below standard), enrolled for a year or longer",
+    ),
+    "standard": ("近 12 个月随访天数 ≥ 规范的每年次数", "days seen in the last 12 months ≥ the visits a year asked"),
     "overdue": ("应完成日 < 今天 ≤ 失效日，且未完成", "due day < today ≤ expiry, not done"),
     "controlled": ("本年最近一次读数所在状态属于达标", "state of the last reading of this year counts as controlled"),
 }
@@ -91,7 +99,12 @@ def definition(key: str, programme: str, overview: Overview) -> Definition | Non
         return Definition(t(*title), t(*meaning), t(*formula), t(*OURS))
     if key not in overview.definitions or key not in NAMES:
         return None
+    source = t(*OURS)
     measure, clause = overview.sources.get(programme, ({}, ""))
-    source = f"{said(measure)} · {clause}{_document(programme, clause)}" if clause else t(*OURS)
+    if "standard" in key:
+        clause = next((one.standard_source for one in care.programmes() if one.id == programme), "")
+    if clause:
+        shown = name("standard_rate") if "standard" in key else said(measure)
+        source = f"{shown} · {clause}{_document(programme, clause)}"
     counted = t(*FORMULAS[key]) if key in FORMULAS else t("按人计数", "a count of people")
     return Definition(name(key), said(overview.definitions[key]), counted, source)

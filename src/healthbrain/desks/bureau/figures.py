@@ -23,7 +23,11 @@ from healthbrain.records import queries as records
 from healthbrain.records.queries import Feed, FeedHealth
 
 KEEP = 60  # seconds
-MEASURES = ("residents", "enrolled", "controlled", "uncontrolled", "unknown", "overdue", "rate")
+RATES = frozenset({"rate", "standard_rate"})
+MEASURES = (
+    "residents", "enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue", "rate",
+    "standard_rate",
+)  # fmt: skip
 STATES = {
     "silent": ("overdue", "静默", "Silent"),
     "never": ("unknown", "从未收到", "Never heard"),
@@ -78,7 +82,7 @@ def value(township: Any, programme: str, measure: str) -> float | None:
 def words(found: float | None, measure: str) -> str:
     if found is None:
         return "—"
-    return f"{found:.1%}" if measure == "rate" else number(found)
+    return f"{found:.1%}" if measure in RATES else number(found)
 
 
 def total(found: Overview, programme: str, measure: str) -> float | None:
@@ -86,6 +90,9 @@ def total(found: Overview, programme: str, measure: str) -> float | None:
     if measure == "rate":
         enrolled, controlled = total(found, programme, "enrolled"), total(found, programme, "controlled")
         return controlled / enrolled if enrolled and controlled is not None else None
+    if measure == "standard_rate":
+        kept, missed = total(found, programme, "standard"), total(found, programme, "substandard")
+        return kept / (kept + missed) if kept is not None and missed is not None and kept + missed else None
     known = [one for township in found.townships if (one := value(township, programme, measure)) is not None]
     return sum(known) if known else None
 
@@ -111,13 +118,11 @@ def township_sheet(found: Overview, programme: str, title: str, *, published: bo
     }
     if published:
         for measure in MEASURES:
-            if measure != "rate":
+            if measure not in RATES:
                 shown[measure] = suppress([None if v is None else int(v) for v in counted[measure]])
-        small = [
-            isinstance(a, str) or isinstance(b, str)
-            for a, b in zip(shown["enrolled"], shown["controlled"], strict=True)
-        ]
-        shown["rate"] = [None if hide else v for hide, v in zip(small, shown["rate"], strict=True)]
+        for rate, parts in (("rate", ("enrolled", "controlled")), ("standard_rate", ("standard", "substandard"))):
+            small = [any(isinstance(one, str) for one in pair) for pair in zip(*(shown[p] for p in parts), strict=True)]
+            shown[rate] = [None if hide else v for hide, v in zip(small, shown[rate], strict=True)]
     rows = [[one.name, *(shown[m][i] for m in MEASURES)] for i, one in enumerate(found.townships)]
     return Sheet(title, columns, rows)
 

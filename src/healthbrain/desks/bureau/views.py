@@ -22,8 +22,9 @@ from healthbrain.desks.shell import as_of, render
 from healthbrain.kernel.errors import NotFound
 from healthbrain.kernel.masking import mask_name
 
-LISTED = ("enrolled", "controlled", "uncontrolled", "unknown", "overdue")  # measures with people behind them
-MOST = 500
+LISTED = (  # measures with people behind them
+    "enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue",
+)  # fmt: skip
 FIRST_TEAMS = 12
 
 
@@ -44,10 +45,10 @@ def _address(programme: str, measure: str) -> str:
 
 def _stats(found: Any, programme: str, feeds: Any, may_list: bool) -> list[dict[str, str]]:
     shown = []
-    for measure in ("residents", "enrolled", "rate", "unknown", "overdue"):
+    for measure in ("residents", "enrolled", "rate", "standard_rate", "overdue"):
         value = figures.total(found, programme, measure)
         href = f"/county/list?measure={programme}.{measure}" if may_list and measure in LISTED else ""
-        unit = "" if measure == "rate" else t("件", "") if measure == "overdue" else t("人", "")
+        unit = "" if measure in figures.RATES else t("件", "") if measure == "overdue" else t("人", "")
         shown.append({
             "label": name(measure), "value": figures.words(value, measure), "unit": unit, "href": href, "note": "",
             "definition": f"/county/definition/{measure}?programme={programme}",
@@ -129,13 +130,14 @@ def people(request: HttpRequest) -> HttpResponse:
         Column("since", t("起始", "Since")),
     ]
     listing = Listing.of(request, columns, size=50)
-    found = care.measure_list(actor, measure, place, as_of=as_of(request), limit=MOST)
+    found, listing.total = care.measure_list(
+        actor, measure, place, as_of=as_of(request), limit=listing.size, offset=listing.offset
+    )
+    listing.rows = found
     programme, _, kind = measure.partition(".")
     context = {
-        "listing": listing.of_all(found),
+        "listing": listing,
         "title": f"{figures.title_of(programme)} · {name(kind)}",
-        "cut": len(found) >= MOST,
-        "most": MOST,
         "may_open": actor.may("record.read"),
         "state_title": _state_title,
         "place": next((o.organisation for o in found), "") if place else "",
@@ -154,7 +156,7 @@ def people_export(request: HttpRequest) -> HttpResponse:
     """The same list as a workbook, masked as on the screen."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
     measure, day = request.GET.get("measure", ""), as_of(request)
-    found = care.measure_list(actor, measure, _place(request), as_of=day, limit=MOST)
+    found, _ = care.measure_list(actor, measure, _place(request), as_of=day)
     programme, _, kind = measure.partition(".")
     title = f"{figures.title_of(programme)} {name(kind)}"
     columns = [t("居民编号", "Resident no."), t("姓名", "Name"), t("性别", "Sex"), t("年龄", "Age"),
