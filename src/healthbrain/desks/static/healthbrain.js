@@ -139,7 +139,7 @@
     const address = body.dataset.live;
     if (address && window.EventSource) {
       const stream = new EventSource(address);
-      ["tasks", "intake", "reviews"].forEach((name) => stream.addEventListener(name, () => refresh(name)));
+      ["tasks", "intake", "reviews", "signals", "outbreaks", "emergency", "transport", "homecare"].forEach((name) => stream.addEventListener(name, () => refresh(name)));
       stream.addEventListener("ready", () => { hb.polling = false; state("live"); });
       stream.addEventListener("error", () => { hb.polling = true; state("poll"); });
       window.addEventListener("pagehide", () => stream.close());
