@@ -222,6 +222,9 @@ def test_review_different_and_later(steward, pair):
     pair.refresh_from_db()
     assert pair.status == "different"
     assert steward.post(f"/steward/reviews/{pair.pk}/decide", {"answer": "same"}).status_code == 409
+    steward.post(f"/steward/reviews/{pair.pk}/reopen")
+    pair.refresh_from_db()
+    assert pair.status == "open"
 
 
 def test_split_and_merge_with_history(county, steward):

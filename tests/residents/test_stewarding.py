@@ -61,6 +61,27 @@ def test_different_is_never_asked_nor_linked_again(twins):
     assert [r.status for r in Review.objects.all()] == ["different"]
 
 
+def test_different_can_be_taken_back(twins):
+    review = Review.objects.get()
+    with pytest.raises(Conflict):
+        actions.reopen_review(by=STEWARD, review_id=review.pk)
+    actions.decide_review(by=STEWARD, review_id=review.pk, same=False)
+    actions.reopen_review(by=STEWARD, review_id=review.pk)
+    assert Review.objects.get().status == "open"
+    actions.decide_review(by=STEWARD, review_id=review.pk, same=True)
+    assert len({resident for _, resident, _ in state()}) == 1
+
+
+def test_a_sender_who_says_two_are_one_asks_a_steward(twins):
+    Review.objects.all().delete()
+    assert actions.ask_about([twins], why="A40") == 1
+    assert actions.ask_about([(twins[1], twins[0])], why="A40") == 0, "the same question once, in whatever order"
+    review = Review.objects.get()
+    assert (review.status, review.explanation["said"]) == ("open", "A40")
+    actions.decide_review(by=STEWARD, review_id=review.pk, same=True)
+    assert actions.ask_about([twins], why="A40") == 0, "one resident already"
+
+
 def test_merge_unmerge_and_their_undo(twins):
     before = state()
     left, right = (resident for _, resident, _ in before)

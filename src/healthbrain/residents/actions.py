@@ -11,18 +11,20 @@ from healthbrain.residents import candidates, identities, match
 from healthbrain.residents.contracts import ContractRow, load_contracts
 from healthbrain.residents.identities import PersonRow
 from healthbrain.residents.settle import Settled
-from healthbrain.residents.stewarding import decide_review, merge, undo, unmerge
+from healthbrain.residents.stewarding import ask_about, decide_review, merge, reopen_review, undo, unmerge
 
 __all__ = [
     "ContractRow",
     "PersonRow",
     "Settled",
+    "ask_about",
     "count_names",
     "decide_review",
     "identity_stubs",
     "load_contracts",
     "match_new",
     "merge",
+    "reopen_review",
     "undo",
     "unmatched",
     "unmerge",

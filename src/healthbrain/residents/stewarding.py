@@ -144,6 +144,37 @@ def decide_review(*, by: Actor, review_id: int, same: bool) -> uuid.UUID | None:
 
 
 @transaction.atomic
+def reopen_review(*, by: Actor, review_id: int) -> None:
+    """Take back "different": the pair is asked again. Raises Conflict unless that is how it was decided."""
+    require(by, PERMISSION)
+    review = Review.objects.select_for_update().filter(pk=review_id, status=Review.Status.DIFFERENT).first()
+    if review is None:
+        raise Conflict("这一对不是判为不同人的 This pair was not decided as different")
+    Review.objects.filter(pk=review_id).update(status=Review.Status.OPEN, decided_by=None, decided_at=None)
+    links = history.lock([review.left_id, review.right_id])
+    for resident in sorted(set(links.values())):
+        audit.record(by=by, action="residents.review.undo", resident_id=resident, subject=f"review/{review_id}")
+
+
+@transaction.atomic
+def ask_about(pairs: Collection[tuple[int, int]], *, why: str) -> int:
+    """Open a review for each pair of identities that a source says are one person; how many are new questions.
+
+    A pair that is one resident already, or that a person has decided, is left alone.
+    """
+    rows = db.select(
+        """INSERT INTO residents_review (left_id, right_id, score, explanation, status, created)
+           SELECT least(p.a, p.b), greatest(p.a, p.b), 1, jsonb_build_object('said', %s::text), 'open', now()
+           FROM unnest(%s::bigint[], %s::bigint[]) AS p (a, b)
+             JOIN residents_link l ON l.identity_id = p.a JOIN residents_link r ON r.identity_id = p.b
+           WHERE l.resident_id <> r.resident_id
+           ON CONFLICT (left_id, right_id) DO NOTHING RETURNING id""",
+        (why, [pair[0] for pair in pairs], [pair[1] for pair in pairs]),
+    )
+    return len(rows)
+
+
+@transaction.atomic
 def undo(*, by: Actor, group: uuid.UUID | str) -> None:
     """Put back what one decision moved. Raises NotFound, or Conflict when a later decision moved it on.
 

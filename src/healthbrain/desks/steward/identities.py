@@ -78,8 +78,17 @@ def decide(request: HttpRequest, review_id: int) -> HttpResponse:
         raise Invalid(t("请选择：同一人、不同人或以后再看", "Choose: same, different or later"))
     group = actions.decide_review(by=request.actor, review_id=review_id, same=answer == "same")  # type: ignore[attr-defined]
     words = t("已判为同一人", "Decided: one person") if answer == "same" else t("已判为不同人", "Decided: two persons")
-    say(request, words, undo_url=f"/steward/undo/{group}" if group else "")
+    say(request, words, undo_url=f"/steward/undo/{group}" if group else f"/steward/reviews/{review_id}/reopen")
     return HttpResponseRedirect(f"/steward/reviews/pair?skip={skip}")
+
+
+@page(permission="steward.work")
+@require_POST
+def reopen(request: HttpRequest, review_id: int) -> HttpResponse:
+    """Take back "different": the pair stands in the queue again."""
+    actions.reopen_review(by=request.actor, review_id=review_id)  # type: ignore[attr-defined]
+    say(request, t("已撤销，这一对重新待定", "Undone: the pair waits for a decision again"))
+    return HttpResponseRedirect("/steward/reviews")
 
 
 @page(permission="steward.work")

@@ -26,6 +26,7 @@ urlpatterns = [
     path("steward/reviews", identities.review_list, name="reviews"),
     path("steward/reviews/pair", identities.pair, name="review"),
     path("steward/reviews/<int:review_id>/decide", identities.decide, name="review-decide"),
+    path("steward/reviews/<int:review_id>/reopen", identities.reopen, name="review-reopen"),
     path("steward/residents/<int:resident_id>", identities.resident, name="steward-resident"),
     path("steward/residents/<int:resident_id>/unmerge", identities.unmerge, name="unmerge"),
     path("steward/residents/<int:resident_id>/merge", identities.merge, name="merge"),
