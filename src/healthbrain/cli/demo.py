@@ -101,10 +101,12 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     from healthbrain.access.rules import SYSTEM
     from healthbrain.care import actions as care
     from healthbrain.county import actions as county
-    from healthbrain.demo import emergency, generate
+    from healthbrain.demo import emergency, generate, settling, surroundings
     from healthbrain.kernel.clock import now, today
     from healthbrain.records import actions as records
     from healthbrain.residents import actions as people
+    from healthbrain.surveillance import knowledge
+    from healthbrain.surveillance.actions import signals
 
     asked = {"residents_asked": residents, "seed": seed}
     mark_synthetic(orjson.dumps({**asked, "complete": False}).decode())
@@ -112,13 +114,18 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     timings: dict[str, float] = {}
 
     def step[T](name: str, work: Callable[[], T]) -> T:
-        advance(len(timings), 5, name)
+        advance(len(timings), 8, name)
         begun = time.monotonic()
         result = work()
         timings[name] = round(time.monotonic() - begun, 1)
         return result
 
     step("generate", lambda: generate(place, residents=residents, seed=seed, as_of=as_of))
+    school_day = knowledge.calendar().is_school_day
+    step(
+        "surroundings",
+        lambda: surroundings.write(place, residents=residents, seed=seed, as_of=as_of, is_school_day=school_day),
+    )
     step("register", lambda: county.load_register(place / "register", by=SYSTEM))
     report = step("ingest", lambda: records.ingest([place / "feeds"], by=SYSTEM))
     people.load_contracts(_contracts(place / "register" / "contracts.csv"), by=SYSTEM)
@@ -126,6 +133,7 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     step("lake", records.refresh_lake)
     care.publish_programmes(by=SYSTEM)
     step("think", lambda: care.catch_up(as_of=as_of))
+    step("watch", lambda: (settling.settle(place, by=SYSTEM, now=now()), signals.watch(now=now())))
     summary = {**asked, "intake": report.as_dict(), **_counts(), "steps": timings}
     mark_synthetic(orjson.dumps({**summary, "complete": True}).decode())
     return summary
@@ -157,6 +165,8 @@ def _counts() -> dict[str, int]:
         "events": "SELECT count(*) FROM records_event",
         "enrolments": "SELECT count(*) FROM care_enrolment WHERE status = 'active'",
         "open_tasks": "SELECT count(*) FROM care_task WHERE status IN ('due', 'overdue')",
+        "key_places": "SELECT count(*) FROM surveillance_site",
+        "open_signals": "SELECT count(*) FROM surveillance_signal WHERE life <> 'over' AND answer = ''",
     }
     return {name: int(select(sql)[0][0]) for name, sql in counted.items()}
 

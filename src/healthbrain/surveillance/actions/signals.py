@@ -13,6 +13,7 @@ from healthbrain.audit import actions as audit
 from healthbrain.kernel import db
 from healthbrain.kernel.errors import Invalid, NotFound
 from healthbrain.surveillance import counting, signalling
+from healthbrain.surveillance.feeding import check_feeds
 from healthbrain.surveillance.imports import import_counts
 from healthbrain.surveillance.knowledge import rules
 from healthbrain.surveillance.models import Signal, SignalStep
@@ -24,10 +25,12 @@ __all__ = [
     "Pass",
     "Pupil",
     "answer_signal",
+    "check_feeds",
     "import_counts",
     "report_absence",
     "report_rumour",
     "run_pass",
+    "watch",
     "withdraw_report",
 ]
 
@@ -63,6 +66,13 @@ def run_pass(*, now: dt.datetime, everything: bool = False) -> Pass:
         spoken = signalling.write(findings, scope, test_from=test_from, now=now, data_at=dirt.since)
         marks = len(dirt.ledger) + len(dirt.schools) + len(dirt.counts)
         return Pass(marks, len(findings), tuple(spoken))
+
+
+def watch(*, now: dt.datetime) -> Pass:
+    """The pass of a new day: everything, and the health of the feeds."""
+    done = run_pass(now=now, everything=True)
+    check_feeds(now=now)
+    return done
 
 
 def _scope(dirt: counting.Dirt, everything: bool) -> Scope:
