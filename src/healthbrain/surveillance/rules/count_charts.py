@@ -13,7 +13,7 @@ import numpy as np
 
 from healthbrain.kernel.errors import Invalid
 from healthbrain.surveillance.rules.glm import Design, fit
-from healthbrain.surveillance.rules.series import Detection, Floats, SeriesSet, tested
+from healthbrain.surveillance.rules.series import Bools, Detection, Floats, SeriesSet, tested
 
 NEWTON_STEPS = 30
 LARGEST_KAPPA = 20.0  # a rise of half a billion: only there to keep exp() finite
@@ -87,7 +87,7 @@ def _poisson_wave(counts: Floats, from_index: int, angle: Floats) -> Floats:
     return np.exp(np.clip(beta @ design.T, -30, 30))
 
 
-def log_ratio(count: Floats, mean: Floats, spread: Floats, kappa: Floats) -> Floats:
+def log_ratio(count: Floats | float, mean: Floats, spread: Floats, kappa: Floats | float) -> Floats:
     """Log likelihood ratio of mean x exp(kappa) against mean, arrays broadcast."""
     rise = np.exp(kappa)
     over = spread > 0
@@ -96,15 +96,15 @@ def log_ratio(count: Floats, mean: Floats, spread: Floats, kappa: Floats) -> Flo
     return np.where(over, negative_binomial, count * kappa - mean * (rise - 1.0))
 
 
-def _cusum(observed: Floats, mean: Floats, spread: Floats, settings: ChartSettings) -> tuple[Floats, Floats]:
+def _cusum(observed: Floats, mean: Floats, spread: Floats, settings: ChartSettings) -> tuple[Floats, Bools]:
     assert settings.kappa is not None  # noqa: S101
-    kappa = np.float64(settings.kappa)
+    kappa = settings.kappa
     bound, alarm = np.empty(observed.shape), np.zeros(observed.shape, dtype=bool)
     total = np.zeros(len(observed))
     for column in range(observed.shape[1]):
         at = mean[:, column]
-        nothing = log_ratio(np.float64(0.0), at, spread, kappa)
-        per_case = log_ratio(np.float64(1.0), at, spread, kappa) - nothing
+        nothing = log_ratio(0.0, at, spread, kappa)
+        per_case = log_ratio(1.0, at, spread, kappa) - nothing
         bound[:, column] = np.maximum((settings.limit - total - nothing) / per_case, 0.0)
         total = np.maximum(0.0, total + nothing + per_case * observed[:, column])
         alarm[:, column] = total >= settings.limit
@@ -112,7 +112,7 @@ def _cusum(observed: Floats, mean: Floats, spread: Floats, settings: ChartSettin
     return bound, alarm
 
 
-def _glr(observed: Floats, mean: Floats, spread: Floats, settings: ChartSettings) -> tuple[Floats, Floats]:
+def _glr(observed: Floats, mean: Floats, spread: Floats, settings: ChartSettings) -> tuple[Floats, Bools]:
     """At each period the best start among the last `window` periods since the last alarm."""
     n, columns = observed.shape
     bound, alarm = np.empty(observed.shape), np.zeros(observed.shape, dtype=bool)
@@ -127,12 +127,12 @@ def _glr(observed: Floats, mean: Floats, spread: Floats, settings: ChartSettings
     return bound, alarm
 
 
-def _glr_needed(y: Floats, mean: Floats, spread: Floats, inside: Floats, limit: float) -> Floats:
+def _glr_needed(y: Floats, mean: Floats, spread: Floats, inside: Bools, limit: float) -> Floats:
     """Smallest last count that raises the alarm (B,), by doubling and bisection; the rest of y is kept."""
     low, high = np.full(len(y), -1.0), np.ceil(2.0 * mean[:, -1] + 4.0)
     trial = y.copy()
 
-    def rings(last: Floats) -> Floats:
+    def rings(last: Floats) -> Bools:
         trial[:, -1] = last
         return _glr_value(trial, mean, spread, inside) >= limit
 
@@ -145,7 +145,7 @@ def _glr_needed(y: Floats, mean: Floats, spread: Floats, inside: Floats, limit: 
     return high
 
 
-def _glr_value(y: Floats, mean: Floats, spread: Floats, inside: Floats) -> Floats:
+def _glr_value(y: Floats, mean: Floats, spread: Floats, inside: Bools) -> Floats:
     """Largest log likelihood ratio over start and rise (B,). y, mean, inside: (B, window), the last column is now."""
     a = spread[:, None]
     total_y = np.cumsum(np.where(inside, y, 0.0)[:, ::-1], axis=1)[:, ::-1]
@@ -158,11 +158,11 @@ def _glr_value(y: Floats, mean: Floats, spread: Floats, inside: Floats) -> Float
     return np.where(inside, np.where(a > 0, _negative_binomial(y, mean, a, inside, kappa), poisson), -np.inf).max(1)
 
 
-def _negative_binomial(y: Floats, mean: Floats, a: Floats, inside: Floats, kappa: Floats) -> Floats:
+def _negative_binomial(y: Floats, mean: Floats, a: Floats, inside: Bools, kappa: Floats) -> Floats:
     """The ratio for each start, kappa >= 0 at its best by Newton's method on the concave log likelihood."""
     known = inside[:, None, :] & (np.arange(y.shape[1])[None, None, :] >= np.arange(y.shape[1])[None, :, None])
     counts, means = y[:, None, :], mean[:, None, :]
-    spread = np.broadcast_to(a, y.shape[:1] + (1,))[:, :, None]
+    spread = np.broadcast_to(a, (*y.shape[:1], 1))[:, :, None]
     for _ in range(NEWTON_STEPS):
         risen = means * np.exp(kappa)[:, :, None]
         score = np.where(known, (counts - risen) / (1.0 + spread * risen), 0.0).sum(2)
