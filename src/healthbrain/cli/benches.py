@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import platform
 from collections.abc import Callable
@@ -22,6 +23,7 @@ NAMES = {
     "linkage": "precision and recall on planted duplicates, with and without the ID number",
     "county": "facts and programmes for everybody, from the lake",
     "page": "the longitudinal page, server time",
+    "surveillance": "detectors on the published designs, a whole county's pass (parts: noufaily, daily, county-pass)",
 }
 
 
@@ -29,16 +31,19 @@ NAMES = {
 @click.argument("name", type=click.Choice(list(NAMES)))
 @click.argument("part", required=False)
 @click.option("--residents", type=int, help="Size of the county (each bench has its own full size as default).")
+@click.option("--seed", type=int, help="Other random series, for the benches that simulate.")
 @json_option
-def bench(name: str, part: str | None, residents: int | None, as_json: bool) -> None:
+def bench(name: str, part: str | None, residents: int | None, seed: int | None, as_json: bool) -> None:
     module = importlib.import_module(f"healthbrain.cli.bench.{name}")
     with progress(f"测量 bench {name}", quiet=as_json) as advance:
-        figures = _run(module, part, residents, advance)
+        figures = _run(module, part, residents, advance, seed)
     machine = {"cores": os.cpu_count(), "python": platform.python_version()}
     emit({"bench": name, **figures, "machine": machine}, as_json=as_json, title=f"bench {name}")
 
 
-def _run(module: ModuleType, part: str | None, residents: int | None, advance: Advance) -> dict[str, Any]:
+def _run(
+    module: ModuleType, part: str | None, residents: int | None, advance: Advance, seed: int | None = None
+) -> dict[str, Any]:
     """A bench of one figure has `run`; one of many has PARTS, each run alone by its name or all together."""
     parts: dict[str, Callable[[int | None, Advance], dict[str, Any]]] | None = getattr(module, "PARTS", None)
     if parts is None:
@@ -47,10 +52,19 @@ def _run(module: ModuleType, part: str | None, residents: int | None, advance: A
         figures: dict[str, Any] = module.run(residents, advance)
         return figures
     if part is None:
-        return {key: run(residents, advance) for key, run in parts.items()}
+        return {key: _measure(run, residents, advance, seed) for key, run in parts.items()}
     if part not in parts:
         raise click.UsageError(f"No part {part}; there are: {', '.join(parts)}")
-    return {part: parts[part](residents, advance)}
+    return {part: _measure(parts[part], residents, advance, seed)}
+
+
+def _measure(
+    run: Callable[..., dict[str, Any]], residents: int | None, advance: Advance, seed: int | None
+) -> dict[str, Any]:
+    """The seed goes to those that take one."""
+    if seed is not None and "seed" in inspect.signature(run).parameters:
+        return run(residents, advance, seed=seed)
+    return run(residents, advance)
 
 
 COMMANDS = [bench]

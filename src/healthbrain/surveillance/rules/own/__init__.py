@@ -28,7 +28,7 @@ BLOCKS = {
     Frequency.MONTHLY: ((0, 1), (1, 2), (2, 3)),
 }
 # Chosen on the published designs (docs/surveillance.md): weekly false positives below 0.9 %, daily below 2.7 %.
-ALPHA = {Frequency.WEEKLY: 0.01, Frequency.DAILY: 0.015, Frequency.MONTHLY: 0.01}
+ALPHA = {Frequency.WEEKLY: 0.009, Frequency.DAILY: 0.015, Frequency.MONTHLY: 0.01}
 LAGS = {Frequency.WEEKLY: (4, 5, 6, 7, 8), Frequency.DAILY: (14, 21, 28), Frequency.MONTHLY: (4, 5, 6)}
 HALF_LIFE = {Frequency.WEEKLY: 6.0, Frequency.DAILY: 14.0, Frequency.MONTHLY: 3.0}
 MINIMUM = {Frequency.WEEKLY: 7, Frequency.DAILY: 14, Frequency.MONTHLY: 6}
