@@ -23,7 +23,7 @@ from healthbrain.surveillance.actions.signals import (
     withdraw_report,
 )
 from healthbrain.surveillance.feeding import check_feeds
-from healthbrain.surveillance.models import CaseRecord, DailyCount, ReportLine, Signal, SignalStep
+from healthbrain.surveillance.models import CaseRecord, DailyCount, ReportLine, Signal, SignalStep, Site
 from healthbrain.surveillance.queries import feeds
 from healthbrain.surveillance.queries import signals as queries
 from tests.surveillance.signals_county import NOW, TODAY, SmallCounty, at
@@ -288,3 +288,29 @@ def test_a_school_that_says_nothing_becomes_late_then_silent(small: SmallCounty)
     assert states == ["live", "live", "late", "late", "silent"]
     coverage = {c.kind: (c.places, c.live) for c in feeds.coverage(officer)}
     assert coverage == {"school": (1, 0), "childcare": (1, 0)}
+
+
+def test_a_rise_of_sales_is_a_statistical_signal_of_the_township_and_joins_the_schools(small: SmallCounty) -> None:
+    """Half a year of five to seven packs a day, then twenty: no fixed rule says anything, the detector does."""
+    officer = small.actor("disease_control", "D")
+    Site.objects.create(organisation=small.organisations["V"], kind="pharmacy", township_id="330197001")
+    sales = [5 + (n * 7 + n // 3) % 3 for n in range(180)] + [20, 22, 19]
+    text = HEAD + "".join(
+        f"V,{TODAY - (len(sales) - 1 - n) * DAY},pharmacy,antidiarrhoeal,{sold},,\n" for n, sold in enumerate(sales)
+    )
+    import_counts("sales.csv", by=officer, now=NOW, data=text.encode())
+    run_pass(now=at(TODAY - 4 * DAY), everything=True)
+    assert not Signal.objects.exists()
+    run_pass(now=NOW, everything=True)
+    signal = Signal.objects.get()
+    assert (signal.level, signal.method, signal.place_code, signal.syndrome) == (
+        "statistical", "own", "330197001", "diarrhoea",
+    )  # fmt: skip
+    assert signal.pvalue < 0.001
+    assert signal.observed >= 40
+    Signal.objects.all().delete()
+    tell(small, TODAY, {"vomiting": 5})
+    run_pass(now=NOW, everything=True)
+    joined = Signal.objects.get()
+    assert (joined.organisation, joined.detail["sources"]) == (small.organisations["S"], ["absence", "pharmacy"])
+    assert "药店销量同时升高" in joined.sentence_zh

@@ -10,12 +10,15 @@ import time
 from django.db import OperationalError, close_old_connections, connection
 
 from healthbrain.care import actions as care
-from healthbrain.kernel.clock import today
+from healthbrain.kernel.clock import now, today
 from healthbrain.records import actions as records
+from healthbrain.surveillance.actions import signals
 
 BATCH = 500
 POLL_SECONDS = 0.1  # one indexed query on an empty table; NOTIFY would save it, polling survives every proxy and pooler
 LAKE_EVERY = 300.0
+WATCH_SECONDS = 2.0  # between two looks at what must be counted anew
+FEEDS_EVERY = 600.0
 log = logging.getLogger("healthbrain.worker")
 
 
@@ -28,7 +31,9 @@ def think_once() -> int:
 
 
 def think_forever(stopping: threading.Event) -> None:
-    """Until told to stop. A lost database connection is retried, not fatal."""
+    """Until told to stop. A lost database connection is retried, not fatal. Signals are watched in a second thread."""
+    watching = threading.Thread(target=watch_forever, args=(stopping,), name="signals", daemon=True)
+    watching.start()
     woken: dt.date | None = None
     lake_due = time.monotonic() + LAKE_EVERY
     while not stopping.is_set():
@@ -46,3 +51,29 @@ def think_forever(stopping: threading.Event) -> None:
             connection.close()
             close_old_connections()
             stopping.wait(2)
+
+
+def watch_forever(stopping: threading.Event) -> None:
+    """Counts and signals: what changed within seconds, the whole county at each new day, feeds every ten minutes."""
+    woken: dt.date | None = None
+    feeds_due = 0.0
+    while not stopping.is_set():
+        try:
+            moment = now()
+            if woken != moment.date():
+                signals.run_pass(now=moment, everything=True)
+                woken = moment.date()
+            else:
+                signals.run_pass(now=moment)
+            if time.monotonic() > feeds_due:
+                signals.check_feeds(now=moment)
+                feeds_due = time.monotonic() + FEEDS_EVERY
+        except OperationalError:
+            log.warning("database away, trying again in 2 s")
+            connection.close()
+            close_old_connections()
+        except Exception:
+            log.exception("a pass over the signals failed; the next one starts in 30 s")
+            stopping.wait(30)
+        stopping.wait(WATCH_SECONDS)
+    connection.close()

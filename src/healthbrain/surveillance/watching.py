@@ -140,7 +140,7 @@ def _finding(hit: Hit) -> Finding:
     return Finding(
         place, classifier().family.get(hit.syndrome, hit.syndrome), hit.syndrome, source, "threshold", hit.rule.id,
         hit.rule.level, hit.first_day, hit.last_day, float(hit.observed), bound=float(hit.rule.cases), part=part,
-        detail={"met_on": hit.met_on.isoformat(), "most": hit.most, "days": hit.rule.days},
+        detail={"binding": hit.rule.binding, "met_on": hit.met_on.isoformat(), "most": hit.most, "days": hit.rule.days},
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.kernel import db
 from healthbrain.kernel.errors import Invalid, NotFound
-from healthbrain.surveillance import counting, signalling
+from healthbrain.surveillance import counting, signalling, statistics
 from healthbrain.surveillance.feeding import check_feeds
 from healthbrain.surveillance.imports import import_counts
 from healthbrain.surveillance.knowledge import rules
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 LOOK_BACK_DAYS = 28  # late data re-open days this far back; older ones are counted, and raise nothing any more
+STATISTICS_DAYS = 6  # a rare week that came late is still told
 ONE_PASS = 7_301_003  # advisory lock: one pass at a time
 
 
@@ -63,6 +64,7 @@ def run_pass(*, now: dt.datetime, everything: bool = False) -> Pass:
         test_from = today - dt.timedelta(days=LOOK_BACK_DAYS)
         scope = _scope(dirt, everything)
         findings = threshold_findings(scope, test_from, today)
+        findings += statistics.findings(scope, test_from=today - dt.timedelta(days=STATISTICS_DAYS), today=today)
         spoken = signalling.write(findings, scope, test_from=test_from, now=now, data_at=dirt.since)
         marks = len(dirt.ledger) + len(dirt.schools) + len(dirt.counts)
         return Pass(marks, len(findings), tuple(spoken))

@@ -142,10 +142,11 @@ def _candidate(place: Place, family: str, rows: list[Finding]) -> Candidate:
     )  # fmt: skip
 
 
-def _strength(finding: Finding) -> tuple[int, float, float, str]:
+def _strength(finding: Finding) -> tuple[int, float, float, bool, str]:
     """Counts of different sources have different scales: their p-values compare, among rules the count itself does."""
     told = surprise(finding) if finding.pvalue is not None else 0.0
-    return LEVELS.index(finding.level), told, finding.observed, finding.rule
+    binding = bool(finding.detail.get("binding", True))
+    return LEVELS.index(finding.level), told, finding.observed, binding, finding.rule
 
 
 def surprise(finding: Finding) -> float:

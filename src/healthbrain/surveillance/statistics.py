@@ -1,0 +1,191 @@
+"""The statistical side of a pass: daily series of the county, our own detector, and the budget of false signals."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from healthbrain.kernel import db
+from healthbrain.surveillance.knowledge import calendar, classifier, read
+from healthbrain.surveillance.models import Signal
+from healthbrain.surveillance.rules import budget
+from healthbrain.surveillance.rules.life import Finding, Place
+from healthbrain.surveillance.rules.own import OwnSettings, detect_own, expect
+from healthbrain.surveillance.rules.own.design import Calendar
+from healthbrain.surveillance.rules.series import Floats, Frequency, SeriesSet
+from healthbrain.surveillance.watching import EXPOSED, Scope
+
+HISTORY_DAYS = 400
+LEARN_DAYS = 28  # quiet days whose p-values teach the budget how often small ones really come
+SHORTEST = 56  # days of history below which a series is not tested
+WINDOWS = (1, 3, 7)  # days: the nested windows of the detector
+_ROWS = """
+    SELECT CASE WHEN c.source = ANY(%(exposed)s) THEN 'organisation:' || c.organisation_id
+                WHEN c.source = 'pharmacy' THEN 'township:' || s.township_id
+                ELSE 'county:' || %(county)s END AS place,
+           c.source, c.syndrome, c.day, sum(c.count)
+    FROM surveillance_dailycount c LEFT JOIN surveillance_site s ON s.organisation_id = c.organisation_id
+    WHERE c.organisation_id IS NOT NULL AND c.source <> ALL(ARRAY['diagnosis', 'laboratory', 'rumour'])
+      AND c.syndrome = ANY(%(keys)s) AND c.day BETWEEN %(first)s AND %(last)s
+      AND (c.source <> 'pharmacy' OR s.township_id IS NOT NULL) AND {scope}
+    GROUP BY 1, 2, 3, 4
+"""
+_RESIDENCE = """
+    SELECT 'township:' || substr(place_code, 1, 9), 'diagnosis', syndrome, day, sum(count)
+    FROM surveillance_dailycount
+    WHERE source = 'diagnosis' AND place_code <> '' AND syndrome = ANY(%(families)s)
+      AND day BETWEEN %(first)s AND %(last)s GROUP BY 1, 3, 4
+"""
+
+
+@dataclass
+class Learnt:
+    """What the last whole pass of this process taught: how many series there are, how their p-values behave."""
+
+    series: int = 0
+    calibration: budget.Calibration | None = None
+    day: dt.date | None = field(default=None)
+
+
+_learnt = Learnt()
+
+
+@dataclass(frozen=True)
+class Named:
+    """Daily series with what each speaks of."""
+
+    places: list[Place]
+    sources: list[str]
+    syndromes: list[str]
+    counts: Floats
+    first: dt.date
+
+
+def findings(scope: Scope, *, test_from: dt.date, today: dt.date) -> list[Finding]:
+    """Series whose newest days are rarer than the budget allows. The whole county's pass also learns."""
+    named = _series(scope, today)
+    if named is None:
+        return []
+    settings = OwnSettings(min_cases=float(read("thresholds")["budget"]["least_cases"]), calendar=_calendar())
+    columns = len(named.counts[0])
+    start = max(columns - LEARN_DAYS - 1 if scope.everywhere else 0, columns - 1 - (today - test_from).days)
+    series = SeriesSet(
+        tuple(f"{p.key}|{s}|{k}" for p, s, k in zip(named.places, named.sources, named.syndromes, strict=True)),
+        named.counts, Frequency.DAILY, np.arange(np.datetime64(named.first), np.datetime64(today) + 1),
+    )  # fmt: skip
+    from_index = min(start, columns - LEARN_DAYS - 1) if scope.everywhere else start
+    detection = detect_own(series, from_index=from_index, settings=settings)
+    pvalues = detection.pvalue
+    if scope.everywhere:
+        _learn(named, pvalues, today)
+    share = budget.corrected(pvalues[:, start - from_index :], _learnt.calibration)
+    limits = read("thresholds")["budget"]
+    level = min(limits["false_signals_a_week"] / 7 / max(_learnt.series, len(named.places)), limits["at_most"])
+    able = detection.observed[:, start - from_index :] > 0
+    rows, days = np.nonzero((share <= level) & able)
+    newest = {int(row): int(day) for row, day in zip(rows, days, strict=True)}  # the last day of each series
+    return _told(series, named, newest, start, share, settings, detection.expected[:, start - from_index :])
+
+
+def _told(
+    series: SeriesSet, named: Named, newest: dict[int, int], start: int, share: Floats, settings: OwnSettings,
+    expected: Floats,
+) -> list[Finding]:  # fmt: skip
+    if not newest:
+        return []
+    picked = list(newest)
+    blocks = expect(series.pick(picked), from_index=start, settings=settings)
+    found = []
+    for position, (row, column) in enumerate(newest.items()):
+        unit = blocks.scale[position, column]
+        seen = np.cumsum(blocks.counts[position, column]) * unit
+        usual = np.cumsum(blocks.means[position, column]) * unit
+        window = int(np.argmax((seen - usual) / np.sqrt(usual + 1)))
+        day = named.first + dt.timedelta(days=start + column)
+        if seen[window] < settings.min_cases:
+            continue
+        pvalue = float(share[row, column])
+        family = classifier().family.get(named.syndromes[row], named.syndromes[row])
+        found.append(
+            Finding(
+                named.places[row], family, named.syndromes[row], named.sources[row], "own", "", "statistical",
+                day - dt.timedelta(days=WINDOWS[window] - 1), day, float(round(seen[window])),
+                expected=float(round(usual[window], 2)), pvalue=pvalue, recurrence_days=1 / max(pvalue, 1e-12),
+                detail={"days": WINDOWS[window]},
+            )
+        )  # fmt: skip
+    return found
+
+
+def _calendar() -> Calendar:
+    table = calendar()
+    return Calendar(
+        frozenset(np.datetime64(d) for d in table.holidays), frozenset(np.datetime64(d) for d in table.workdays)
+    )
+
+
+def _series(scope: Scope, today: dt.date) -> Named | None:
+    known = classifier()
+    families = sorted({f for f in known.family.values() if known.family.get(f) == f and f in read_families()})
+    first = today - dt.timedelta(days=HISTORY_DAYS - 1)
+    county = db.select("SELECT code FROM county_place WHERE length(code) = 6 ORDER BY code LIMIT 1")
+    if not county:
+        return None
+    parameters = {
+        "exposed": list(EXPOSED), "county": county[0][0], "keys": [*families, *known.drugs], "families": families,
+        "first": first, "last": today, "organisations": list(scope.organisations),
+    }  # fmt: skip
+    rows: list[tuple[str, str, str, dt.date, int]] = []
+    if scope.everywhere:
+        rows += db.select(_ROWS.format(scope="TRUE"), parameters)  # type: ignore[arg-type]
+    elif scope.organisations:
+        rows += db.select(_ROWS.format(scope=_NEAR), parameters)  # type: ignore[arg-type]
+    if scope.everywhere or scope.syndromes & set(families):
+        rows += db.select(_RESIDENCE, parameters)  # type: ignore[arg-type]
+    return _named(rows, first, today)
+
+
+# A pharmacy's series is its township's, so all pharmacies of that township are read with it.
+_NEAR = """(c.organisation_id = ANY(%(organisations)s)
+    OR (c.source = 'pharmacy' AND s.township_id IN (SELECT township_id FROM surveillance_site
+                                                    WHERE organisation_id = ANY(%(organisations)s)))
+    OR (c.source IN ('fever-clinic', 'ems', 'other') AND EXISTS (
+        SELECT FROM county_organisation o WHERE o.id = ANY(%(organisations)s) AND o.kind IN ('hospital', 'ems'))))"""
+
+
+def read_families() -> frozenset[str]:
+    """Syndromes that are tested statistically: the five, and what schools tell apart."""
+    return frozenset(read("thresholds")["budget"]["families"])
+
+
+def _named(rows: list[tuple[str, str, str, dt.date, int]], first: dt.date, today: dt.date) -> Named | None:
+    index: dict[tuple[str, str, str], int] = {}
+    cells = [(index.setdefault((p, s, k), len(index)), (day - first).days, int(n)) for p, s, k, day, n in rows]
+    if not cells:
+        return None
+    at = np.array(cells)
+    counts = np.zeros((len(index), (today - first).days + 1))
+    np.add.at(counts, (at[:, 0], at[:, 1]), at[:, 2])
+    begun = int(at[:, 1].min())
+    if counts.shape[1] - begun < SHORTEST:
+        return None
+    places = []
+    for key, _, _ in index:
+        kind, _, rest = key.partition(":")
+        places.append(Place(kind, int(rest)) if kind == "organisation" else Place(kind, code=rest))
+    return Named(
+        places, [s for _, s, _ in index], [k for _, _, k in index], counts[:, begun:], first + dt.timedelta(days=begun)
+    )
+
+
+def _learn(named: Named, pvalues: Floats, today: dt.date) -> None:
+    """p-values of quiet series and days, signals' own left out, teach the budget."""
+    quiet = pvalues[:, :-1].copy()
+    known = {(s.place_kind, s.organisation_id, s.place_code, s.syndrome) for s in Signal.objects.filter(
+        last_day__gte=today - dt.timedelta(days=LEARN_DAYS))}  # fmt: skip
+    for row, (place, key) in enumerate(zip(named.places, named.syndromes, strict=True)):
+        if (place.kind, place.organisation_id, place.code, classifier().family.get(key, key)) in known:
+            quiet[row] = np.nan
+    _learnt.series, _learnt.calibration, _learnt.day = len(named.places), budget.calibrate(quiet), today
