@@ -273,6 +273,13 @@ def test_search_by_post(county):
     assert county.send("POST", "/Observation/_search?code=2823-3", "").json()["entry"][0]["resource"]["id"] == "k1"
 
 
+def test_compartment_is_the_search_about_one_patient(county):
+    here = county.ids("/Patient/zhang/Observation")
+    assert here
+    assert here == county.ids("/Observation?patient=zhang")
+    assert county.get("/Patient/zhang/Nonsense").status_code == 404
+
+
 def test_everything_and_match(county):
     everything = county.get("/Patient/zhang/$everything").json()["entry"]
     found = sorted(f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in everything)

@@ -103,6 +103,15 @@ def search_by_post(request: HttpRequest, kind: str) -> HttpResponse:
     return _search(request, kind, pairs)
 
 
+@fhir_atomic
+def compartment(request: HttpRequest, own: str, kind: str) -> HttpResponse:
+    """GET Patient/[id]/[type]: the search of that type about this patient (R4 http.html#2.21.0.8, compartments)."""
+    _known(kind)
+    if request.method not in {"GET", "HEAD"}:
+        return _refused(request, "GET")
+    return _search(request, kind, [*_pairs(request), ("patient", own)])
+
+
 def _search(request: HttpRequest, kind: str, pairs: list[tuple[str, str]]) -> HttpResponse:
     caller = caller_of(request, write=False)
     lenient = prefers(request, "handling=lenient")
