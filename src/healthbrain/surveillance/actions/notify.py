@@ -17,7 +17,6 @@ from healthbrain.access.models import Account
 from healthbrain.access.roles import ROLES
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
-from healthbrain.kernel import db
 from healthbrain.kernel.clock import COUNTY_ZONE
 from healthbrain.kernel.errors import Invalid, NotFound
 from healthbrain.surveillance import handbook
@@ -82,7 +81,6 @@ def tell(
     if fresh:
         people = [row.account_id for row in fresh]
         _queue(Q(account_id__in=people), level, title, text, key, at)
-        db.notify("inbox", json.dumps({"accounts": people[:500]}))
     return len(fresh)
 
 
