@@ -17,6 +17,7 @@ from healthbrain.desks.i18n import english, t
 from healthbrain.desks.navigation import Entry, entries_for
 from healthbrain.kernel import clock
 from healthbrain.kernel.home import synthetic
+from healthbrain.surveillance.queries.notify import unread
 
 VIEWS = {  # cookie value → icon and words of the view switch
     "standard": ("monitor", "标准", "Standard"),
@@ -41,6 +42,7 @@ class Shell:
     live_url: str
     idle_seconds: int
     can_search: bool
+    unread: int
 
     @property
     def body_class(self) -> str:
@@ -79,6 +81,7 @@ def shell_of(request: HttpRequest) -> Shell:
         live_url=live_url(request, actor) if signed_in else "",
         idle_seconds=settings.IDLE_LOGOUT_SECONDS if signed_in else 0,
         can_search=actor.may("record.search"),
+        unread=unread(actor) if signed_in else 0,
     )
 
 

@@ -21,7 +21,7 @@
     return target.closest("input, select, textarea, [contenteditable]") !== null;
   }
 
-  /* Rows: j and k move, Enter does the main action, r opens the record, w says why. */
+  /* Rows: j and k move, Enter does the main action, r opens the record, w says why; data-key-x adds a key. */
   const rows = () => all("[data-row]").filter((row) => row.offsetParent !== null);
   let marked = "";
   function mark(row) {
@@ -63,9 +63,11 @@
       w: () => press("[data-key-w]"),
       Enter: () => event.target === body && press("[data-main]"),
     };
-    if (keys[event.key] && keys[event.key]()) event.preventDefault();
+    const act = keys[event.key] || (/^[a-z]$/.test(event.key) && (() => press(`[data-key-${event.key}]`)));
+    if (act && act()) event.preventDefault();
   });
 
+  document.addEventListener("change", (event) => { if (event.target.matches("[data-send]")) event.target.form.requestSubmit(); });
   document.addEventListener("click", (event) => {
     const target = event.target;
     if (target.closest("[data-help]")) openDialog("help");
