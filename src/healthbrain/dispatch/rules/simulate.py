@@ -155,12 +155,22 @@ def simulate(network: Network, places: Places, stream: Stream, homes: Sequence[i
     state = make_state(np.asarray(homes), len(keep), len(network.stations), len(policy.demand), len(policy.siren) - 1)
     run(tables, calls, policy, state)
     span = max(1, int(stream.time[-1])) if len(stream.time) else 1
-    whole = [np.full(len(stream.time), -1, dtype=np.int64) for _ in range(4)]
     served = state.arrival >= 0
-    values = (np.where(served, state.arrival - calls.time, -1), np.where(served, state.first - calls.time, -1))
-    for target, value in zip(whole, (*values, state.vehicle, state.sent), strict=True):
-        target[keep] = value
-    return Outcome(*whole, busy=state.busy_ms / span, moves=state.moved, moved_ms=state.moved_ms)
+
+    def back(values: Ints) -> Ints:
+        out = np.full(len(stream.time), -1, dtype=np.int64)
+        out[keep] = np.where(served, values, -1)
+        return out
+
+    return Outcome(
+        response=back(state.arrival - calls.time),
+        waited=back(state.first - calls.time),
+        vehicle=back(state.vehicle),
+        sent=back(state.sent),
+        busy=state.busy_ms / span,
+        moves=state.moved,
+        moved_ms=state.moved_ms,
+    )
 
 
 @dataclass(frozen=True, slots=True)

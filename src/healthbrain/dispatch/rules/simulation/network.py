@@ -1,7 +1,9 @@
 """Travel times laid out for the simulation: looked up, never searched, while it runs.
 
-A vehicle on the road can be turned round at *waypoints*: the stations, the hospitals, and points some seconds apart on the
-ways between them. Its position is exact (it follows the real path); a new order takes effect at the next waypoint ahead.
+A vehicle on the road can be turned round at *waypoints*: the stations, the hospitals, and points some seconds apart
+on the
+ways between them. Its position is exact (it follows the real path); a new order takes effect at the next waypoint
+ahead.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ FAR = 2**30
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """stations, hospitals: nodes. waypoints: nodes [W], the stations first, then the hospitals. waypoint_of: node → number
-    in `waypoints` or -1. onward, left_ms [S, nodes]: next node and milliseconds on the way to each station at normal speed.
+    """stations, hospitals: nodes. waypoints: nodes [W], the stations first, then the hospitals. waypoint_of: node →
+    number
+    in `waypoints` or -1. onward, left_ms [S, nodes]: next node and milliseconds on the way to each station at normal
+    speed.
     """
 
     siren: TravelTimes
