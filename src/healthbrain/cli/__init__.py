@@ -26,9 +26,9 @@ def cli() -> None:
 
 
 def _load() -> None:
-    from healthbrain.cli import benches, care, demo, intake, later, operate, serving
+    from healthbrain.cli import benches, care, demo, detect, intake, later, operate, serving
 
-    for module in (demo, intake, care, serving, operate, benches, later):
+    for module in (demo, intake, care, serving, operate, detect, benches, later):
         for command in module.COMMANDS:
             cli.add_command(command)
 

@@ -17,4 +17,4 @@ def _later(name: str, room: str) -> click.Command:
     return command
 
 
-COMMANDS = [_later("detect", "surveillance"), _later("dispatch", "dispatch")]
+COMMANDS = [_later("dispatch", "dispatch")]

@@ -249,10 +249,11 @@ def _predict(
 
 def outbreak_weights(y: Floats, model: Fit, phi: Floats, threshold: float) -> Floats:
     """Weights (B, n) that let past outbreaks count less: Farrington et al. (1996), section 3.6; they sum to n."""
-    residual = 1.5 * (np.cbrt(y) ** 2 * model.mean ** (-1 / 6) - np.sqrt(model.mean))
+    root = np.sqrt(model.mean)
+    residual = 1.5 * (np.cbrt(y) ** 2 / np.cbrt(root) - root)
     with np.errstate(divide="ignore", invalid="ignore"):
         residual /= np.sqrt(phi[:, None] * (1.0 - model.hat()))
-        weights = np.where(residual > threshold, residual**-2.0, 1.0)
+        weights = np.where(residual > threshold, 1.0 / (residual * residual), 1.0)
     return weights * (y.shape[1] / weights.sum(1, keepdims=True))
 
 

@@ -2,8 +2,8 @@
 
 Model, for one series: E y = exp(offset + level effect + slope x time), variance phi x mean, prior weights w.
 With one mean per level (a factor) and one slope, the normal matrix X'WX is diagonal but for one row: iteratively
-reweighted least squares needs no linear solver, only sums over the rows of each level, and these are one matrix
-product for all series. Source: McCullagh & Nelder (1989), Generalized Linear Models, 2nd ed., sections 2.5 and 6.2.
+reweighted least squares needs no linear solver, only sums over the rows of each level. Source: McCullagh & Nelder
+(1989), Generalized Linear Models, 2nd ed., sections 2.5 and 6.2.
 
 The start (mean = count + 0.1) and the stop (relative change of the deviance below 1e-8, at most 25 steps) are those of
 R's `glm`: where a level has only zeros the estimate runs to minus infinity, and the numbers depend on when one stops.
@@ -11,16 +11,19 @@ R's `glm`: where a level has only zeros the estimate runs to minus infinity, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, xlogy
+from scipy.special import stdtr
 
 from healthbrain.surveillance.rules.series import Bools, Floats
 
 TOLERANCE = 1e-8
 STEPS = 25
+ROUNDING = 1e-12  # a t below is a slope of zero: it must not pass a threshold of p < 1 by luck
+STILL = 1e-11  # a slope that moves less changes no fitted mean by more than rounding does
 SMALLEST_MEAN = float(np.finfo(np.float64).eps)
 
 
@@ -28,7 +31,7 @@ SMALLEST_MEAN = float(np.finfo(np.float64).eps)
 class Design:
     """Rows of one regression, the same for every series fitted together.
 
-    level: number of each row's level, 0 ... p - 1, each present (n,). time: distance to now, negative (n,);
+    level: number of each row's level, 0 ... p - 1, ascending, each present (n,). time: distance to now, negative (n,);
     now is time 0 in level `now_level`.
     """
 
@@ -40,16 +43,24 @@ class Design:
     def n_levels(self) -> int:
         return int(self.level.max()) + 1
 
-    @property
-    def one_hot(self) -> Floats:
-        """(n, p): 1 where the row belongs to the level."""
-        return np.eye(self.n_levels)[self.level]
+    def sums(self, weights: Floats) -> Floats:
+        """Sums by level of weights, weights x time, weights x time squared (B, 3p), for weights (B, n).
 
-    def moments(self) -> Floats:
-        """(n, 3p): one-hot, one-hot x time, one-hot x time squared. Weights @ moments = all sums a step needs."""
-        one = self.one_hot
-        time = self.time[:, None]
-        return np.hstack([one, one * time, one * time * time])
+        Not a matrix product: a threaded BLAS on such narrow matrices spends its time waiting for its own threads.
+        """
+        return np.hstack([self.by_level(weights), *self.moments(weights)])
+
+    def moments(self, weights: Floats) -> tuple[Floats, Floats]:
+        first = weights * self.time
+        return self.by_level(first), self.by_level(first * self.time)
+
+    def by_level(self, values: Floats) -> Floats:
+        """Sums over the rows of each level (B, p)."""
+        return np.add.reduceat(values, self.first_rows, axis=1)
+
+    @cached_property
+    def first_rows(self) -> NDArray[np.intp]:
+        return np.searchsorted(self.level, np.arange(self.n_levels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,67 +113,52 @@ class Fit:
         """Two-sided t test of the slope (B,) for a given dispersion."""
         with np.errstate(divide="ignore", invalid="ignore"):
             t = self.slope / np.sqrt(dispersion / self.spread)
-        return 2.0 * stdtr(self.freedom, -np.abs(t))
-
-    def take(self, rows: NDArray[np.intp] | Bools) -> Fit:
-        """Only these series."""
-        parts = ("level", "slope", "mean", "working", "weight", "centre", "spread", "converged")
-        return replace(self, **{part: getattr(self, part)[rows] for part in parts})
+        return np.where(np.abs(t) < ROUNDING, 1.0, 2.0 * stdtr(self.freedom, -np.abs(t)))
 
 
 def fit(design: Design, y: Floats, *, trend: bool, prior: Floats | None = None, offset: Floats | None = None) -> Fit:
     """Fit every series: y, prior (1 when None) and offset (0 when None) are (B, n)."""
-    moments, p = design.moments(), design.n_levels
-    predictors = np.vstack([design.one_hot.T, design.time])
+    p = design.n_levels
     weighted = y if prior is None else prior * y
-    target = weighted @ moments[:, : 2 * p]  # sums of counts, and of counts x time, by level
+    target = design.sums(weighted)[:, : 2 * p]  # of counts, and of counts x time, by level
+    start, logs = y + 0.1, np.log(y + 0.1)
+    working = start if prior is None else prior * start
     constant = _saturated(y, prior)
+    deviance = constant - 2.0 * (np.einsum("bn,bn->b", weighted, logs) - working.sum(1))
+    if offset is not None:
+        constant = constant - 2.0 * np.einsum("bn,bn->b", weighted, offset)
 
-    coefficients, working, sums = _first_step(design, y, prior, offset, moments, trend)
-    mean = _means(coefficients, predictors, offset)
-    deviance = _deviance(y, y + 0.1, prior)
-    converged = np.zeros(len(y), dtype=bool)
-    active = np.arange(len(y))
+    sums = design.sums(working)
+    response = logs - 0.1 / start if offset is None else logs - 0.1 / start - offset
+    change = _increment(design.sums(working * response)[:, : 2 * p], sums, p, trend, subtract=False)
+    coefficients, before = change.copy(), np.full_like(change, np.nan)
+    converged, active, now = np.zeros(len(y), dtype=bool), np.arange(len(y)), sums.copy()
     for step in range(STEPS):
-        if step:
-            stepped = working[active], sums[active], coefficients[active]
-            coefficients[active] = stepped[2] + _increment(target[active], stepped[1], p, trend)
-            offsets = None if offset is None else offset[active]
-            mean[active] = _means(coefficients[active], predictors, offsets)
-        weights = mean[active] if prior is None else prior[active] * mean[active]
-        now = weights @ moments
-        before = deviance[active]
-        after = constant[active] + 2.0 * (
-            now[:, :p].sum(1)
-            - _log_likelihood(coefficients[active], target[active], p)
-            - (0.0 if offset is None else np.einsum("bn,bn->b", weighted[active], offset[active]))
-        )
+        moving = active[(np.abs(change[active, p]) > STILL) | (step == 0)]
+        still = np.setdiff1d(active, moving, assume_unique=True)
+        # A slope at rest: the step only scales each level, and with it its sums; no row needs to be looked at.
+        now[still] = sums[still] * np.tile(np.exp(change[still, :p]), 3)
+        mean = _means(design, coefficients[moving], None if offset is None else offset[moving])
+        now[moving] = design.sums(mean if prior is None else prior[moving] * mean)
+        fitted = now[active, :p].sum(1) - _log_likelihood(coefficients[active], target[active], p)
+        after = constant[active] + 2.0 * fitted
+        done = np.abs(after - deviance[active]) / (np.abs(after) + 0.1) < TOLERANCE
         deviance[active] = after
-        done = np.abs(after - before) / (np.abs(after) + 0.1) < TOLERANCE
         converged[active[done]] = True
-        keep = ~done
-        if step == STEPS - 1 or not keep.any():
+        active = active[~done]
+        if step == STEPS - 1 or not len(active):
             break
-        working[active[keep]], sums[active[keep]] = weights[keep], now[keep]
-        active = active[keep]
+        sums[active], before[active] = now[active], coefficients[active]
+        change[active] = _increment(target[active], sums[active], p, trend)
+        coefficients[active] += change[active]
+    stepped = ~np.isnan(before[:, 0])
+    last = _means(design, before[stepped], None if offset is None else offset[stepped])
+    working[stepped] = last if prior is None else prior[stepped] * last
     weight = sums[:, :p]
     centre = sums[:, p : 2 * p] / weight
     spread = (sums[:, 2 * p :] - centre * sums[:, p : 2 * p]).sum(1)
+    mean = _means(design, coefficients, offset)
     return Fit(design, coefficients[:, :p], coefficients[:, p], mean, working, weight, centre, spread, converged, trend)
-
-
-def _first_step(
-    design: Design, y: Floats, prior: Floats | None, offset: Floats | None, moments: Floats, trend: bool
-) -> tuple[Floats, Floats, Floats]:
-    """Weighted least squares from the start mean = y + 0.1: coefficients (B, p + 1), weights (B, n), sums (B, 3p)."""
-    p = design.n_levels
-    start = y + 0.1
-    working = start if prior is None else prior * start
-    response = np.log(start) - 0.1 / start
-    if offset is not None:
-        response = response - offset
-    sums = working @ moments
-    return _increment((working * response) @ moments[:, : 2 * p], sums, p, trend, subtract=False), working, sums
 
 
 def _increment(target: Floats, sums: Floats, p: int, trend: bool, *, subtract: bool = True) -> Floats:
@@ -179,8 +175,9 @@ def _increment(target: Floats, sums: Floats, p: int, trend: bool, *, subtract: b
     return change
 
 
-def _means(coefficients: Floats, predictors: Floats, offset: Floats | None) -> Floats:
-    eta = coefficients @ predictors
+def _means(design: Design, coefficients: Floats, offset: Floats | None) -> Floats:
+    eta = coefficients[:, -1:] * design.time
+    eta += coefficients[:, design.level]
     if offset is not None:
         eta += offset
     with np.errstate(over="ignore"):
@@ -196,11 +193,5 @@ def _log_likelihood(coefficients: Floats, target: Floats, p: int) -> Floats:
 
 def _saturated(y: Floats, prior: Floats | None) -> Floats:
     """2 x sum of weight x (y log y - y): what the deviance does not owe to the model (B,)."""
-    terms = xlogy(y, y) - y
-    return 2.0 * (terms if prior is None else prior * terms).sum(1)
-
-
-def _deviance(y: Floats, mean: Floats, prior: Floats | None) -> Floats:
-    """Poisson deviance (B,)."""
-    terms = xlogy(y, y / mean) - (y - mean)
+    terms = y * np.log(np.maximum(y, SMALLEST_MEAN)) - y
     return 2.0 * (terms if prior is None else prior * terms).sum(1)

@@ -80,7 +80,7 @@ def reference_rows(
 
     back: distance to the same period 1, 2, ... years ago. The windows, and the w periods before now, are the last
     level. The periods between two windows are cut into levels - 1 blocks of equal length, what is left over goes one
-    period each to the first blocks. With one level only the windows count.
+    period each to the first blocks. With one level only the windows count. Rows come sorted by level.
     """
     anchors = (*(-distance for distance in reversed(back)), 0)
     level = {anchor + step: levels - 1 for anchor in anchors for step in range(-w, w + 1)}
@@ -89,7 +89,7 @@ def reference_rows(
             between = range(older + w + 1, newer - w)
             for number, block in enumerate(np.array_split(np.array(between), levels - 1)):
                 level.update((int(offset), number) for offset in block)
-    rows = sorted(offset for offset in level if offset < -skip)
+    rows = sorted((offset for offset in level if offset < -skip), key=lambda offset: (level[offset], offset))
     return np.array(rows, dtype=np.intp), np.array([level[row] for row in rows], dtype=np.intp)
 
 

@@ -1,4 +1,4 @@
-"""Farrington flexible on 5,000 series: one current week against five years, reweighted, trend decided, for each setting."""
+"""Farrington flexible on 5,000 series: one current week against five years, with reweighting and trend decision."""
 
 from __future__ import annotations
 
