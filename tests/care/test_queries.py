@@ -7,6 +7,8 @@ import datetime as dt
 
 import pytest
 
+from healthbrain.access import actions as access
+from healthbrain.access.queries import actor_of
 from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.care import actions, queries
 from healthbrain.care.models import Task
@@ -109,7 +111,20 @@ def test_enrolments_of_a_resident(county, people) -> None:
     found = next(r for r in rows if r.programme == "hypertension")
     assert (found.risk_level, str(found.state_title), found.abnormal) == ("uncontrolled", "首次未达标", True)
     assert found.next_task == {"zh": "高血压随访", "en": "Hypertension follow-up"}
-    assert queries.enrolments(village(county, county.other), people["overdue"], AS_OF) == []
+    elsewhere = village(county, county.other)
+    assert queries.enrolments(elsewhere, people["overdue"], AS_OF) == []
+
+
+def test_an_emergency_opening_shows_the_programmes(county, people) -> None:
+    account = access.create_account(
+        by=SYSTEM, username="far", name="远", role="village_doctor", organisation_id=county.other.pk
+    )
+    far = actor_of(account)
+    assert queries.enrolments(far, people["urgent"], AS_OF) == []
+    access.break_glass(by=far, resident_id=people["urgent"], reason="昏迷，需了解用药")
+    assert [row.programme for row in queries.enrolments(far, people["urgent"], AS_OF) if row.abnormal] == [
+        "hypertension"
+    ]
 
 
 def test_bureau_counts_and_the_people_behind(county, people) -> None:
