@@ -23,7 +23,8 @@ NAMES = {
     "linkage": "precision and recall on planted duplicates, with and without the ID number",
     "county": "facts and programmes for everybody, from the lake",
     "page": "the longitudinal page, server time",
-    "surveillance": "detectors on the published designs, a whole county's pass (parts: noufaily, daily, county-pass)",
+    "surveillance": "detectors: published designs, a county's pass, equality with R, speed (parts: noufaily, daily, "
+    "county-pass, r-equality, farrington-speed)",
 }
 
 
