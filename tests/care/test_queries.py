@@ -39,12 +39,12 @@ def people(county) -> dict[str, int]:
     return made
 
 
-def test_urgent_first_then_overdue_oldest_first(county, people) -> None:
+def test_urgent_first_then_overdue_then_what_waits_for_over_a_year(county, people) -> None:
     found = queries.today(village(county), AS_OF, programme="hypertension")
     shown = [(line.resident_id, line.task, line.state) for line in found.lines]
     assert shown[0] == (people["urgent"], "urgent-referral", "urgent")
-    assert shown[1] == (people["silent"], "follow-up", "overdue")  # due 2025-01-31
-    assert shown[2] == (people["overdue"], "follow-up", "overdue")  # due 2026-04-03
+    assert shown[1] == (people["overdue"], "follow-up", "overdue")  # due 2026-04-03
+    assert shown[2] == (people["silent"], "follow-up", "overdue")  # due 2025-01-31: over a year ago, a backlog
     assert people["elsewhere"] not in {resident for resident, _, _ in shown}
     for_today = sum(count for state, count in found.counts.items() if state != "upcoming")
     assert found.total == for_today == len(found.lines)

@@ -133,6 +133,8 @@ def today(
 ) -> Today:
     """What stands on the actor's desk on a day: urgent, overdue, returned, abnormal, due; in each the oldest first.
 
+    What has waited for more than a year comes after the rest of its group: a backlog to plan, not today's first step.
+
     What is open but due only later (a yearly examination, say) is counted as "upcoming" and shown when asked for.
     """
     require(actor, "care.work")
@@ -148,19 +150,20 @@ def today(
         "WHEN t.programme || '/' || (t.reason ->> 'state') = ANY(%(abnormal)s) THEN 4 "
         "WHEN t.due <= %(soon)s THEN 5 ELSE 6 END"
     )
-    base = f"SELECT t.id, t.due, {group} AS state_no {_JOINED} WHERE {_OPEN} AND {scoped} AND {' AND '.join(filters)}"
+    backlog = "t.due < %(as_of)s::date - INTERVAL '1 year' AS backlog"
+    base = f"SELECT t.id, t.due, {backlog}, {group} AS state_no {_JOINED} WHERE {_OPEN} AND {scoped} AND {' AND '.join(filters)}"
     counts = {
         STATES[n - 1]: count for n, count in select(f"SELECT state_no, count(*) FROM ({base}) b GROUP BY 1", parameters)
     }
     wanted = STATES.index(state) + 1 if state in STATES else 0
     page = (
         f"SELECT * FROM ({base}) b WHERE (%(wanted)s = 0 AND state_no < 6) OR state_no = %(wanted)s "
-        "ORDER BY state_no, due, id LIMIT %(limit)s OFFSET %(offset)s"
+        "ORDER BY state_no, backlog, due, id LIMIT %(limit)s OFFSET %(offset)s"
     )
     rows = select_dicts(
         f"SELECT {_COLUMNS}, b.state_no FROM ({page}) b JOIN care_task t ON t.id = b.id JOIN residents_resident r ON "
         "r.id = t.resident_id LEFT JOIN county_organisation o ON o.id = t.organisation_id "
-        "ORDER BY b.state_no, b.due, b.id",
+        "ORDER BY b.state_no, b.backlog, b.due, b.id",
         {**parameters, "wanted": wanted},
     )
     total = counts.get(state, 0) if wanted else sum(n for name, n in counts.items() if name != "upcoming")
