@@ -97,3 +97,8 @@ def limits() -> dict[str, float]:
 def vitals() -> dict[str, Any]:
     """Vital signs by name: title, loinc, unit, plausible, alarm."""
     return dict(load(FOLDER, "vitals.yaml")["vitals"])
+
+
+def simulation() -> dict[str, float]:
+    """Durations a simulation falls back to: minutes, and the share taken to hospital."""
+    return {name: float(body["value"]) for name, body in load(FOLDER, "norms.yaml")["simulation"].items()}

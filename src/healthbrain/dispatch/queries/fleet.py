@@ -38,7 +38,9 @@ class FleetRow:
 
 _FLEET = """
 SELECT v.id, v.code, v.kind, v.fleet, v.status, s.name, s.id, coalesce(p.x, s.x), coalesce(p.y, s.y),
-       extract(epoch FROM %s - p.received)::float8, coalesce(p.doubt, ''), c.id, coalesce(c.place, ''), c.priority
+       extract(epoch FROM %(now)s - p.received)::float8, coalesce(p.doubt, ''),
+       extract(epoch FROM %(now)s - greatest(p.received, m.assigned_at))::float8,
+       c.id, coalesce(c.place, ''), c.priority
 FROM dispatch_vehicle v JOIN dispatch_station s ON s.id = v.station_id
 LEFT JOIN dispatch_position p ON p.vehicle_id = v.id
 LEFT JOIN dispatch_mission m ON m.vehicle_id = v.id AND m.ended_at IS NULL
@@ -53,10 +55,9 @@ def fleet(actor: Actor, *, now: dt.datetime) -> list[FleetRow]:
         raise NotAllowed("您的角色不能查看车辆 Your role may not see the fleet")
     limits = {"silent_after": knowledge.desk("silence_after"), "lost_after": knowledge.desk("lost_after")}
     found = []
-    for number, code, kind, of, status, station, station_id, x, y, age, doubt, call, place, priority in db.select(
-        _FLEET, (now,)
-    ):
-        quiet = "" if status in {"idle", "off"} else silence(age, **limits)
+    for row in db.select(_FLEET, {"now": now}):
+        number, code, kind, of, status, station, station_id, x, y, age, doubt, quiet_for, call, place, priority = row
+        quiet = "" if status in {"idle", "off"} else silence(quiet_for, **limits)
         found.append(
             FleetRow(
                 number, code, kind, of, status, station, station_id, x, y, age, doubt, quiet, call, place, priority

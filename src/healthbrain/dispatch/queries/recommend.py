@@ -211,7 +211,7 @@ def hospitals_for(at: tuple[float, float], suspected: str) -> list[Destination]:
             x=row.x,
             y=row.y,
             centres=frozenset(row.capabilities),
-            free={} if row.emergency_beds is None else {"": row.emergency_beds},
+            free={} if row.emergency_beds is None else dict.fromkeys(["", *row.capabilities], row.emergency_beds),
             diverting=frozenset({""}) if row.diverting or row.closed else frozenset(),
         )
         for row in rows

@@ -1,0 +1,20 @@
+"""Addresses of the crew's phone and the hospital's arrival board."""
+
+from django.urls import path
+
+from healthbrain.desks.ambulance import arrivals, crew
+from healthbrain.desks.navigation import Entry
+
+NAVIGATION = (
+    Entry("/crew", "siren", "本车任务", "My mission", "emergency.crew"),
+    Entry("/arrivals", "hospital", "急救到院", "Arrivals", "emergency.arrivals"),
+)
+
+urlpatterns = [
+    path("crew", crew.show, name="crew"),
+    path("crew/position", crew.position, name="crew-position"),
+    path("crew/missions/<int:mission_id>/<str:action>", crew.act, name="crew-act"),
+    path("arrivals", arrivals.board, name="arrivals"),
+    path("arrivals/state", arrivals.state, name="arrivals-state"),
+    path("arrivals/ecg/<int:ecg_id>", arrivals.ecg, name="arrivals-ecg"),
+]

@@ -1,0 +1,32 @@
+"""Addresses of the dispatcher's desk."""
+
+from django.urls import path
+
+from healthbrain.desks.dispatcher import acts, events, fleet, maps, planning, views
+from healthbrain.desks.navigation import Entry
+
+NAVIGATION = (
+    Entry("/dispatch", "phone", "120 受理调派", "120 calls", "emergency.dispatch"),
+    Entry("/dispatch/fleet", "map", "车辆地图", "Fleet map", "emergency.dispatch"),
+    Entry("/dispatch/events", "users", "群伤与保障", "Mass events", "emergency.dispatch"),
+    Entry("/dispatch/planning", "chart-line", "站点规划", "Planning", "emergency.plan"),
+)
+
+urlpatterns = [
+    path("dispatch", views.desk, name="dispatch"),
+    path("dispatch/queue", views.queue, name="dispatch-queue"),
+    path("dispatch/advice", views.advice, name="dispatch-advice"),
+    path("dispatch/places", views.places, name="dispatch-places"),
+    path("dispatch/calls/<int:call_id>/timeline", views.timeline, name="dispatch-timeline"),
+    path("dispatch/take", acts.take, name="dispatch-take"),
+    path("dispatch/ring", acts.ring, name="dispatch-ring"),
+    path("dispatch/calls/<int:call_id>/<str:action>", acts.act, name="dispatch-act"),
+    path("dispatch/missions/<int:mission_id>/<str:action>", acts.mission_act, name="dispatch-mission-act"),
+    path("dispatch/roads/<str:fingerprint>.svg", maps.roads, name="dispatch-roads"),
+    path("dispatch/fleet", fleet.show, name="dispatch-fleet"),
+    path("dispatch/events", events.listing, name="dispatch-events"),
+    path("dispatch/events/open", events.open_one, name="dispatch-event-open"),
+    path("dispatch/events/<int:event_id>", events.show, name="dispatch-event"),
+    path("dispatch/events/<int:event_id>/<str:action>", events.act, name="dispatch-event-act"),
+    path("dispatch/planning", planning.show, name="dispatch-planning"),
+]
