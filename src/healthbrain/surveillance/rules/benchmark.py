@@ -70,7 +70,7 @@ def weekly(rows: Sequence[Row], replicates: int, seed: int) -> Trial:
             counts[s] += _weekly_outbreak(rng, int(start), deviation[s, start] * rng.choice(PAST_SIZES))
         start = int(rng.integers(CURRENT, WEEKS))
         current[s] = _weekly_outbreak(rng, start, deviation[s, start] * size[s])
-    names = tuple(f"{rows[c]['scenario']:.0f}-{i % replicates + 1}" for i, c in enumerate(scenario))
+    names = tuple(f"{row['scenario']:.0f}-{i + 1}" for row in rows for i in range(replicates))
     return Trial(SeriesSet(names, counts + current, Frequency.WEEKLY), current, CURRENT, size, scenario)
 
 
