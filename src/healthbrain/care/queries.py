@@ -150,8 +150,8 @@ def today(
         "WHEN t.programme || '/' || (t.reason ->> 'state') = ANY(%(abnormal)s) THEN 4 "
         "WHEN t.due <= %(soon)s THEN 5 ELSE 6 END"
     )
-    backlog = "t.due < %(as_of)s::date - INTERVAL '1 year' AS backlog"
-    base = f"SELECT t.id, t.due, {backlog}, {group} AS state_no {_JOINED} WHERE {_OPEN} AND {scoped} AND {' AND '.join(filters)}"
+    columns = f"t.id, t.due, t.due < %(as_of)s::date - INTERVAL '1 year' AS backlog, {group} AS state_no"
+    base = f"SELECT {columns} {_JOINED} WHERE {_OPEN} AND {scoped} AND {' AND '.join(filters)}"
     counts = {
         STATES[n - 1]: count for n, count in select(f"SELECT state_no, count(*) FROM ({base}) b GROUP BY 1", parameters)
     }
