@@ -26,9 +26,9 @@ def cli() -> None:
 
 
 def _load() -> None:
-    from healthbrain.cli import benches, care, demo, detect, intake, later, operate, serving
+    from healthbrain.cli import benches, care, demo, detect, dispatch, intake, operate, serving
 
-    for module in (demo, intake, care, serving, operate, detect, benches, later):
+    for module in (demo, intake, care, serving, operate, detect, dispatch, benches):
         for command in module.COMMANDS:
             cli.add_command(command)
 

@@ -56,7 +56,8 @@ class Vehicle:
 @dataclass(frozen=True, slots=True)
 class RankSettings:
     """Turnout in seconds from station and on the road; tolerance in seconds by priority; which priorities may take a
-    vehicle from a lower one; when a position is ancient or in the future; how to estimate without roads."""
+    vehicle from a lower one; when a position is ancient or in the future; how to estimate without
+    roads, or beyond `off_map_m` metres from any road."""
 
     estimate: StraightLine
     chute_s: float = 60.0
@@ -65,6 +66,7 @@ class RankSettings:
     reassign_for: frozenset[int] = frozenset({1})
     ancient_after_s: float = 300.0
     future_after_s: float = 120.0
+    off_map_m: float = 3000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _drives(
     place = np.array([[call.x, call.y]])
     here, there = travel.snap(origin, on_road=True), travel.snap(place)
     ms = travel.many_to_one(here.node, int(there.node[0]))
-    lost = ms >= UNREACHABLE
+    lost = (ms >= UNREACHABLE) | (here.metres > settings.off_map_m) | (there.metres[0] > settings.off_map_m)
     ms = ms + there.access_ms[0]
     if lost.any():
         ms = np.where(lost, straight_line_estimate(travel.graph, origin, place, settings.estimate)[:, 0], ms)

@@ -4,7 +4,7 @@ intervals."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -91,6 +91,12 @@ def make_stream(
     return Stream(
         when, np.asarray(place, np.int64), np.asarray(priority, np.int64), chute, scene, handover, transported
     )
+
+
+def with_given(stream: Stream, given: Mapping[str, Ints]) -> Stream:
+    """The stream with what a history knows (chute, scene, handover in ms, transported 0/1; -1 = not given)."""
+    known = {name: np.where(values >= 0, values, getattr(stream, name)) for name, values in given.items()}
+    return replace(stream, **known)
 
 
 def _gamma(mean: float, variation: float, n: int, random: np.random.Generator) -> Ints:
