@@ -35,6 +35,9 @@ class Load(NamedTuple):
     stretchers: int = 0
 
 
+ONE_SEAT = Load(seats=1)
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """One end of a ride. `minutes` is the service time there: boarding or alighting, by posture; cleaning counts in."""
@@ -70,7 +73,7 @@ class Request:
     key: Key
     pickup: End
     delivery: End
-    load: Load = Load(seats=1)
+    load: Load = ONE_SEAT
     max_ride: float = float("inf")
     needs: frozenset[str] = frozenset()
     cohort: str | None = None

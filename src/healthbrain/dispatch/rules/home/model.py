@@ -30,7 +30,7 @@ class Nurse:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Sequential services: this visit begins `earliest`..`latest` minutes after the begin of another of the same day."""
+    """Sequential services: begins `earliest`..`latest` minutes after the begin of another visit of the day."""
 
     visit: Key
     earliest: float
@@ -121,7 +121,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Tour:
-    """A nurse's day: leaves at `leaves`, is back at `back`, drives `driving` minutes, works `working` (driving, visits)."""
+    """A nurse's day: leaves and is back (minutes of the day), minutes driving, minutes working (driving and visits)."""
 
     nurse: Key
     calls: tuple[Call, ...]
