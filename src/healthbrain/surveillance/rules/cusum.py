@@ -68,5 +68,6 @@ def _needed(room: Floats, mean: Floats, how: Transformation) -> Floats:
     if how == "standard":
         return np.maximum(np.ceil(mean + np.sqrt(mean) * room), 0.0)
     if how == "rossi":
-        return (np.sqrt(np.maximum(4.0 * mean + 2.0 * room * np.sqrt(mean), 0.0)) - np.sqrt(mean)) ** 2
+        square = 4.0 * mean + 2.0 * room * np.sqrt(mean)  # below 0: even no case keeps the sum above the limit
+        return np.where(square >= 0, (np.sqrt(np.maximum(square, 0.0)) - np.sqrt(mean)) ** 2, 0.0)
     return np.maximum(np.cbrt(mean) ** 2 + room * mean ** (1 / 6) / 1.5, 0.0) ** 1.5

@@ -238,7 +238,8 @@ def _predict(
         converged = converged & model.converged
     pearson = model.pearson(y)
     eta, variance = model.now()
-    mean = np.exp(eta if offset_now is None else eta + offset_now)
+    with np.errstate(over="ignore"):  # a steep trend may run to infinity here; it is dropped just below
+        mean = np.exp(eta if offset_now is None else eta + offset_now)
     error_phi = settings.error_dispersion(y, model, prior, pearson)
     kept = np.zeros(len(y), dtype=bool)
     if trend:
@@ -265,7 +266,8 @@ def _judge(observed: Floats, now: _Now, settings: FarringtonSettings) -> tuple[F
         return delta_bound(now.mean, tau, z, settings.power), delta_pvalue(observed, now.mean, tau, settings.power)
     mean = now.mean
     if settings.threshold == "muan":
-        mean = np.exp(np.log(now.mean) + z * np.sqrt(now.variance * now.error_phi))
+        with np.errstate(over="ignore"):  # an all-zero level has no upper limit: no bound
+            mean = np.exp(np.log(now.mean) + z * np.sqrt(now.variance * now.error_phi))
     return nb_quantile(1.0 - settings.alpha, mean, now.phi), nb_upper_tail(observed, mean, now.phi)
 
 
