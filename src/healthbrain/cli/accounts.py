@@ -17,6 +17,8 @@ NAMES = {
     "steward": "数据管理员 演示",
     "administrator": "系统管理员 演示",
     "auditor": "审计员 演示",
+    "school_nurse": "校医 演示",
+    "disease_control": "疾控人员 演示",
     "dispatcher": "120 调度员 演示",
     "crew": "急救车组 演示",
 }
@@ -34,6 +36,16 @@ def _busiest_village() -> Organisation:
     return Organisation.objects.get(pk=busiest[0][0])
 
 
+def _school() -> Organisation | None:
+    """The school something is happening in, so that its nurse's desk belongs to the story."""
+    schools = Organisation.objects.filter(kind=Organisation.Kind.SCHOOL)
+    struck = select(
+        """SELECT o.id FROM surveillance_signal s JOIN county_organisation o ON o.id = s.organisation_id
+           WHERE o.kind = 'school' ORDER BY s.score DESC LIMIT 1"""
+    )
+    return schools.filter(pk=struck[0][0]).first() if struck else schools.order_by("id").first()
+
+
 def _workplaces() -> dict[str, Organisation]:
     village = _busiest_village()
     county = Organisation.objects.get(kind=Organisation.Kind.COUNTY)
@@ -42,6 +54,8 @@ def _workplaces() -> dict[str, Organisation]:
     return places | {
         "village_doctor": village,
         "township_doctor": village.parent or county,
+        "school_nurse": _school() or county,
+        "disease_control": Organisation.objects.filter(kind=Organisation.Kind.CDC).first() or county,
         "hospital_doctor": hospital,
         "crew": Organisation.objects.filter(kind=Organisation.Kind.EMS).first() or county,
     }

@@ -126,7 +126,7 @@ def school_day(actor: Actor, *, day: dt.date, organisation_id: int | None = None
     site = own.filter(pk=organisation_id or actor.organisation_id).first()
     if site is None:
         return None
-    classes = list(SchoolClass.objects.filter(organisation_id=site.pk, active=True).order_by("grade", "name", "pk"))
+    classes = sorted(SchoolClass.objects.filter(organisation_id=site.pk, active=True), key=_order)
     ids = [c.pk for c in classes]
     lines = ReportLine.objects.filter(school_class_id__in=ids, current=True).select_related("report")
     today = {line.school_class_id: line for line in lines.filter(day=day)}
@@ -136,6 +136,15 @@ def school_day(actor: Actor, *, day: dt.date, organisation_id: int | None = None
         site.pk, site.organisation.name, day, calendar().is_school_day(day),
         [_class_day(c, today.get(c.pk), before.get(c.pk)) for c in classes],
     )  # fmt: skip
+
+
+GRADES = "小中大一二三四五六七八九初高"
+
+
+def _order(one: SchoolClass) -> tuple[int, str, int, str]:
+    """As a school counts: by grade, then by number, so that class 10 follows class 9."""
+    rank = GRADES.find(one.grade[:1])
+    return rank if rank >= 0 else len(GRADES), one.grade, len(one.name), one.name
 
 
 def _class_day(one: SchoolClass, line: ReportLine | None, before: ReportLine | None) -> ClassDay:
