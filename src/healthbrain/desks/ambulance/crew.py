@@ -112,7 +112,6 @@ def _patient(request: HttpRequest, mission_id: int) -> None:
         mission_id=mission_id,
         name=request.POST.get("name", ""),
         sex=request.POST.get("sex", "0"),
-        birth_date=None,
         id_number=request.POST.get("id_number", ""),
         age=int(age) if age.isdigit() else None,
     )

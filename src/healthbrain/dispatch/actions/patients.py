@@ -92,9 +92,7 @@ def send_ecg(
 
 
 @transaction.atomic
-def identify(
-    *, by: Actor, mission_id: int, name: str, sex: str, birth_date: dt.date | None, id_number: str, age: int | None
-) -> None:
+def identify(*, by: Actor, mission_id: int, name: str, sex: str, id_number: str, age: int | None) -> None:
     """Who the patient is, as the crew learns it. Raises Invalid for an identity number whose check digit fails."""
     mission = own_mission(by, mission_id)
     parsed = numbers.parse(id_number) if id_number.strip() else None

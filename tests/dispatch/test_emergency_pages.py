@@ -1,0 +1,272 @@
+"""The pages: who may open them, bad input at the door, and the whole job in a real browser."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from healthbrain.audit.models import AuditEvent
+from healthbrain.dispatch.models import Call, HospitalState, Mission, Position, TimelineEvent, Vitals
+from tests.dispatch import emergency_county
+
+AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
+PAGES = {
+    "/dispatch": {"dispatcher"},
+    "/dispatch/fleet": {"dispatcher"},
+    "/dispatch/events": {"dispatcher"},
+    "/dispatch/planning": {"dispatcher", "bureau"},
+    "/crew": {"crew"},
+    "/arrivals": {"dispatcher", "hospital"},
+}
+
+
+@pytest.fixture
+def enter(centre):
+    def sign_in(name: str) -> Client:
+        client = Client()
+        client.force_login(centre.accounts[name], backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_each_page_opens_to_its_roles_only(enter, address: str) -> None:
+    for role in ("dispatcher", "crew", "hospital", "bureau"):
+        expected = 200 if role in PAGES[address] else 403
+        assert enter(role).get(address).status_code == expected, role
+
+
+def placed_call(client: Client, centre) -> int:
+    answer = client.post("/dispatch/take", {"phone": "15400000001"})
+    call = int(answer["Location"].split("=")[1])
+    x, y = centre.towns["330197001"]
+    client.post(f"/dispatch/calls/{call}/locate", {"place": "东浦一村", "x": x, "y": y, "how": "map"})
+    return call
+
+
+def test_a_call_from_ring_to_vehicle_over_http(enter, centre) -> None:
+    client = enter("dispatcher")
+    call = placed_call(client, centre)
+    for question, digit in (("breathing", 4), ("complaint", 1), ("chest-pain", 1)):
+        client.post(f"/dispatch/calls/{call}/answer", {"question": question, "digit": digit})
+    page = client.get(f"/dispatch?call={call}").content.decode()
+    assert "派 急东1" in page
+    assert "安澜区第一人民医院" in page
+    sent = {"vehicle": centre.vehicles["east1"].pk, "recommended": centre.vehicles["east1"].pk, "rank": 1}
+    client.post(f"/dispatch/calls/{call}/assign", sent)
+    assert Mission.objects.get(call_id=call).vehicle_id == centre.vehicles["east1"].pk
+    assert enter("crew").get("/crew").status_code == 200
+    assert AuditEvent.objects.filter(action="emergency.assign").exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "given"),
+    [
+        ("locate", {"x": "here", "y": "1"}),
+        ("locate", {"x": "nan", "y": "1"}),
+        ("answer", {"question": "breathing", "digit": "9"}),
+        ("answer", {"question": "nothing", "digit": "1"}),
+        ("priority", {"priority": "7"}),
+        ("assign", {"vehicle": "999999"}),
+        ("assign", {"vehicle": "abc"}),
+        ("merge", {"into": "999999"}),
+        ("cancel", {"reason": ""}),
+        ("describe", {"age": "old"}),
+    ],
+)
+def test_bad_input_is_said_on_the_desk_and_loses_nothing(enter, centre, action: str, given: dict) -> None:
+    client = enter("dispatcher")
+    call = placed_call(client, centre)
+    before = Call.objects.values().get(pk=call)
+    answer = client.post(f"/dispatch/calls/{call}/{action}", given, follow=True)
+    assert answer.status_code == 200
+    assert "toast" in answer.content.decode()
+    assert Call.objects.values().get(pk=call) == before
+
+
+def test_crew_positions_over_http(enter, centre) -> None:
+    client = enter("crew")
+    body = json.dumps([{"x": 1.0, "y": 1.0, "at": 0}, {"x": 1.5, "y": 1.0, "at": 4102444800000}])
+    answer = client.post("/crew/position", body, content_type="application/json")
+    assert answer.json() == {"moved": 1, "kept": 1, "refused": 0}  # 1970 is history only, 2100 counts as now
+    assert Position.objects.get().doubt == "future"
+    for broken in ("{", "[{}]", '[{"x": "a", "y": 1, "at": 0}]', "7"):
+        assert client.post("/crew/position", broken, content_type="application/json").status_code == 422
+
+
+def test_a_press_with_an_impossible_clock_still_counts(enter, centre) -> None:
+    dispatcher, crew = enter("dispatcher"), enter("crew")
+    call = placed_call(dispatcher, centre)
+    dispatcher.post(f"/dispatch/calls/{call}/priority", {"priority": 1, "suspected": "trauma"})
+    dispatcher.post(f"/dispatch/calls/{call}/assign", {"vehicle": centre.vehicles["east1"].pk})
+    mission = Mission.objects.get(call_id=call).pk
+    given = {"kind": "acknowledged", "pressed": "1e99", "sent": "soon", "client_id": str(uuid.uuid4())}
+    crew.post(f"/crew/missions/{mission}/step", given)
+    assert TimelineEvent.objects.filter(mission_id=mission, kind="acknowledged").count() == 1
+    other = enter("other_crew").post(f"/crew/missions/{mission}/step", {"kind": "rolling"}, follow=True)
+    assert not TimelineEvent.objects.filter(mission_id=mission, kind="rolling").exists()
+    assert other.status_code == 200
+    file = SimpleUploadedFile("ecg.pdf", b"<svg onload=alert(1)>")
+    crew.post(f"/crew/missions/{mission}/ecg", {"file": file})
+    assert Mission.objects.get(pk=mission).ecgs.count() == 0
+
+
+def test_the_hospital_reports_for_itself(enter, centre) -> None:
+    client, own = enter("hospital"), centre.hospitals["first"].pk
+    given = {"organisation": own, "emergency_beds": "0", "icu_beds": "", "taking": "closed", "note": "停电"}
+    client.post("/arrivals/state", given)
+    state = HospitalState.objects.get(pk=own)
+    assert (state.closed, state.emergency_beds, state.icu_beds) == (True, 0, None)
+    client.post("/arrivals/state", given | {"organisation": centre.hospitals["second"].pk})
+    assert not HospitalState.objects.get(pk=centre.hospitals["second"].pk).closed
+    client.post("/arrivals/state", given | {"emergency_beds": "many"})
+    assert HospitalState.objects.get(pk=own).emergency_beds == 0
+
+
+def test_planning_over_http_says_what_is_wrong(enter, centre) -> None:
+    client = enter("bureau")
+    for plan in ("c999", "rubbish", f"c{centre.stations['east'].pk}"):  # the last: too little history to simulate
+        page = client.get("/dispatch/planning", {"plan": plan})
+        assert page.status_code == 200
+        assert "notice overdue" in page.content.decode()
+    numbers = client.get("/dispatch/planning", {"calls": "60", "talk": "120", "share": "95", "within": "10"})
+    assert "个席位" in numbers.content.decode()
+    assert "数字" in client.get("/dispatch/planning", {"calls": "-5"}).content.decode()
+
+
+# --- in a real browser -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+class TestInTheBrowser:
+    @pytest.fixture
+    def centre(self, transactional_db):
+        return emergency_county.build()
+
+    @pytest.fixture
+    def open_as(self, browser, live_server, centre, enter):
+        contexts = []
+
+        def opened(name: str, width: int = 1366, height: int = 768, csp: bool = True):
+            session = enter(name).cookies["sessionid"].value
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, locale="zh-CN", bypass_csp=not csp
+            )
+            contexts.append(context)
+            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.problems = []
+            page.on("pageerror", lambda e: page.problems.append(str(e)))
+            page.base = live_server.url
+            return page
+
+        yield opened
+        for context in contexts:
+            context.close()
+
+    def test_dispatcher_crew_and_hospital_do_one_mission(self, open_as, centre) -> None:
+        desk = open_as("dispatcher")
+        desk.goto(desk.base + "/dispatch")
+        desk.fill("#phone", "15400000001")
+        desk.keyboard.press("Enter")
+        desk.wait_for_url("**/dispatch?call=*")
+        desk.locator("#place:focus").wait_for()  # the cursor is where the caller's first words go
+        desk.keyboard.type("东浦一")
+        desk.locator("#places li").first.wait_for()
+        desk.keyboard.press("Enter")
+        desk.locator(".choices li").first.wait_for()
+        for digit, then in (("4", "主要是什么问题"), ("1", "疼多久了"), ("1", "已分级：胸痛，危急")):
+            desk.keyboard.press(digit)
+            desk.locator(".asking h3", has_text=then).first.wait_for()
+        assert desk.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the desk scrolls at 1366 × 768"
+        desk.keyboard.press("Enter")
+        desk.locator(".sent", has_text="急东1").wait_for()
+        mission = Mission.objects.get()
+        assert (mission.vehicle.code, mission.rank, mission.override) == ("急东1", 1, "")
+
+        phone = open_as("crew", 390, 844)
+        phone.goto(phone.base + "/crew")
+        for step in ("确认", "出车", "到达现场", "见到病人"):
+            phone.locator(".go .button.primary", has_text=step).click()
+        phone.locator(".to-hospital button", has_text="第一人民医院").click()
+        phone.locator(".to-hospital button[aria-pressed=true]").wait_for()
+        phone.fill("[name=systolic]", "84")
+        phone.fill("[name=pulse]", "128")
+        phone.get_by_role("button", name="发送体征").click()
+        phone.get_by_text("84/—").wait_for()
+        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+        board = open_as("hospital")
+        board.goto(board.base + "/arrivals")
+        board.locator(".arriving li", has_text="胸痛").wait_for()
+        assert "收缩压 84 异常" in board.locator(".arriving li").inner_text()
+
+        phone.locator(".go .button.primary", has_text="离开现场").click()
+        phone.locator(".go .button.primary", has_text="到达医院").click()
+        phone.locator(".go .button.primary", has_text="交接完成").click()
+        phone.locator(".go .button.primary", has_text="可再派").click()
+        phone.get_by_text("待命，没有任务").wait_for()
+        assert Call.objects.get().state == "closed"
+        for page in (desk, phone, board):
+            assert page.problems == []
+
+    def test_presses_in_a_dead_zone_are_kept_and_sent_once(self, open_as, centre) -> None:
+        desk = open_as("dispatcher")
+        client_call = self._sent(desk, centre)
+        phone = open_as("crew", 390, 844)
+        phone.goto(phone.base + "/crew")
+        phone.locator(".go .button.primary", has_text="确认").wait_for()
+        phone.context.set_offline(True)
+        phone.locator(".go .button.primary").click()
+        phone.get_by_text("已存在本机").wait_for()
+        assert not TimelineEvent.objects.filter(kind="acknowledged").exists()
+        phone.context.set_offline(False)
+        phone.locator(".go .button.primary", has_text="出车").wait_for()
+        event = TimelineEvent.objects.get(kind="acknowledged", call_id=client_call)
+        assert event.device_at is not None
+        assert event.at < event.received, "the moment of the press, not of the sending"
+        assert Vitals.objects.count() == 0
+
+    def _sent(self, desk, centre) -> int:
+        desk.goto(desk.base + "/dispatch")
+        desk.fill("#phone", "15400000002")
+        desk.keyboard.press("Enter")
+        desk.wait_for_url("**/dispatch?call=*")
+        box = desk.locator("svg[data-map]").bounding_box()
+        desk.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        desk.locator(".choices li").first.wait_for()
+        call = Call.objects.get()
+        assert call.located_by == "map"
+        assert min(abs(call.x - t[0]) for t in centre.towns.values()) < 6, "a click in the middle is in the county"
+        desk.locator("select[name=suspected]").select_option("trauma")
+        desk.locator("button[name=priority][value='1']").click()
+        desk.locator("[data-send-first]:not([disabled])").wait_for()
+        mine = desk.locator(".choices li", has_text="急东1")
+        if mine.locator("[data-send-first]").count():
+            mine.locator("[data-send-first]").click()
+        else:
+            mine.locator("summary").click()
+            mine.locator("select[name=override]").select_option("needed-skill")
+            mine.locator("form button").click()
+        desk.locator(".sent", has_text="急东1").wait_for()
+        return call.pk
+
+    def test_the_pages_are_accessible(self, open_as, centre) -> None:
+        for role, address, width in (
+            ("dispatcher", "/dispatch", 1366), ("dispatcher", "/dispatch/fleet", 1366),
+            ("dispatcher", "/dispatch/events", 1366), ("bureau", "/dispatch/planning", 1366),
+            ("crew", "/crew", 390), ("hospital", "/arrivals", 1366),
+        ):  # fmt: skip
+            page = open_as(role, width, csp=False)
+            page.goto(page.base + address)
+            page.add_script_tag(path=str(AXE))
+            found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+            assert [(v["id"], v["nodes"][0]["html"][:120]) for v in found] == [], address

@@ -1,0 +1,205 @@
+"""Vital signs and ECG ahead, the handover into the lifelong record, mass events, planning."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+
+import pytest
+
+from healthbrain.audit.models import AuditEvent
+from healthbrain.dispatch.actions import calls, mass, missions, patients
+from healthbrain.dispatch.models import EcgFile, EventVehicle, Mission, Vitals
+from healthbrain.dispatch.queries import crew as reads
+from healthbrain.dispatch.queries import planning, recommend
+from healthbrain.dispatch.rules.plans import Site, apply
+from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
+from healthbrain.records.models import Event, Resource
+from tests.dispatch.emergency_county import NOW
+from tests.dispatch.test_emergency_calls import EAST, after, send, waiting_call
+
+PDF = b"%PDF-1.4 made up"
+ID_NUMBER = "330197196408120013"  # made up: prefix 330197 was given to no county
+
+
+@pytest.fixture
+def running(centre):
+    """A chest pain with 急东1 on its way to the first hospital."""
+    mission = send(centre, waiting_call(centre), "east1")
+    crew = centre.actors["crew"]
+    for number, kind in enumerate(("acknowledged", "rolling", "on-scene", "at-patient")):
+        missions.step(by=crew, now=after(60 * (number + 1)), mission_id=mission, kind=kind)
+    missions.send_to(by=crew, now=after(260), mission_id=mission, organisation_id=centre.hospitals["first"].pk)
+    missions.step(by=crew, now=after(300), mission_id=mission, kind="left-scene")
+    return mission
+
+
+def test_signs_and_ecg_are_on_the_board_of_that_hospital_only(centre, running) -> None:
+    crew = centre.actors["crew"]
+    values = {"systolic": 86.0, "pulse": 132.0, "oxygen": 97.0}
+    patients.send_vitals(by=crew, now=after(310), mission_id=running, values=values)
+    patients.send_ecg(by=crew, now=after(320), mission_id=running, name="导联.pdf", content=PDF)
+    [row] = reads.arrivals(centre.actors["hospital"], now=after(330))
+    assert (row.vehicle, row.suspected, row.alarms) == ("急东1", "chest-pain", ("systolic", "pulse"))
+    assert row.minutes is not None
+    assert 0 < row.minutes < 30
+    file = reads.ecg(centre.actors["hospital"], row.ecgs[0][0])
+    assert bytes(file.content) == PDF
+    stranger = centre.accounts["hospital"]
+    stranger.organisation = centre.hospitals["second"]
+    stranger.save()
+    from healthbrain.access.queries import actor_of
+
+    assert reads.arrivals(actor_of(stranger), now=after(330)) == []
+    with pytest.raises(NotAllowed):
+        reads.ecg(actor_of(stranger), file.pk)
+
+
+def test_the_same_signs_sent_twice_are_one_set(centre, running) -> None:
+    key = uuid.uuid4()
+    for _ in range(2):
+        patients.send_vitals(
+            by=centre.actors["crew"], now=after(310), mission_id=running, values={"pulse": 80.0}, client_id=key
+        )
+    assert Vitals.objects.filter(mission=running).count() == 1
+
+
+@pytest.mark.parametrize("values", [{}, {"pulse": 900.0}, {"gcs": 2.0}, {"temperature": 12.0}])
+def test_impossible_signs_are_refused(centre, running, values) -> None:
+    with pytest.raises(Invalid):
+        patients.send_vitals(by=centre.actors["crew"], now=after(310), mission_id=running, values=values)
+    assert not Vitals.objects.exists()
+
+
+@pytest.mark.parametrize("content", [b"<html><script>alert(1)</script>", b"MZ\x90", b""])
+def test_what_is_no_ecg_is_refused_whatever_its_name(centre, running, content) -> None:
+    with pytest.raises(Invalid):
+        patients.send_ecg(by=centre.actors["crew"], now=after(310), mission_id=running, name="ecg.pdf", content=content)
+    assert not EcgFile.objects.exists()
+
+
+def test_a_handover_goes_into_the_lifelong_record(centre, running) -> None:
+    crew = centre.actors["crew"]
+    patients.identify(by=crew, mission_id=running, name="张小明", sex="1", id_number=ID_NUMBER, age=61)
+    patients.send_vitals(by=crew, now=after(310), mission_id=running, values={"systolic": 152.0, "pulse": 88.0})
+    missions.step(by=crew, now=after(700), mission_id=running, kind="at-hospital")
+    assert patients.hand_over(by=crew, now=after(1300), mission_id=running)
+    assert patients.hand_over(by=crew, now=after(1301), mission_id=running) is False
+    kinds = sorted(Resource.objects.values_list("type", flat=True))
+    assert kinds == ["Encounter", "Observation", "Observation", "Patient", "ServiceRequest"]
+    visit = json.loads(bytes(Resource.objects.get(type="Encounter").body))
+    assert visit["class"]["code"] == "FLD"
+    assert dt.datetime.fromisoformat(visit["period"]["start"]) == after(180)
+    assert dt.datetime.fromisoformat(visit["period"]["end"]) == after(1300)
+    statuses = [one["status"] for one in visit["statusHistory"]]
+    assert statuses == ["planned", "planned", "arrived", "in-progress", "in-progress"]
+    request = json.loads(bytes(Resource.objects.get(type="ServiceRequest").body))
+    assert (request["priority"], dt.datetime.fromisoformat(request["authoredOn"])) == ("stat", after(30))
+    pressure = Event.objects.get(code="loinc|8480-6")
+    assert (pressure.value, pressure.identity.id_number) == (152, ID_NUMBER)
+    assert AuditEvent.objects.filter(action="emergency.handover").exists()
+
+
+def test_without_identity_the_mission_stays_in_dispatch(centre, running) -> None:
+    assert patients.hand_over(by=centre.actors["crew"], now=after(1300), mission_id=running)
+    assert Mission.objects.get(pk=running).handed_over
+    assert not Resource.objects.exists()
+
+
+def test_a_wrong_identity_number_is_refused(centre, running) -> None:
+    with pytest.raises(Invalid):
+        patients.identify(
+            by=centre.actors["crew"], mission_id=running, name="张", sex="1",
+            id_number=ID_NUMBER[:-1] + ("0" if ID_NUMBER[-1] != "0" else "1"), age=None,
+        )  # fmt: skip
+
+
+def test_no_handover_without_a_hospital(centre) -> None:
+    mission = send(centre, waiting_call(centre), "east1")
+    with pytest.raises(Conflict):
+        patients.hand_over(by=centre.actors["crew"], now=after(900), mission_id=mission)
+
+
+# --- mass events -----------------------------------------------------------------------------------------------------
+
+
+def test_a_mass_casualty_calls_the_transport_fleet_in_and_lets_it_go(centre) -> None:
+    by, call = centre.actors["dispatcher"], waiting_call(centre, suspected="trauma")
+    event = mass.open_event(by=by, now=NOW, kind="mass", name="大巴侧翻", call_id=call)
+    transport = centre.vehicles["transport"].pk
+    with pytest.raises(Invalid):
+        mass.roster(by=by, now=NOW, event_id=event, vehicle_id=transport)
+    mass.roster(by=by, now=NOW, event_id=event, vehicle_id=transport, reason="轻伤员 12 人")
+    assert AuditEvent.objects.filter(action="emergency.call_in", detail__reason="轻伤员 12 人").exists()
+    listed = recommend.recommend(by, call, now=after(30)).vehicles
+    assert "转1" in {c.code for c in listed}
+    mission = send(centre, call, "transport")
+    with pytest.raises(Conflict, match="转1"):
+        mass.close_event(by=by, now=after(60), event_id=event)
+    missions.cancel_mission(by=by, now=after(70), mission_id=mission, reason="不再需要")
+    mass.close_event(by=by, now=after(80), event_id=event)
+    assert not EventVehicle.objects.filter(released__isnull=True).exists()
+    assert "转1" not in {c.code for c in recommend.recommend(by, call, now=after(90)).vehicles}
+
+
+def test_the_transport_fleet_is_not_for_a_planned_cover(centre) -> None:
+    by = centre.actors["dispatcher"]
+    event = mass.open_event(by=by, now=NOW, kind="cover", name="马拉松", expected=8000)
+    with pytest.raises(Invalid):
+        mass.roster(by=by, now=NOW, event_id=event, vehicle_id=centre.vehicles["transport"].pk, reason="省事")
+    mass.roster(by=by, now=NOW, event_id=event, vehicle_id=centre.vehicles["east2"].pk, duty="终点")
+    other = mass.open_event(by=by, now=NOW, kind="cover", name="庙会")
+    with pytest.raises(Conflict):
+        mass.roster(by=by, now=NOW, event_id=other, vehicle_id=centre.vehicles["east2"].pk)
+
+
+def test_victims_are_numbered_corrected_and_audited(centre) -> None:
+    by = centre.actors["dispatcher"]
+    event = mass.open_event(by=by, now=NOW, kind="mass", name="坍塌")
+    assert [mass.log_victim(by=by, now=NOW, event_id=event, tag="red") for _ in range(2)] == [1, 2]
+    mass.log_victim(by=by, now=after(60), event_id=event, tag="black", number=2)
+    assert AuditEvent.objects.filter(action="emergency.victim").count() == 3
+    with pytest.raises(Invalid):
+        mass.log_victim(by=by, now=NOW, event_id=event, tag="purple")
+
+
+# --- planning --------------------------------------------------------------------------------------------------------
+
+NOW_SITES = [Site(1, "东", 0.0, 0.0, 2), Site(2, "西", 9.0, 0.0, 1)]
+
+
+def test_a_plan_is_read_from_its_words() -> None:
+    after_plan = apply("m1@2;3,a@4.5;-1*2,v2+3", NOW_SITES)
+    assert [(s.x, s.y, s.vehicles, s.change) for s in after_plan] == [
+        (2.0, 3.0, 2, "moved"), (9.0, 0.0, 4, ""), (4.5, -1.0, 2, "added"),
+    ]  # fmt: skip
+    assert [s.id for s in apply("c1", NOW_SITES)] == [2]
+
+
+@pytest.mark.parametrize("plan", ["x1", "c7", "c1,c2", "m1@here;3", "c1,c1", "v1-9,v2-9"])
+def test_a_plan_that_makes_no_sense_is_refused(plan: str) -> None:
+    with pytest.raises(Invalid):
+        apply(plan, NOW_SITES)
+
+
+def test_closing_a_station_makes_its_township_worse_and_the_other_no_better(centre) -> None:
+    planning._scene.cache_clear()
+    planning._run.cache_clear()
+    by = centre.actors["dispatcher"]
+    for number in range(30):  # half the calls in the east, half in the west, one every six hours
+        town = centre.towns[EAST if number % 2 else "330197003"]
+        moment = NOW - dt.timedelta(days=20) + dt.timedelta(hours=6 * number)
+        call = calls.take_call(by=by, now=moment, phone=str(number))
+        calls.locate(by=by, now=moment, call_id=call, place="", x=town[0], y=town[1], how="map")
+        calls.set_priority(by=by, now=moment, call_id=call, priority=2, suspected="other")
+    found = planning.what_if(centre.actors["bureau"], f"c{centre.stations['west'].pk}", day=NOW.date())
+    towns = {t.code: t for t in found.townships}
+    west, east = towns["330197003"], towns[EAST]
+    assert west.after.mean > west.before.mean + 3
+    assert west.after.radius_km == pytest.approx(11, abs=4)  # two town distances of 5.5 km, shaken
+    assert west.before.radius_km < 0.5
+    assert east.after.mean >= east.before.mean - 0.01
+    assert found.after.within <= found.before.within
+    with pytest.raises(NotAllowed):
+        planning.what_if(centre.actors["crew"], "c1", day=NOW.date())
