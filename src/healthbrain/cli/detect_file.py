@@ -228,7 +228,8 @@ def _starts(axis: Axis, begin: int, count: int) -> Dates:
     steps = np.arange(begin - number, begin - number + count)
     if axis.frequency is Frequency.MONTHLY:
         into = known - known.astype("datetime64[M]").astype("datetime64[D]")
-        return (known.astype("datetime64[M]") + steps).astype("datetime64[D]") + into
+        starts: Dates = (known.astype("datetime64[M]") + steps).astype("datetime64[D]") + into
+        return starts
     return known + steps * (7 if axis.frequency is Frequency.WEEKLY else 1)
 
 

@@ -68,7 +68,7 @@ def _series(file: Path, name: str) -> SeriesSet:
 def _compare(file: Path, series: SeriesSet, advance: Advance) -> dict[str, Any]:
     table = pl.read_csv(file, null_values=["NA", "NaN"], infer_schema_length=None)
     place = table["week" if "week" in table.columns else "row"].to_numpy() - 1
-    results = {}
+    results: dict[str, Any] = {}
     for column in table.columns:
         if not column.endswith("_ub"):
             continue
