@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from hashlib import blake2b
 
 
@@ -14,3 +15,8 @@ def stable_id(*parts: str) -> str:
 def resource_key(resource_type: str, resource_id: str) -> uuid.UUID:
     """Primary key of a FHIR resource in the store: a function of type and id, so no row is read to know it."""
     return uuid.UUID(bytes=blake2b(f"{resource_type}/{resource_id}".encode(), digest_size=16).digest())
+
+
+def uuid_array(keys: Iterable[bytes]) -> str:
+    """Keys of 16 bytes as the text of a PostgreSQL uuid[]: one text costs less to send than many values."""
+    return "{" + ",".join([key.hex() for key in keys]) + "}"

@@ -133,6 +133,6 @@ def _store(
         organisation_id=where.pk if where else None,
         detail={"form": name},
     )
-    keys = list(written.versions)
+    keys = [key.hex() for key in written.versions]
     events = db.select("SELECT id FROM records_event WHERE resource = ANY(%s::uuid[]) ORDER BY id", (keys,))
     return FormResult(batch.pk, tuple(keys), tuple(row[0] for row in events))

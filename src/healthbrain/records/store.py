@@ -10,47 +10,50 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import polars as pl
 
 from healthbrain.county import actions as county
 from healthbrain.kernel import bus, db
+from healthbrain.kernel.copying import copy_frame
+from healthbrain.kernel.ids import uuid_array
 from healthbrain.records import lake
-from healthbrain.records.copying import copy_frame
 from healthbrain.records.events import EventsRecorded
-from healthbrain.records.intake.prepared import Prepared
+from healthbrain.records.intake.prepared import SEPARATOR, Prepared
 from healthbrain.records.whose import with_identities
 
 STORED, WAITING, DUPLICATE = "stored", "waiting", "duplicate"
-RESOURCE_COLUMNS = (
-    "key",
-    "type",
-    "id",
-    "version",
-    "updated",
-    "source_id",
-    "batch_id",
-    "identity_id",
-    "at",
-    "content_hash",
-    "deleted",
-    "tokens",
-    "body",
-)
-EVENT_COLUMNS = (
-    "identity_id",
-    "kind",
-    "code",
-    "at",
-    "value",
-    "unit",
-    "text",
-    "flag",
-    "organisation_id",
-    "resource",
-    "batch_id",
-    "recorded",
-)
+MOMENT = pl.Datetime("us", "UTC")
+RESOURCE_COLUMNS: dict[str, Any] = {  # as the table has them: binary COPY converts nothing
+    "key": pl.Binary,
+    "type": pl.Utf8,
+    "id": pl.Utf8,
+    "version": pl.Int32,
+    "updated": MOMENT,
+    "source_id": pl.Int64,
+    "batch_id": pl.Int64,
+    "identity_id": pl.Int64,
+    "at": pl.Datetime("us"),
+    "content_hash": pl.Binary,
+    "deleted": pl.Boolean,
+    "tokens": pl.List(pl.Utf8),
+    "body": pl.Utf8,
+}
+EVENT_COLUMNS: dict[str, Any] = {
+    "identity_id": pl.Int64,
+    "kind": pl.Utf8,
+    "code": pl.Utf8,
+    "at": pl.Datetime("us"),
+    "value": pl.Float64,
+    "unit": pl.Utf8,
+    "text": pl.Utf8,
+    "flag": pl.Int16,
+    "organisation_id": pl.Int64,
+    "resource": pl.Binary,
+    "batch_id": pl.Int64,
+    "recorded": MOMENT,
+}
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ class Written:
     ends: pl.DataFrame = field(default_factory=pl.DataFrame)  # batch_id, row, end
     new_persons: list[int] = field(default_factory=list)  # identities to match
     identity_ids: list[int] = field(default_factory=list)  # whose ledger changed
-    versions: dict[str, int] = field(default_factory=dict)  # key → version, of what was written
+    versions: dict[bytes, int] = field(default_factory=dict)  # key → version, of what was written
 
 
 def write(
@@ -146,16 +149,15 @@ def _write_round(
 # --- what is there already --------------------------------------------------------------------------------------------
 
 
-def _known(keys: Sequence[str]) -> pl.DataFrame:
+def _known(keys: Sequence[bytes]) -> pl.DataFrame:
     rows = db.select(
-        "SELECT replace(key::text, '-', ''), encode(content_hash, 'hex'), version, deleted, identity_id"
-        " FROM records_resource"
+        "SELECT uuid_send(key), content_hash, version, deleted, identity_id FROM records_resource"
         " WHERE key = ANY(%s::uuid[])",
-        (list(keys),),
+        (uuid_array(keys),),
     )
     schema = {
-        "key": pl.Utf8,
-        "known_hash": pl.Utf8,
+        "key": pl.Binary,
+        "known_hash": pl.Binary,
         "version": pl.Int32,
         "deleted": pl.Boolean,
         "known_identity": pl.Int64,
@@ -163,14 +165,13 @@ def _known(keys: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _locked(keys: Sequence[str]) -> pl.DataFrame:
+def _locked(keys: Sequence[bytes]) -> pl.DataFrame:
     """Current versions, locked in key order, so that two corrections of one resource follow each other."""
     rows = db.select(
-        "SELECT replace(key::text, '-', ''), version FROM records_resource"
-        " WHERE key = ANY(%s::uuid[]) ORDER BY key FOR UPDATE",
-        (list(keys),),
+        "SELECT uuid_send(key), version FROM records_resource WHERE key = ANY(%s::uuid[]) ORDER BY key FOR UPDATE",
+        (uuid_array(keys),),
     )
-    return pl.DataFrame(rows, schema={"key": pl.Utf8, "version": pl.Int32}, orient="row")
+    return pl.DataFrame(rows, schema={"key": pl.Binary, "version": pl.Int32}, orient="row")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -187,18 +188,21 @@ def _rows(fresh: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
         pl.lit(f'","lastUpdated":"{now.isoformat(timespec="milliseconds")}"'),
         "tail",
     )
+    several = pl.col("tokens").str.split(SEPARATOR)
+    tokens = pl.when(pl.col("tokens") == "").then(pl.lit([], pl.List(pl.Utf8))).otherwise(several)
     made = fresh.with_columns(
-        pl.lit(now.isoformat()).alias("updated"),
+        pl.lit(now).alias("updated"),
         head.alias("body"),
-        pl.concat_str(pl.lit("\\x"), "hash").alias("content_hash"),
-        pl.lit("f").alias("deleted"),
+        pl.col("hash").alias("content_hash"),
+        pl.lit(False).alias("deleted"),
+        tokens.alias("tokens"),
     )
-    return made.select(RESOURCE_COLUMNS)
+    return made.select(pl.col(name).cast(kind) for name, kind in RESOURCE_COLUMNS.items())
 
 
 def _put(new: pl.DataFrame, now: dt.datetime) -> None:
     if len(new):
-        copy_frame("records_resource", _rows(new, now), byte_columns=("body",))
+        copy_frame("records_resource", _rows(new, now))
 
 
 def _replace(changed: pl.DataFrame, now: dt.datetime) -> None:
@@ -208,18 +212,18 @@ def _replace(changed: pl.DataFrame, now: dt.datetime) -> None:
     keep_versions(changed["key"].to_list())
     db.execute("CREATE TEMP TABLE IF NOT EXISTS incoming_resource (LIKE records_resource) ON COMMIT DROP")
     db.execute("TRUNCATE incoming_resource")
-    copy_frame("incoming_resource", _rows(changed, now), byte_columns=("body",))
+    copy_frame("incoming_resource", _rows(changed, now))
     columns = ", ".join(f"{c} = n.{c}" for c in RESOURCE_COLUMNS if c not in {"key", "type", "id"})
     db.execute(f"UPDATE records_resource r SET {columns} FROM incoming_resource n WHERE r.key = n.key")
 
 
-def keep_versions(keys: Sequence[str]) -> None:
+def keep_versions(keys: Sequence[bytes]) -> None:
     """Copy the current version of each resource into the history."""
     db.execute(
         """INSERT INTO records_resourceversion (key, version, updated, deleted, batch_id, body)
            SELECT key, version, updated, deleted, batch_id, body FROM records_resource WHERE key = ANY(%s::uuid[])
            ON CONFLICT (key, version) DO NOTHING""",
-        (list(keys),),
+        (uuid_array(keys),),
     )
 
 
@@ -245,10 +249,10 @@ def _record(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organis
     rows = rows.with_columns(
         organisation.alias("organisation_id"),
         pl.col("key").alias("resource"),
-        pl.lit(now.isoformat()).alias("recorded"),
+        pl.lit(now).alias("recorded"),
     )
     lake.announce()
-    copy_frame("records_event", rows.select(EVENT_COLUMNS))
+    copy_frame("records_event", rows.select(pl.col(name).cast(kind) for name, kind in EVENT_COLUMNS.items()))
 
 
 def _home_of_sources(source_ids: Sequence[int]) -> pl.DataFrame:
@@ -261,12 +265,12 @@ def _withdraw_point(changed: pl.DataFrame) -> int:
     if changed.is_empty():
         return 0
     row = db.select(
-        "SELECT coalesce(max(id), 0) FROM records_event WHERE resource = ANY(%s::uuid[])", (changed["key"].to_list(),)
+        "SELECT coalesce(max(id), 0) FROM records_event WHERE resource = ANY(%s::uuid[])", (uuid_array(changed["key"]),)
     )
     return int(row[0][0])
 
 
-def supersede(keys: Sequence[str], *, before: int | None, now: dt.datetime) -> int:
+def supersede(keys: Sequence[bytes], *, before: int | None, now: dt.datetime) -> int:
     """Mark the current events of these resources superseded, by their successor of the same kind and code if any.
 
     `before`: events with a greater id are the successors; None withdraws all. Returns how many were superseded.
@@ -280,7 +284,7 @@ def supersede(keys: Sequence[str], *, before: int | None, now: dt.datetime) -> i
                 AND n.kind = o.kind AND n.code = o.code
            WHERE o.resource = ANY(%(keys)s::uuid[]) AND s.event_id IS NULL AND o.id <= %(before)s
            GROUP BY o.id""",
-        {"now": now, "keys": list(keys), "before": before if before is not None else 2**62},
+        {"now": now, "keys": uuid_array(keys), "before": before if before is not None else 2**62},
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from healthbrain.kernel import db
+from healthbrain.kernel.ids import uuid_array
 from healthbrain.residents import actions as residents
 
 
@@ -17,6 +18,9 @@ def with_identities(
     ids of the identities that were described, which are to be matched."""
     upserted = _upsert_persons(fresh, persons, sources)
     fresh = _by_patient_resource(fresh, upserted)
+    described = upserted.select("source_id", pl.col("source_key").alias("person"), described_id="identity_id")
+    fresh = fresh.join(described, on=["source_id", "person"], how="left", maintain_order="left")
+    fresh = fresh.with_columns(pl.coalesce("identity_id", "described_id").alias("identity_id")).drop("described_id")
     unknown = pl.col("person").is_not_null() & pl.col("identity_id").is_null()
     pairs = fresh.filter(unknown).select("source_id", "person").unique()
     ids = residents.identity_stubs(pairs.iter_rows()) if len(pairs) else {}
@@ -93,14 +97,14 @@ def _by_patient_resource(fresh: pl.DataFrame, upserted: pl.DataFrame) -> pl.Data
     keys = set(fresh["patient"].drop_nulls().unique()) - set(arriving["patient"])
     rows = (
         db.select(
-            "SELECT replace(key::text, '-', ''), identity_id FROM records_resource"
+            "SELECT uuid_send(key), identity_id FROM records_resource"
             " WHERE key = ANY(%s::uuid[]) AND identity_id IS NOT NULL",
-            (list(keys),),
+            (uuid_array(keys),),
         )
         if keys
         else []
     )
-    held = pl.DataFrame(rows, schema={"patient": pl.Utf8, "identity_id": pl.Int64}, orient="row")
+    held = pl.DataFrame(rows, schema={"patient": pl.Binary, "identity_id": pl.Int64}, orient="row")
     known = pl.concat([arriving.unique("patient"), held])
     fresh = fresh.join(known, on="patient", how="left", maintain_order="left")
     own = pl.when(pl.col("type") == "Patient").then("known_identity")

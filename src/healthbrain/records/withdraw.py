@@ -19,7 +19,7 @@ from healthbrain.records.intake.fhir import Builder, Naming
 from healthbrain.records.models import Batch
 
 BEFORE = """
-SELECT replace(r.key::text, '-', ''), s.code, before.body, before.deleted
+SELECT uuid_send(r.key), s.code, before.body, before.deleted
 FROM records_resource r
 JOIN county_source s ON s.id = r.source_id
 LEFT JOIN LATERAL (
@@ -43,7 +43,7 @@ def rollback_batch(*, by: Actor, batch_id: int) -> int:
         raise Conflict(f"批次 {batch_id} 还在读取 Still running", hint="先取消它 cancel it first")
     moment = now()
     rows = db.select(BEFORE, {"batch": batch_id})
-    gone = [key for key, _, body, deleted in rows if body is None or deleted]
+    gone = [bytes(key) for key, _, body, deleted in rows if body is None or deleted]
     if gone:
         calls.withdraw(gone, moment=moment)
     back = [(code, bytes(body)) for _, code, body, deleted in rows if body is not None and not deleted]

@@ -15,8 +15,8 @@ from django.db import connection
 from django.db.models import Q
 
 from healthbrain.kernel import db
+from healthbrain.kernel.copying import copy_frame
 from healthbrain.kernel.errors import Conflict
-from healthbrain.records.copying import copy_frame
 from healthbrain.records.intake.prepared import Prepared, Reject
 from healthbrain.records.intake.report import KEPT
 from healthbrain.records.models import Batch

@@ -12,21 +12,13 @@ import orjson
 import polars as pl
 
 from healthbrain.records.intake import person_bodies
-from healthbrain.records.intake.cells import digests, fhir_time, looked_up, numbers, optional, quoted
-from healthbrain.records.intake.prepared import EVENTS, PERSONS, array_literal
+from healthbrain.records.intake.cells import digests, fhir_time, looked_up, numbers, optional, quoted, uuid_text
+from healthbrain.records.intake.prepared import EVENTS, PERSONS, SEPARATOR, joined
 from healthbrain.records.rules import codes, index, units
 from healthbrain.records.rules.ledger import ORGANISATION
 from healthbrain.records.rules.templates import DATED, Template
 
 RECORD = "urn:healthbrain:record:"  # + source: identifier system of a source's own record numbers
-
-
-def _uuid(column: str) -> pl.Expr:
-    c = pl.col(column).str
-    dash = pl.lit("-")
-    return pl.concat_str(
-        c.slice(0, 8), dash, c.slice(8, 4), dash, c.slice(12, 4), dash, c.slice(16, 4), dash, c.slice(20)
-    )
 
 
 def _joined(*columns: str | pl.Expr) -> pl.Expr:
@@ -83,7 +75,7 @@ def _answer(value: str | None) -> tuple[str | None, bool]:
 
 def build(template: Template, frame: pl.DataFrame, as_of: dt.date) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """(resources, events, persons) of a checked frame."""
-    frame = looked_up(frame, ["source", "source_id"], _patient, {"patient_id": pl.Utf8})
+    frame = _with_patient(frame)
     if template.name == "persons":
         return person_bodies.build(frame)
     frame = _with_code(frame, template)
@@ -115,7 +107,7 @@ def build(template: Template, frame: pl.DataFrame, as_of: dt.date) -> tuple[pl.D
         "id",
         "source",
         pl.col("source_id").alias("person"),
-        pl.lit(None, pl.Utf8).alias("patient"),
+        pl.lit(None, pl.Binary).alias("patient"),
         pl.col(f"{date}_at").alias("at"),
         "hash",
         "tokens",
@@ -126,10 +118,12 @@ def build(template: Template, frame: pl.DataFrame, as_of: dt.date) -> tuple[pl.D
     return resources, events, pl.DataFrame(schema=PERSONS)
 
 
-def _patient(source: str, source_id: str) -> tuple[str]:
-    from healthbrain.kernel.ids import stable_id
-
-    return (stable_id(source, "Patient", source_id),)
+def _with_patient(frame: pl.DataFrame) -> pl.DataFrame:
+    """`patient_id`: what the Patient of that source and number is called here."""
+    people = frame.select("source", "source_id").unique()
+    named = digests("patient_id", people.select(_joined("source", pl.lit("Patient"), "source_id")).to_series())
+    people = people.with_columns(named).with_columns(uuid_text("patient_id").alias("patient_id"))
+    return frame.join(people, on=["source", "source_id"], how="left", maintain_order="left")
 
 
 def _keyed(frame: pl.DataFrame, template: Template) -> pl.DataFrame:
@@ -138,11 +132,9 @@ def _keyed(frame: pl.DataFrame, template: Template) -> pl.DataFrame:
     numbered = _joined("source", pl.lit(template.resource), "record_id")
     whole = _joined("source", pl.lit(template.name), *content)
     parts = pl.when(pl.col("record_id").is_not_null()).then(numbered).otherwise(whole)
-    frame = frame.with_columns(pl.Series("id", digests(frame.select(parts).to_series()))).with_columns(
-        _uuid("id").alias("id")
-    )
+    frame = frame.with_columns(digests("id", frame.select(parts).to_series())).with_columns(uuid_text("id").alias("id"))
     keys = frame.select(pl.concat_str(pl.lit(template.resource + "/"), pl.col("id"))).to_series()
-    return frame.with_columns(pl.Series("key", digests(keys)), pl.Series("hash", digests(frame["tail"])))
+    return frame.with_columns(digests("key", keys), digests("hash", frame["tail"]))
 
 
 def _with_code(frame: pl.DataFrame, template: Template) -> pl.DataFrame:
@@ -172,19 +164,14 @@ def _with_tokens(frame: pl.DataFrame, template: Template) -> pl.DataFrame:
         resource = orjson.loads('{"resourceType":"' + template.resource + '","meta":{' + tail)
         resource.pop("identifier", None)
         subject = (resource.get("subject") or resource["patient"])["reference"]
-        made.append(array_literal([t for t in index.tokens(resource) if not t.endswith("=" + subject)])[1:-1])
+        made.append(joined([t for t in index.tokens(resource) if not t.endswith("=" + subject)]))
     table = examples.select(shape).with_columns(pl.Series("shared", made, dtype=pl.Utf8))
     frame = frame.join(table, on=shape, how="left", maintain_order="left", nulls_equal=True)
     name = index.canonical(template.resource).get("patient") or index.canonical(template.resource).get("subject")
-    own = pl.concat_str(pl.lit(f',"{name}=Patient/'), pl.col("patient_id"), pl.lit('"'))
-    number = pl.col("record_id").str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
-    system = pl.concat_str(pl.lit(RECORD), pl.col("source"))
-    ids = pl.concat_str(
-        pl.lit(',"identifier='), number, pl.lit('","identifier='), system, pl.lit("|"), number, pl.lit('"')
-    )
-    return frame.with_columns(
-        pl.concat_str(pl.lit("{"), pl.col("shared"), own, ids.fill_null(""), pl.lit("}")).alias("tokens")
-    )
+    own = pl.concat_str(pl.lit(f"{name}=Patient/"), pl.col("patient_id"))
+    ids = pl.concat_str(pl.lit(f"{SEPARATOR}identifier="), "record_id")
+    ids += pl.concat_str(pl.lit(f"{SEPARATOR}identifier={RECORD}"), "source", pl.lit("|"), "record_id")
+    return frame.with_columns(pl.concat_str("shared", pl.lit(SEPARATOR), own, ids.fill_null("")).alias("tokens"))
 
 
 # --- the JSON of each template -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from healthbrain.county import actions as county
 from healthbrain.kernel import bus, db
 from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import Invalid, NotFound
-from healthbrain.kernel.ids import resource_key, stable_id
+from healthbrain.kernel.ids import resource_key, stable_id, uuid_array
 from healthbrain.records import store
 from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake import batches
@@ -110,7 +110,7 @@ def _put(resource: Resource, source: str, by: Actor, organisation_id: int | None
         organisation_id=organisation_id,
         detail={"resource": f"{kind}/{identifier}"},
     )
-    version = written.versions.get(resource_key(kind, identifier).hex)
+    version = written.versions.get(resource_key(kind, identifier).bytes)
     if version is None:
         [(version,)] = db.select(
             "SELECT version FROM records_resource WHERE key = %s", (resource_key(kind, identifier),)
@@ -142,20 +142,20 @@ def delete_resource(resource_type: str, resource_id: str, *, by: Actor) -> int:
         version, gone = rows[0]
         if gone:
             return int(version)
-        withdraw([key.hex], moment=now())
+        withdraw([key.bytes], moment=now())
         audit.record(
             by=by, action="fhir.delete", subject=f"{resource_type}/{resource_id}", detail={"version": version + 1}
         )
         return int(version) + 1
 
 
-def withdraw(keys: Sequence[str], *, moment: dt.datetime) -> int:
+def withdraw(keys: Sequence[bytes], *, moment: dt.datetime) -> int:
     """Delete these resources: a new version says so, the old one stays in the history, their events no longer hold."""
     store.keep_versions(keys)
     rows = db.select(
         """UPDATE records_resource SET version = version + 1, updated = %s, deleted = true, tokens = '{}'
            WHERE key = ANY(%s::uuid[]) AND NOT deleted RETURNING identity_id""",
-        (moment, list(keys)),
+        (moment, uuid_array(keys)),
     )
     store.supersede(keys, before=None, now=moment)
     touched = sorted({row[0] for row in rows if row[0] is not None})
@@ -217,7 +217,7 @@ def _response(named: list[tuple[str | None, Any]], written: store.Written) -> Re
     entries = []
     for resource, key in zip(found, keys, strict=True):
         version, updated = known[key]
-        is_new = version == 1 and key.hex in written.versions
+        is_new = version == 1 and key.bytes in written.versions
         entries.append(
             {
                 "response": {

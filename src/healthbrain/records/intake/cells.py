@@ -138,6 +138,14 @@ def looked_up(
     return frame.join(table, on=on, how="left", maintain_order="left", nulls_equal=True)
 
 
-def digests(texts: pl.Series) -> list[str]:
-    """32 hex digits for each text: the hash `kernel.ids` uses."""
-    return [blake2b(t.encode(), digest_size=16).hexdigest() for t in texts]
+def digests(name: str, texts: pl.Series) -> pl.Series:
+    """16 bytes for each text: the hash `kernel.ids` uses."""
+    hashed = [blake2b(text, digest_size=16).digest() for text in texts.cast(pl.Binary).to_list()]
+    return pl.Series(name, hashed, dtype=pl.Binary)
+
+
+def uuid_text(digest: str) -> pl.Expr:
+    """A column of 16 bytes in the text form of a UUID."""
+    h = pl.col(digest).bin.encode("hex").str
+    parts = [h.slice(0, 8), h.slice(8, 4), h.slice(12, 4), h.slice(16, 4), h.slice(20)]
+    return pl.concat_str(parts, separator="-")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import codecs
 import csv
+import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from healthbrain.records.intake.files import Refused
 from healthbrain.records.intake.report import Meter
 
 SAMPLE = 1 << 20
+BLOCK = 4 << 20
 LONGEST_FIELD = 1 << 17
 NOT_TEXT = "\x00undecodable"
 csv.field_size_limit(LONGEST_FIELD)
@@ -51,55 +55,163 @@ def delimiter_of(line: str) -> str:
 
 
 class Lines:
-    """Decoded lines of a file. `pending`: those of the record being read; lines can be put back to be read again."""
+    """Decoded lines of a file. `pending`: those of the record being read; lines can be put back to be read again.
 
-    def __init__(self, path: Path, encoding: str, meter: Meter) -> None:
+    A line that is no text comes out marked, its bytes replaced.
+    """
+
+    def __init__(self, file: IO[bytes], encoding: str) -> None:
         self.pending: list[str] = []
-        self._again: list[str] = []
-        self._lines = self._decoded(path, encoding, meter)
+        self.again: list[str] = []
+        self._file, self._encoding = file, encoding
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._again.pop() if self._again else next(self._lines)
+        line = self.again.pop() if self.again else self._next()
         self.pending.append(line)
         return line
 
     def put_back(self, lines: Sequence[str]) -> None:
-        self._again += reversed(lines)
+        self.again += reversed(lines)
 
-    @staticmethod
-    def _decoded(path: Path, encoding: str, meter: Meter) -> Iterator[str]:
-        """A line that is no text comes out marked, its bytes replaced."""
-        meter.read = 0
-        if encoding == "utf-16":
-            with path.open(encoding=encoding, errors="replace", newline="") as text:
-                yield from text
+    def _next(self) -> str:
+        raw = self._file.readline(LONGEST_FIELD * 8)
+        if not raw:
+            raise StopIteration
+        try:
+            return raw.decode(self._encoding).replace("\x00", "")
+        except UnicodeDecodeError:
+            return NOT_TEXT + raw.decode(self._encoding, errors="replace")
+
+
+@dataclass(slots=True)
+class Text:
+    """A text file of records: how it is written, and which of its records is the header."""
+
+    path: Path
+    encoding: str
+    delimiter: str = ","
+    header: list[str] = field(default_factory=list)
+    header_number: int = 0
+    refused: dict[int, str] = field(default_factory=dict)  # record number → why it cannot be relied on
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Whole lines without a quote among them, as UTF-8: each line is a record, each delimiter ends a cell."""
+
+    first: int  # number of the first record
+    lines: bytes
+
+
+Numbered = list[tuple[int, list[str]]]
+
+
+def open_text(path: Path) -> Text:
+    """Encoding, delimiter and header: the first record with something in it. Raises Refused for what is no text."""
+    text = Text(path, encoding_of(path))
+    with _opened(text) as file:
+        lines = Lines(file, _codec(text))
+        first = next(lines, "")
+        lines.put_back([first])
+        lines.pending.clear()
+        text.delimiter = delimiter_of(first)
+        for number, row in _records(lines, text, 0):
+            if any(cell.strip() for cell in row):
+                text.header, text.header_number = [cell.strip() for cell in row], number
+                break
+    return text
+
+
+def _codec(text: Text) -> str:
+    return "utf-8" if text.encoding == "utf-16" else text.encoding.removesuffix("-sig")
+
+
+def _opened(text: Text) -> IO[bytes]:
+    """The file behind its mark. UTF-16 is rare: such a file is rewritten as UTF-8 in memory, or on disk when large."""
+    if text.encoding == "utf-16":
+        copy = tempfile.SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115  closed by whoever asked
+        with text.path.open(encoding="utf-16", errors="replace", newline="") as wide:
+            while piece := wide.read(1 << 20):
+                copy.write(piece.encode(errors="replace"))
+        copy.seek(0)
+        return copy
+    file = text.path.open("rb")
+    if file.read(3) != codecs.BOM_UTF8:
+        file.seek(0)
+    return file
+
+
+def blocks(text: Text, meter: Meter, start: int = 0) -> Iterator[tuple[int, Plain | Numbered]]:
+    """(number of the last record, records) behind the header and behind record `start`, in blocks of whole records.
+
+    A line is a record unless there are quotes. A block with quotes, or with anything a plain split would not read as
+    `csv` does, is read record by record.
+    """
+    number = 0
+    with _opened(text) as file:
+        while lines := file.read(BLOCK) + file.readline(LONGEST_FIELD * 8):
+            begin = file.tell() - len(lines)
+            meter.read = file.tell()
+            plain = _plain(lines, text)
+            if plain is None:
+                file.seek(begin)
+                rows = list(_through(file, text, number, begin + len(lines)))
+                number = rows[-1][0] if rows else number
+                yield number, [(n, row) for n, row in rows if n > max(start, text.header_number)]
+                continue
+            count = plain.count(b"\n") + (not plain.endswith(b"\n"))
+            known = min(max(start, text.header_number, number) - number, count)
+            number += count
+            yield number, Plain(number - count + known + 1, _without(plain, known))
+
+
+def _plain(lines: bytes, text: Text) -> bytes | None:
+    """The lines as UTF-8 with plain ends, or None when they must be read record by record."""
+    if b'"' in lines or b"\x00" in lines or lines.count(b"\r") != lines.count(b"\r\n"):
+        return None
+    try:
+        decoded = lines if lines.isascii() else lines.decode(_codec(text)).encode()
+    except UnicodeError:
+        return None
+    decoded = decoded.replace(b"\r\n", b"\n")
+    return decoded if max(map(len, decoded.split(b"\n"))) < LONGEST_FIELD else None
+
+
+def _without(lines: bytes, count: int) -> bytes:
+    """The lines behind the first `count`."""
+    place = 0
+    for _ in range(count):
+        place = lines.find(b"\n", place) + 1 or len(lines)
+    return lines[place:]
+
+
+def _through(file: IO[bytes], text: Text, number: int, end: int) -> Iterator[tuple[int, list[str]]]:
+    """The records from where the file stands up to the one that reaches `end`."""
+    lines = Lines(file, _codec(text))
+    for found in _records(lines, text, number):
+        yield found
+        if file.tell() >= end and not lines.again:
             return
-        name = encoding.removesuffix("-sig")
-        with path.open("rb") as file:
-            if file.read(3) != codecs.BOM_UTF8:
-                file.seek(0)
-            while raw := file.readline(LONGEST_FIELD * 8):
-                meter.read += len(raw)
-                try:
-                    yield raw.decode(name).replace("\x00", "")
-                except UnicodeDecodeError:
-                    yield NOT_TEXT + raw.decode(name, errors="replace")
 
 
-def records(path: Path, encoding: str, meter: Meter, refused: dict[int, str]) -> Iterator[tuple[int, list[str]]]:
+def records(text: Text) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of each record behind the header."""
+    with _opened(text) as file:
+        for number, row in _records(Lines(file, _codec(text)), text, 0):
+            if number > text.header_number:
+                yield number, row
+
+
+def _records(lines: Lines, text: Text, number: int) -> Iterator[tuple[int, list[str]]]:
     """(record number, cells); into `refused` goes the reason of a record that cannot be relied on.
 
     A quote that is not closed would swallow the lines below it: only its own line is refused, the others are read.
     """
-    lines = Lines(path, encoding, meter)
-    first = next(lines, "")
-    lines.put_back([first])
-    lines.pending.clear()
-    delimiter, number, width = delimiter_of(first), 0, 0
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    width = len(text.header)
+    reader = csv.reader(lines, delimiter=text.delimiter, strict=True)
     while True:
         broken = False
         try:
@@ -111,12 +223,12 @@ def records(path: Path, encoding: str, meter: Meter, refused: dict[int, str]) ->
             broken = True
         number += 1
         if broken:
-            refused[number] = "quote-open"
+            text.refused[number] = "quote-open"
             row = [lines.pending[0].rstrip("\r\n")]
             lines.put_back(lines.pending[1:])
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            reader = csv.reader(lines, delimiter=text.delimiter, strict=True)
         if any(NOT_TEXT in line for line in lines.pending[:1] if line[:1] == "\x00"):
-            refused[number] = "file-encoding"
+            text.refused[number] = "file-encoding"
             row = [cell.removeprefix(NOT_TEXT) for cell in row]
         lines.pending.clear()
         width = width or len(row)

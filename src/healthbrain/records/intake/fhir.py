@@ -18,7 +18,7 @@ import polars as pl
 
 from healthbrain.records.intake.patients import person_of
 from healthbrain.records.intake.person_bodies import PERSON
-from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, Note, Prepared, Reject, array_literal
+from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, Note, Prepared, Reject, joined
 from healthbrain.records.rules import index, ledger, r4
 from healthbrain.records.rules.reasons import message
 
@@ -29,14 +29,14 @@ UNPACKED = {"transaction", "batch", "collection", "searchset", "history", "trans
 Resource = dict[str, Any]
 
 
-def _hex(text: str) -> str:
-    """The hash behind `kernel.ids`, as hex: ids are made by the hundred thousand here, and `uuid.UUID` costs more."""
-    return blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()
+def _digest(text: str) -> bytes:
+    """The hash behind `kernel.ids`: ids are made by the hundred thousand here, and `uuid.UUID` costs more."""
+    return blake2b(text.encode(errors="replace"), digest_size=16).digest()
 
 
-def dashed(hexadecimal: str) -> str:
-    """32 hex digits in the text form of a UUID."""
-    h = hexadecimal
+def dashed(digest: bytes) -> str:
+    """16 bytes in the text form of a UUID."""
+    h = digest.hex()
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
@@ -62,7 +62,7 @@ class Naming:
             return own
         found = self.known.get((kind, own))
         if found is None:
-            found = self.known[kind, own] = dashed(_hex(f"{self.source}\x1f{kind}\x1f{own}"))
+            found = self.known[kind, own] = dashed(_digest(f"{self.source}\x1f{kind}\x1f{own}"))
         return found
 
     def reference(self, text: str) -> str | None:
@@ -216,10 +216,10 @@ class Builder:
         for text in broken:
             self.notes.append(Note(row, "reference", f"引用的资源不在本消息中：{text[:200]}"))
         tail = tail_of(resource)
-        key = _hex(f"{kind}/{identifier}")
-        digest = blake2b(tail, digest_size=16).hexdigest()
+        key = _digest(f"{kind}/{identifier}")
+        digest = blake2b(tail, digest_size=16).digest()
         weak = naming.weak_patient and kind == "Patient"
-        tokens = array_literal(index.tokens(resource))
+        tokens = joined(index.tokens(resource))
         row_of = (
             self.part,
             row,
@@ -261,7 +261,7 @@ def _frame(rows: list[tuple[Any, ...]], schema: dict[str, Any]) -> pl.DataFrame:
     )
 
 
-def _patient_key(resource: Resource, naming: Naming) -> str | None:
+def _patient_key(resource: Resource, naming: Naming) -> bytes | None:
     """Key of the Patient resource a resource is about: the store knows whose it is, whatever the source calls him."""
     for name in SUBJECTS:
         reference = resource.get(name)
@@ -269,7 +269,7 @@ def _patient_key(resource: Resource, naming: Naming) -> str | None:
         if isinstance(text, str):
             found = naming.reference(text) or ""
             if found.startswith("Patient/"):
-                return _hex("Patient/" + found[8:].partition("/")[0])
+                return _digest("Patient/" + found[8:].partition("/")[0])
     return None
 
 

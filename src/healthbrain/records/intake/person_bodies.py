@@ -6,7 +6,7 @@ import orjson
 import polars as pl
 
 from healthbrain.records.intake.cells import digests, optional, quoted
-from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, array_literal
+from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, joined
 from healthbrain.records.rules import index
 
 PERSON = "urn:healthbrain:source:"  # + source: identifier system of a source's own person numbers
@@ -39,10 +39,8 @@ def build(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame
     )
     frame = frame.with_columns(tail.alias("tail"), pl.col("patient_id").alias("id"))
     keys = frame.select(pl.concat_str(pl.lit("Patient/"), pl.col("id"))).to_series()
-    frame = frame.with_columns(pl.Series("key", digests(keys)), pl.Series("hash", digests(frame["tail"])))
-    tokens = [
-        array_literal(index.tokens(orjson.loads('{"resourceType":"Patient","meta":{' + t))) for t in frame["tail"]
-    ]
+    frame = frame.with_columns(digests("key", keys), digests("hash", frame["tail"]))
+    tokens = [joined(index.tokens(orjson.loads('{"resourceType":"Patient","meta":{' + t))) for t in frame["tail"]]
     frame = frame.with_columns(pl.Series("tokens", tokens, dtype=pl.Utf8))
     resources = frame.select(
         pl.lit(None, pl.Int64).alias("batch_id"),
@@ -52,7 +50,7 @@ def build(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame
         "id",
         "source",
         pl.col("source_id").alias("person"),
-        pl.lit(None, pl.Utf8).alias("patient"),
+        pl.lit(None, pl.Binary).alias("patient"),
         pl.lit(None, pl.Datetime("us")).alias("at"),
         "hash",
         "tokens",

@@ -8,24 +8,25 @@ from typing import Any
 
 import polars as pl
 
+SEPARATOR = "\x00"  # no text of ours holds it
 RESOURCES: dict[str, Any] = {
     "batch_id": pl.Int64,  # set when it is known, just before writing
     "row": pl.Int64,  # the sender's row number; several resources may come from one row (an HL7v2 message)
-    "key": pl.Utf8,  # Resource.key, 32 hex digits
+    "key": pl.Binary,  # Resource.key, 16 bytes
     "type": pl.Utf8,
     "id": pl.Utf8,
     "source": pl.Utf8,  # source code
     "person": pl.Utf8,  # the source's own id of the person, null when about nobody
-    "patient": pl.Utf8,  # key of the Patient resource it refers to
+    "patient": pl.Binary,  # key of the Patient resource it refers to
     "at": pl.Datetime("us"),
-    "hash": pl.Utf8,  # 32 hex digits over the content
-    "tokens": pl.Utf8,  # PostgreSQL array literal
+    "hash": pl.Binary,  # 16 bytes over the content
+    "tokens": pl.Utf8,  # of search, with SEPARATOR between them
     "tail": pl.Utf8,  # the JSON text after meta.lastUpdated
     "weak": pl.Boolean,  # only mentioned (the patient of a laboratory message): never written over what is known
 }
 EVENTS: dict[str, Any] = {
-    "key": pl.Utf8,
-    "hash": pl.Utf8,  # of the resource version the event belongs to
+    "key": pl.Binary,
+    "hash": pl.Binary,  # of the resource version the event belongs to
     "kind": pl.Utf8,
     "code": pl.Utf8,
     "at": pl.Datetime("us"),
@@ -36,8 +37,8 @@ EVENTS: dict[str, Any] = {
     "organisation": pl.Utf8,  # organisation code
 }
 PERSONS: dict[str, Any] = {
-    "key": pl.Utf8,
-    "hash": pl.Utf8,
+    "key": pl.Binary,
+    "hash": pl.Binary,
     "source": pl.Utf8,
     "source_key": pl.Utf8,
     "alias": pl.Utf8,  # what references call the person, when that is not source_key: a FHIR server's Patient id
@@ -92,11 +93,9 @@ def empty(rows: int = 0) -> Prepared:
     )
 
 
-def array_literal(tokens: list[str]) -> str:
-    """A PostgreSQL array literal of texts."""
-    joined = '","'.join(tokens)
-    if not tokens:
-        return "{}"
-    if "\\" in joined or joined.count('"') != 2 * len(tokens) - 2:
-        joined = '","'.join(t.replace("\\", "\\\\").replace('"', '\\"') for t in tokens)
-    return '{"' + joined + '"}'
+def joined(tokens: list[str]) -> str:
+    """Search tokens as the column `tokens` holds them."""
+    text = SEPARATOR.join(tokens)
+    if text.count(SEPARATOR) >= max(len(tokens), 1):
+        text = SEPARATOR.join(token.replace(SEPARATOR, "") for token in tokens)
+    return text

@@ -214,7 +214,7 @@ def _chunks(run: Run, opened: Opened) -> Iterator[Work | Prepared]:
 
 def _sheet_chunks(run: Run, opened: Opened) -> Iterator[Work | Prepared]:
     path, start = opened.path, opened.batch.position
-    found = sheets.open_sheet(path, opened.form, run.meter)
+    found = sheets.open_sheet(path, opened.form)
     if not start:
         for _, reason, raw in found.extra:
             yield sheets.all_rejected([(0, raw)], reason, message(reason, raw))
@@ -226,7 +226,7 @@ def _sheet_chunks(run: Run, opened: Opened) -> Iterator[Work | Prepared]:
     except Refused as problem:
         yield from sheets.refused_rows(found, problem)
         return
-    for number, chunk in enumerate(sheets.chunks(found, plan, start)):
+    for number, chunk in enumerate(sheets.chunks(found, plan, start, run.meter)):
         yield sheet.convert, replace(chunk, notes=[] if start or number else found.notes)
 
 

@@ -7,11 +7,12 @@ import datetime as dt
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from healthbrain.records.intake import bodies, cells
+from healthbrain.records.intake.csv_files import Plain
 from healthbrain.records.intake.prepared import Note, Prepared, Reject, empty
 from healthbrain.records.rules.reasons import message
 from healthbrain.records.rules.templates import TEMPLATES, Template
@@ -30,13 +31,18 @@ class SheetPlan:
 
 @dataclass(frozen=True, slots=True)
 class SheetChunk:
-    """Rows of a sheet as text columns "0", "1", … with the sender's row numbers; `rejects`: rows of another shape."""
+    """Rows of a sheet as text columns "0", "1", … with the sender's row numbers; `rejects`: rows of another shape.
+
+    Or lines still to be split into such.
+    """
 
     plan: SheetPlan
-    frame: pl.DataFrame
-    rejects: list[Reject]
-    position: int
+    frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    rejects: list[Reject] = field(default_factory=list)
+    position: int = 0  # number of the last row
     notes: list[Note] = field(default_factory=list)
+    plain: Plain | None = None
+    delimiter: str = ","
 
 
 def chunk_of(
@@ -52,6 +58,30 @@ def chunk_of(
     return SheetChunk(plan, pl.DataFrame([numbers, *texts]), rejects, position)
 
 
+def split(chunk: SheetChunk) -> SheetChunk:
+    """The lines of a chunk split into columns, all at once. Empty lines are no rows."""
+    if chunk.plain is None:
+        return chunk
+    width, delimiter = chunk.plan.width, chunk.delimiter
+    lines = pl.Series("line", [chunk.plain.lines.removesuffix(b"\n").decode()]).str.split("\n").explode()
+    frame = lines.to_frame().with_row_index("row", chunk.plain.first).cast({"row": pl.Int64})
+    cells_ = pl.col("line").str.count_matches(delimiter, literal=True) + 1
+    frame = frame.filter(pl.col("line").str.strip_chars(delimiter) != "")
+    odd = frame.filter(cells_ != width)
+    rejects = [_misshapen(chunk.plan, n, line.split(delimiter), {}) for n, line in odd.iter_rows()]
+    frame = frame.filter(cells_ == width) if rejects else frame
+    data = chunk.plain.lines if len(frame) == len(lines) else "\n".join(frame["line"]).encode()
+    names = [str(place) for place in range(width)]
+    columns = pl.DataFrame(schema=dict.fromkeys(names, pl.Utf8))
+    if len(frame):
+        columns = pl.read_csv(
+            data, has_header=False, separator=delimiter, quote_char=None, new_columns=names, infer_schema=False
+        )
+    return replace(
+        chunk, frame=pl.concat([frame.select("row"), columns], how="horizontal"), rejects=rejects, plain=None
+    )
+
+
 def _misshapen(plan: SheetPlan, number: int, row: Sequence[str], refused: dict[int, str]) -> Reject:
     if number in refused:
         return Reject(number, "", refused[number], message(refused[number]), raw_text(row))
@@ -61,7 +91,7 @@ def _misshapen(plan: SheetPlan, number: int, row: Sequence[str], refused: dict[i
 
 def convert(chunk: SheetChunk) -> Prepared:
     """The chunk converted. Rows that fail a check are in `rejects`, each once, with the first thing wrong."""
-    template = TEMPLATES[chunk.plan.template]
+    chunk, template = split(chunk), TEMPLATES[chunk.plan.template]
     result = empty(len(chunk.frame) + len(chunk.rejects))
     result.rejects, result.notes = list(chunk.rejects), list(chunk.notes)
     if len(chunk.frame):

@@ -29,18 +29,18 @@ class Sheet:
     refused: dict[int, str] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     extra: list[tuple[int, str, str]] = field(default_factory=list)  # row, reason, raw: what counts as a row of its own
+    text: csv_files.Text | None = None  # the file behind it, when that is read by blocks
 
 
-def open_sheet(path: Path, form: str, meter: Meter | None = None) -> Sheet:
+def open_sheet(path: Path, form: str) -> Sheet:
     """Raises Refused for a file that cannot be read at all."""
     if form == "xlsx":
         from healthbrain.records.intake.xlsx_files import open_xlsx
 
         return open_xlsx(path)
-    refused: dict[int, str] = {}
-    rows = csv_files.records(path, csv_files.encoding_of(path), meter or Meter(), refused)
-    header = next((row for _, row in rows if any(cell.strip() for cell in row)), [])
-    return Sheet([cell.strip() for cell in header], ((n, row) for n, row in rows if row and any(row)), refused)
+    text = csv_files.open_text(path)
+    rows = ((n, row) for n, row in csv_files.records(text) if row and any(row))
+    return Sheet(text.header, rows, text.refused, text=text)
 
 
 def plan_of(
@@ -70,13 +70,19 @@ def plan_of(
     return SheetPlan(template.name, len(header), mapping, source, as_of)
 
 
-def chunks(sheet: Sheet, plan: SheetPlan, start: int = 0) -> Iterator[SheetChunk]:
-    """The rows from data row `start`, in chunks."""
-    rows = islice(sheet.rows, start, None)
-    position = start
-    while block := list(islice(rows, CHUNK)):
-        position += len(block)
-        yield chunk_of(plan, block, position, sheet.refused)
+def chunks(sheet: Sheet, plan: SheetPlan, start: int, meter: Meter) -> Iterator[SheetChunk]:
+    """The rows behind row number `start`, in chunks."""
+    if sheet.text is None:
+        behind = (item for item in sheet.rows if item[0] > start)
+        while block := list(islice(behind, CHUNK)):
+            yield chunk_of(plan, block, block[-1][0], sheet.refused)
+        return
+    for number, found in csv_files.blocks(sheet.text, meter, start):
+        if isinstance(found, csv_files.Plain):
+            if found.lines.strip():
+                yield SheetChunk(plan, plain=found, delimiter=sheet.text.delimiter, position=number)
+        elif rows := [item for item in found if any(item[1])]:
+            yield chunk_of(plan, rows, number, sheet.refused)
 
 
 def refused_rows(sheet: Sheet, problem: Refused, size: int = 5_000) -> Iterator[Prepared]:
