@@ -18,8 +18,21 @@ from healthbrain.dispatch.models.emergency import (
     Victim,
     Vitals,
 )
+from healthbrain.dispatch.models.homecare import (
+    Application,
+    CareNurse,
+    HomeBed,
+    HomeVisit,
+    NurseAbsence,
+    PlanItem,
+    VisitNurse,
+    VisitPhoto,
+)
+from healthbrain.dispatch.models.transport import Booking, DayPlan, Ride, TransportVehicle
 
 __all__ = [
-    "Aed", "Call", "EcgFile", "EventVehicle", "FirstAider", "HospitalState", "LandMark", "MassEvent", "Mission",
-    "Position", "PositionLog", "Station", "TimelineEvent", "Vehicle", "Victim", "Vitals",
+    "Aed", "Application", "Booking", "Call", "CareNurse", "DayPlan", "EcgFile", "EventVehicle", "FirstAider", "HomeBed",
+    "HomeVisit", "HospitalState", "LandMark", "MassEvent", "Mission", "NurseAbsence", "PlanItem", "Position",
+    "PositionLog", "Ride", "Station", "TimelineEvent", "TransportVehicle", "Vehicle", "Victim", "VisitNurse",
+    "VisitPhoto", "Vitals",
 ]  # fmt: skip
