@@ -41,7 +41,7 @@ def under_way(
     away = set(done) | set(cancelled)
     keys = {r.key for r in plan.instance.requests}
     downs = plan.solution.begins("delivery")
-    requests = []
+    requests: list[Request | None] = []
     for request in plan.instance.requests:
         if request.key in away:
             continue
