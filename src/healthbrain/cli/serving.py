@@ -91,6 +91,7 @@ def run_system_checks() -> None:
 def worker(once: bool, as_json: bool) -> None:
     """Think all the time: re-judge residents whose data changed, wake tasks by date, run uploads and exports."""
     boot()
+    from healthbrain.cli.lookout import keep_watch
     from healthbrain.cli.thinking import think_forever, think_once
 
     if once:
@@ -100,6 +101,7 @@ def worker(once: bool, as_json: bool) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    threading.Thread(target=keep_watch, args=(stopping,), daemon=True).start()
     jobs = subprocess.Popen([sys.executable, "-m", "django", "procrastinate", "worker"])
     try:
         think_forever(stopping)

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from healthbrain.county.models import Organisation, Place
 from healthbrain.demo.emergency_history import write_history
+from healthbrain.demo.emergency_traffic import begin
 from healthbrain.demo.parameters import parameters
 from healthbrain.demo.streams import stream
 from healthbrain.dispatch import knowledge, network
@@ -54,6 +55,7 @@ def build(*, residents: int, seed: int, now: dt.datetime) -> dict[str, int]:
     _hospitals(towns, now, rng)
     helpers = _helpers(zones, residents, rng, now.date())
     calls = write_history(zones, residents=residents, now=now, rng=rng)
+    begin(now, seed)
     return {"stations": len(sites), "vehicles": vehicles, "helpers": helpers, "past_calls": calls}
 
 
@@ -125,7 +127,7 @@ def _hospitals(towns: dict[str, tuple[float, float]], now: dt.datetime, rng: np.
     rows, marks = [], []
     for number, hospital in enumerate(hospitals):
         x, y = xy[order[number % len(order)]] + rng.uniform(0.3, 0.7, 2)
-        able = ALL if len(hospitals) == 1 else CENTRES[number]
+        able: tuple[str, ...] = ALL if len(hospitals) == 1 else CENTRES[number]
         if len(hospitals) == 2:
             able = (ALL[:3], ALL[1:])[number]
         rows.append(
@@ -170,4 +172,5 @@ def bind_crew(account_id: int) -> None:
     """Put the demo crew's phone on the first ambulance that has none, once."""
     if not Vehicle.objects.filter(crew_id=account_id).exists():
         free = Vehicle.objects.filter(crew=None, fleet=Vehicle.Fleet.EMERGENCY).order_by("id").first()
-        Vehicle.objects.filter(pk=free.pk if free else None).update(crew_id=account_id)
+        if free is not None:
+            Vehicle.objects.filter(pk=free.pk).update(crew_id=account_id)

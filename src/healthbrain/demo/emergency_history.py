@@ -27,7 +27,7 @@ TYPES = {  # share, priority shares 1–3
 STEPS = ("ring", "answered", "located", "triaged", "assigned", "acknowledged", "rolling", "on-scene", "at-patient",
          "left-scene", "at-hospital", "handover", "available", "at-station")  # fmt: skip
 ON_CALL = 4  # the first four belong to the call, the others to the mission
-BUTTON = frozenset({"acknowledged", "rolling", "at-patient", "left-scene", "handover", "available"})
+BUTTON = frozenset({"assigned", "acknowledged", "rolling", "at-patient", "left-scene", "handover", "available"})
 
 
 def write_history(zones: Zones, *, residents: int, now: dt.datetime, rng: np.random.Generator) -> int:
