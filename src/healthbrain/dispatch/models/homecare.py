@@ -1,4 +1,4 @@
-"""Home care (云家康, 家庭病床, 居家护理): application, assessment, plan with goals, visits, what was done at the door."""
+"""Home care (云家康, 家庭病床, 居家护理): application, assessment, plan with goals, visits, what was done there."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
