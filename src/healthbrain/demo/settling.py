@@ -32,10 +32,10 @@ def settle(folder: Path, *, by: Actor, now: dt.datetime, until: dt.date | None =
     loaded = {
         "sites": int(select("SELECT count(*) FROM surveillance_site")[0][0]),
         "classes": len(class_ids),
-        "lines": history.load_lines(_lines(lines, class_ids, now), by=by),
+        "lines": history.load_lines(read_lines(lines, class_ids, now), by=by),
     }
     counts = pl.read_parquet(out / "counts.parquet").filter(pl.col("day") <= last)
-    loaded["counts"] = history.load_counts(_counts(counts, ids, now), by=by)
+    loaded["counts"] = history.load_counts(read_counts(counts, ids, now), by=by)
     loaded["pupils"] = _name_pupils(folder, class_ids, last)
     return loaded
 
@@ -58,16 +58,17 @@ def _classes(classes: pl.DataFrame) -> Iterator[tuple[str, str, str, int]]:
         yield organisation, grade, name, int(pupils)
 
 
-def _lines(
+def read_lines(
     frame: pl.DataFrame, class_ids: list[int], now: dt.datetime
 ) -> Iterator[tuple[int, dt.date, dt.datetime, int, int, str, str]]:
+    """Class lines as `load_lines` takes them; nothing is told after `now`."""
     columns = ("class", "day", "minutes", "absent_ill", "absent_other", "symptoms", "fresh")
     for row, day, minutes, ill, other, symptoms, fresh in frame.select(columns).iter_rows():
         at = dt.datetime.combine(day, OPENS, COUNTY_ZONE) + dt.timedelta(minutes=minutes)
         yield class_ids[row], day, min(at, now), ill, other, symptoms, fresh
 
 
-def _counts(
+def read_counts(
     frame: pl.DataFrame, ids: dict[str, int], now: dt.datetime
 ) -> Iterator[tuple[int, str, str, dt.date, int, dt.datetime]]:
     """A day's figure comes in the evening; today's is not in before."""

@@ -1,8 +1,8 @@
-"""Surveillance measured: the published designs, a whole county's pass, equality with R, speed."""
+"""Surveillance measured: the published designs, a whole county's pass, equality with R, speed, a planted year."""
 
 from __future__ import annotations
 
-from healthbrain.cli.bench.surveillance import county_pass, daily, equality, noufaily, speed
+from healthbrain.cli.bench.surveillance import county_pass, daily, equality, latency, noufaily, planted_year, speed
 
 PARTS = {
     "noufaily": noufaily.run,
@@ -10,4 +10,6 @@ PARTS = {
     "county-pass": county_pass.run,
     "r-equality": equality.equality,
     "farrington-speed": speed.farrington_speed,
+    "planted-year": planted_year.run,
+    "latency": latency.run,
 }
