@@ -160,9 +160,9 @@ def span(value: dt.timedelta | None) -> str:
     minutes = int(abs(value).total_seconds() // 60)
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:
-        return t("{d} 天 {h} 小时", "{d} d {h} h", d=days, h=hours)
+        return t("{d} 天", "{d} d", d=days) + (t(" {h} 小时", " {h} h", h=hours) if hours else "")
     if hours:
-        return t("{h} 小时 {m} 分", "{h} h {m} min", h=hours, m=minutes % 60)
+        return t("{h} 小时", "{h} h", h=hours) + (t(" {m} 分", " {m} min", m=minutes % 60) if minutes % 60 else "")
     return t("{m} 分钟", "{m} min", m=minutes)
 
 
