@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from healthbrain.cli.dispatch_darp import darp
 from healthbrain.cli.output import emit, json_option, progress
 from healthbrain.kernel.errors import Invalid
 
@@ -292,4 +293,5 @@ def _warnings(options: list[Any], off_map: bool, metres: float) -> list[str]:
     return warnings
 
 
+dispatch.add_command(darp)
 COMMANDS = [dispatch]

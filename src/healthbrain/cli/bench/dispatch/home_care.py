@@ -62,32 +62,29 @@ def run(residents: int | None, advance: Advance) -> dict[str, Any]:
 
 
 def _pyvrp(day: Day, seconds: float) -> float:
-    """Driving minutes of PyVRP's tours: one routing profile per nurse's skills with forbidden ways to the other visits."""
-    from pyvrp import Model  # type: ignore[import-not-found, unused-ignore]
-    from pyvrp.stop import MaxRuntime  # type: ignore[import-not-found, unused-ignore]
+    """Driving minutes of PyVRP's tours: a routing profile per set of skills, ways to visits beyond them forbidden."""
+    from pyvrp import Model
+    from pyvrp.stop import MaxRuntime
 
     scale, never = 1000, 10**9
     model = Model()
-    depot = model.add_depot(0, 0)
-    clients = []
-    for visit in day.visits:
-        window = [round(scale * minute) for minute in visit.window]
-        clients.append(
-            model.add_client(0, 0, service_duration=round(scale * visit.minutes), tw_early=window[0], tw_late=window[1])
-        )
+    spots = [model.add_location(0, 0) for _ in range(len(day.visits) + 1)]
     places = [0, *(visit.place for visit in day.visits)]
-    stops = [depot, *clients]
+    depot = model.add_depot(spots[0])
+    for spot, visit in zip(spots[1:], day.visits, strict=True):
+        early, late = (round(scale * minute) for minute in visit.window)
+        model.add_client(spot, service_duration=round(scale * visit.minutes), tw_early=early, tw_late=late)
     for skills in {nurse.skills for nurse in day.nurses}:
         profile = model.add_profile()
         same = [nurse for nurse in day.nurses if nurse.skills == skills]
-        shift = [round(scale * minute) for minute in same[0].shift]
-        model.add_vehicle_type(len(same), start_depot=depot, end_depot=depot, tw_early=shift[0], tw_late=shift[1],
-                               profile=profile)  # fmt: skip
-        for a, one in enumerate(stops):
-            for b, two in enumerate(stops):
+        early, late = (round(scale * minute) for minute in same[0].shift)
+        model.add_vehicle_type(
+            len(same), start_depot=depot, end_depot=depot, tw_early=early, tw_late=late, profile=profile
+        )
+        for a, one in enumerate(spots):
+            for b, two in enumerate(spots):
                 way = int(np.ceil(scale * day.minutes[places[a], places[b]])) if a != b else 0
-                able = b == 0 or day.visits[b - 1].needs[0] <= skills
-                model.add_edge(one, two, distance=way if able else never, duration=way if able else never,
-                               profile=profile)  # fmt: skip
+                able = a == b or b == 0 or day.visits[b - 1].needs[0] <= skills
+                model.add_edge(one, two, way if able else never, way if able else never, profile)
     result = model.solve(stop=MaxRuntime(seconds), display=False)
-    return result.cost() / scale
+    return float(result.cost()) / scale

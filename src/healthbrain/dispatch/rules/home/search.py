@@ -99,40 +99,38 @@ def _couple(d: Tasks, s: Tours, begin: np.ndarray) -> int:
 
 
 @compiled
-def settle_day(d: Tasks, s: Tours, k: int, begin: np.ndarray) -> bool:
-    """Earliest begins of all tasks into `begin`, given that only tour k changed; False when there is no schedule."""
-    for i in range(s.size[k]):
-        begin[s.path[k, i]] = d.lo[s.path[k, i]]
-    if not d.coupled:
-        return _sweep(d, s, k, begin) >= 0
-    for t in range(begin.shape[0]):
-        begin[t] = d.lo[t]
+def settle_day(d: Tasks, s: Tours, k: int, begin: np.ndarray, fresh: bool) -> bool:
+    """Earliest begins of all tasks into `begin`, given that only tour k changed; False when there is no schedule.
+
+    fresh: start from the windows. Otherwise `begin` holds a least solution without some of the tasks: a lower bound.
+    """
+    if fresh and d.coupled:
+        for t in range(begin.shape[0]):
+            begin[t] = d.lo[t]
+    elif fresh:
+        for i in range(s.size[k]):
+            begin[s.path[k, i]] = d.lo[s.path[k, i]]
+    step = _sweep(d, s, k, begin)
+    if step < 0 or not d.coupled:
+        return step >= 0
     for _ in range(begin.shape[0] + 2):
-        moved = 0
+        step = _couple(d, s, begin)
+        if step < 0:
+            return False
+        moved = step
         for j in range(s.size.shape[0]):
             step = _sweep(d, s, j, begin)
             if step < 0:
                 return False
             moved += step
-        step = _couple(d, s, begin)
-        if step < 0:
-            return False
-        if step == 0:
+        if moved == 0:
             return True
     return False
 
 
 @compiled
-def _place_before(d: Tasks, s: Tours, k: int, i: int) -> int:
-    """Where nurse k is before position i: breaks have no place of their own."""
-    for j in range(i - 1, -1, -1):
-        if d.place[s.path[k, j]] >= 0:
-            return d.place[s.path[k, j]]
-    return d.home[k, 0]
-
-
-@compiled
 def _place_from(d: Tasks, s: Tours, k: int, i: int) -> int:
+    """Where nurse k goes from position i on: breaks have no place of their own."""
     for j in range(i, s.size[k]):
         if d.place[s.path[k, j]] >= 0:
             return d.place[s.path[k, j]]
@@ -202,31 +200,43 @@ def _insert(d: Tasks, s: Tours, t: int, blink: float, begin: np.ndarray) -> bool
     for k in range(s.size.shape[0]):
         if not d.allow[t, k] or (d.twin[t] >= 0 and _with_twin(d, s, t, k)):
             continue
+        here, free = d.home[k, 0], d.shift[k, 0]
         for i in range(s.size[k] + 1):
-            if np.random.random() < blink:
-                continue
-            delta = d.assign[t, k]
             if i > 0:
                 u = s.path[k, i - 1]
-                if s.begin[u] + d.service[u] > d.hi[t] + _EPS:
-                    break
+                here = d.place[u] if d.place[u] >= 0 else here
+                free = s.begin[u] + d.service[u]
+            if free > d.hi[t] + _EPS:
+                break
+            delta, at, onward = d.assign[t, k], max(free, d.lo[t]), 0.0
             if d.place[t] >= 0:
-                a, b = _place_before(d, s, k, i), _place_from(d, s, k, i)
-                delta += d.travel[a, d.place[t]] + d.travel[d.place[t], b]
+                to = _place_from(d, s, k, i)
+                onward = d.travel[d.place[t], to]
+                delta += d.travel[here, d.place[t]] + onward
                 if s.size[k] > 0:
-                    delta -= d.travel[a, b]
-            if delta >= best - 1e-9:
+                    delta -= d.travel[here, to]
+                at = max(free + d.travel[here, d.place[t]], d.lo[t])
+            if delta >= best - 1e-9 or at > d.hi[t] + _EPS or np.random.random() < blink:  # noqa: NPY002
                 continue
+            if i < s.size[k]:
+                u = s.path[k, i]
+                if at + d.service[t] + (onward if d.place[u] >= 0 else 0.0) > d.hi[u] + _EPS:
+                    continue
             _insert_at(s, k, i, t)
-            for u in range(begin.shape[0]):
-                begin[u] = s.begin[u]
-            if settle_day(d, s, k, begin):
+            if d.coupled:
+                begin[:] = s.begin
+            else:
+                for j in range(s.size[k]):
+                    begin[s.path[k, j]] = s.begin[s.path[k, j]]
+            begin[t] = d.lo[t]
+            if settle_day(d, s, k, begin, False):
                 best, best_k, best_i = delta, k, i
             _remove_at(s, k, i)
     if best_k < 0:
         return False
     _insert_at(s, best_k, best_i, t)
-    settle_day(d, s, best_k, s.begin)
+    s.begin[t] = d.lo[t]
+    settle_day(d, s, best_k, s.begin, False)
     return True
 
 
@@ -267,7 +277,7 @@ def _take_out(d: Tasks, s: Tours, k: int, t: int) -> None:
         if s.path[k, i] == t:
             _remove_at(s, k, i)
             break
-    settle_day(d, s, k, s.begin)
+    settle_day(d, s, k, s.begin, True)
 
 
 @compiled
@@ -358,7 +368,7 @@ def anneal(d: Tasks, now: Tours, trial: Tours, best: Tours, near: np.ndarray, he
                     kept += 1
             if kept < trial.size[k]:
                 trial.size[k] = kept
-                settle_day(d, trial, k, trial.begin)
+                settle_day(d, trial, k, trial.begin, True)
         count = _order(d, trial, waiting)
         for x in range(count):
             if trial.owner[waiting[x]] < 0:
