@@ -226,15 +226,16 @@ def sentence(candidate: Candidate, place: str, title: Words, rule_words: Words |
     where_zh = f"{place}{'（' + '、'.join(parts[:4]) + ('等' if len(parts) > 4 else '') + '）' if parts else ''}"
     where_en = f"{place}{' (' + ', '.join(parts[:4]) + (' and more' if len(parts) > 4 else '') + ')' if parts else ''}"
     source = SOURCE_WORDS.get(lead.source, Words(lead.source, lead.source))
+    unit = Words("盒", "packs") if lead.source == "pharmacy" else Words("例", "cases")
     since = f"{candidate.first_day.month}月{candidate.first_day.day}日"
-    zh = f"{where_zh}：{title.zh}，{since}起 {days} 天 {lead.observed:g} 例（{source.zh}）"
+    zh = f"{where_zh}：{title.zh}，{since}起 {days} 天 {lead.observed:g} {unit.zh}（{source.zh}）"
     begun = f"{candidate.first_day.day} {candidate.first_day:%b}"
     span = f"{days} day{'s' if days > 1 else ''}"
-    en = f"{where_en}: {title.en}, {lead.observed:g} cases in {span} since {begun} ({source.en})"
+    en = f"{where_en}: {title.en}, {lead.observed:g} {unit.en} in {span} since {begun} ({source.en})"
     if rule_words is not None:
         zh, en = f"{zh}，达到{rule_words.zh}", f"{en}; meets {rule_words.en}"
     elif lead.expected is not None:
-        zh, en = f"{zh}，平常约 {lead.expected:.1f} 例", f"{en}; usual about {lead.expected:.1f}"
+        zh, en = f"{zh}，平常约 {lead.expected:.1f} {unit.zh}", f"{en}; usual about {lead.expected:.1f}"
     others = sorted({f.source for f in candidate.findings} - {lead.source})
     if others:
         words = [SOURCE_WORDS.get(name, Words(name, name)) for name in others]
