@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from healthbrain.access import actions as access
 from healthbrain.access.models import Account
-from healthbrain.access.rules import SYSTEM
+from healthbrain.access.queries import actor_of
+from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.county.models import Organisation
 from healthbrain.demo.emergency import bind_crew
 from healthbrain.kernel.db import select
@@ -61,14 +62,25 @@ def _workplaces() -> dict[str, Organisation]:
     }
 
 
+def disease_control() -> Actor:
+    """The demo's officer, who works the past event the demo shows."""
+    county = Organisation.objects.get(kind=Organisation.Kind.COUNTY)
+    centre = Organisation.objects.filter(kind=Organisation.Kind.CDC).first()
+    return actor_of(_account("disease_control", centre or county))
+
+
+def _account(role: str, organisation: Organisation) -> Account:
+    username = f"demo-{role.replace('_', '-')}"
+    return Account.objects.filter(username=username).first() or access.create_account(
+        by=SYSTEM, username=username, name=NAMES[role], role=role, organisation_id=organisation.pk
+    )
+
+
 def demo_accounts() -> dict[str, str]:
     """Make sure each role has its demo account; a new one-time token by role."""
     tokens = {}
     for role, organisation in _workplaces().items():
-        username = f"demo-{role.replace('_', '-')}"
-        account = Account.objects.filter(username=username).first() or access.create_account(
-            by=SYSTEM, username=username, name=NAMES[role], role=role, organisation_id=organisation.pk
-        )
+        account = _account(role, organisation)
         tokens[role] = access.sign_in_link(by=SYSTEM, account_id=account.pk)
         if role == "crew":
             bind_crew(account.pk)

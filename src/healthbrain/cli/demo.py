@@ -101,12 +101,11 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     from healthbrain.access.rules import SYSTEM
     from healthbrain.care import actions as care
     from healthbrain.county import actions as county
-    from healthbrain.demo import emergency, generate, settling, surroundings
+    from healthbrain.demo import emergency, generate, surroundings
     from healthbrain.kernel.clock import now, today
     from healthbrain.records import actions as records
     from healthbrain.residents import actions as people
     from healthbrain.surveillance import knowledge
-    from healthbrain.surveillance.actions import signals
 
     asked = {"residents_asked": residents, "seed": seed}
     mark_synthetic(orjson.dumps({**asked, "complete": False}).decode())
@@ -133,10 +132,25 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     step("lake", records.refresh_lake)
     care.publish_programmes(by=SYSTEM)
     step("think", lambda: care.catch_up(as_of=as_of))
-    step("watch", lambda: (settling.settle(place, by=SYSTEM, now=now()), signals.watch(now=now())))
+    step("watch", lambda: _watch(place))
     summary = {**asked, "intake": report.as_dict(), **_counts(), "steps": timings}
     mark_synthetic(orjson.dumps({**summary, "complete": True}).decode())
     return summary
+
+
+def _watch(place: Path) -> None:
+    """A year of reports in, a past event worked to its closing by the demo's officer, then today's watch."""
+    from healthbrain.access.rules import SYSTEM
+    from healthbrain.cli.accounts import disease_control
+    from healthbrain.demo import responding, settling
+    from healthbrain.kernel.clock import now
+    from healthbrain.surveillance.actions import signals
+
+    settling.settle(place, by=SYSTEM, now=now())
+    officer = disease_control()
+    responding.play_past(place, by=officer)
+    signals.watch(now=now())
+    responding.play_present(now=now(), by=officer)
 
 
 def _contracts(path: Path) -> list[ContractRow]:

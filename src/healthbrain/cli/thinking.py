@@ -12,13 +12,14 @@ from django.db import OperationalError, close_old_connections, connection
 from healthbrain.care import actions as care
 from healthbrain.kernel.clock import now, today
 from healthbrain.records import actions as records
-from healthbrain.surveillance.actions import signals
+from healthbrain.surveillance.actions import notify, signals
 
 BATCH = 500
 POLL_SECONDS = 0.1  # one indexed query on an empty table; NOTIFY would save it, polling survives every proxy and pooler
 LAKE_EVERY = 300.0
 WATCH_SECONDS = 2.0  # between two looks at what must be counted anew
 FEEDS_EVERY = 600.0
+REMINDERS_EVERY = 60.0
 log = logging.getLogger("healthbrain.worker")
 
 
@@ -56,15 +57,20 @@ def think_forever(stopping: threading.Event) -> None:
 def watch_forever(stopping: threading.Event) -> None:
     """Counts and signals: what changed within seconds, the whole county at each new day, feeds every ten minutes."""
     woken: dt.date | None = None
-    feeds_due = 0.0
+    feeds_due = reminders_due = 0.0
     while not stopping.is_set():
         try:
             moment = now()
             if woken != moment.date():
-                signals.run_pass(now=moment, everything=True)
+                done = signals.run_pass(now=moment, everything=True)
                 woken = moment.date()
             else:
-                signals.run_pass(now=moment)
+                done = signals.run_pass(now=moment)
+            notify.tell_signals(done.signals, moment)
+            notify.deliver_due(moment)
+            if time.monotonic() > reminders_due:
+                notify.remind(moment)
+                reminders_due = time.monotonic() + REMINDERS_EVERY
             if time.monotonic() > feeds_due:
                 signals.check_feeds(now=moment)
                 feeds_due = time.monotonic() + FEEDS_EVERY

@@ -12,7 +12,15 @@ from python_calamine import CalamineWorkbook
 from healthbrain.audit.models import AuditEvent
 from healthbrain.kernel import clock
 from healthbrain.surveillance.actions import cases, fieldwork, papers, response
-from healthbrain.surveillance.models import GuidanceVisit, PublicHealthEvent, Signal
+from healthbrain.surveillance.models import (
+    DirectReport,
+    GuidanceVisit,
+    PublicHealthEvent,
+    ReportLine,
+    SchoolClass,
+    Signal,
+)
+from healthbrain.surveillance.queries.figures import absence, figures
 from healthbrain.surveillance.rules.case_rows import CaseInput
 
 from .conftest import make_signal
@@ -225,3 +233,39 @@ def test_surge_and_guidance(world):
     visit.refresh_from_db()
     assert visit.corrected_on == clock.today()
     assert client(world, "bureau").post("/surge", {"kind": "isolation-bed", "organisation": 1}).status_code == 403
+
+
+def test_the_bureaus_figures_open_their_definitions(world, live):
+    bureau = client(world, "bureau")
+    page = bureau.get("/county/outbreaks").content.decode()
+    names = ("data-to-signal", "signal-to-handling", "clusters", "absence", "coverage", "answered", "events", "detect")
+    for name in names:
+        assert f"/county/outbreaks/definition/{name}" in page, name
+        assert bureau.get(f"/county/outbreaks/definition/{name}").status_code == 200
+    assert "待核实" in bureau.get("/county/outbreaks/definition/signal-to-handling").content.decode()
+    assert bureau.get("/county/outbreaks/definition/none").status_code == 404
+    assert client(world, "village_doctor").get("/county/outbreaks").status_code == 403
+    book = bureau.get("/county/outbreaks/export.xlsx").content
+    sheet = CalamineWorkbook.from_filelike(io.BytesIO(book)).get_sheet_by_name("指标")
+    cells = [cell for row in sheet.to_python() for cell in row]
+    assert "9 分钟" in cells  # the signal came nine minutes after its data
+    assert client(world, "bureau", english=True).get("/county/outbreaks?days=30").status_code == 200
+
+
+def test_ten_cases_make_a_cluster_and_last_year_is_compared(world, live):
+    now, today = clock.now(), clock.today()
+    year = {"first": today - dt.timedelta(days=364), "last": today, "now": now}
+    assert (figures(world.officer, **year).clusters, figures(world.officer, **year).events) == (0, 1)
+    rows = [CaseInput(name=f"补{n}", group="三(1)班") for n in range(4)]
+    cases.add_cases(by=world.officer, event_id=live.pk, rows=rows, at=now)
+    assert figures(world.officer, **year).clusters == 1
+    cases.classify_case(by=world.officer, case_id=live.cases.first().pk, classification="excluded", at=now)
+    assert figures(world.officer, **year).clusters == 0
+    for days, ill in ((1, 3), (366, 6)):
+        day = today - dt.timedelta(days=days)
+        report = DirectReport.objects.create(organisation=world.school, day=day, reported_at=now)
+        one = SchoolClass.objects.get(name="(2)班")
+        ReportLine.objects.create(report=report, school_class=one, day=day, pupils=44, absent_ill=ill)
+    found = figures(world.officer, **year)
+    assert (round(found.absence, 3), round(found.absence_before, 3)) == (68.182, 136.364)  # 3 and 6 of 44
+    assert absence(today - dt.timedelta(days=40), today - dt.timedelta(days=30)) is None

@@ -20,7 +20,7 @@ from healthbrain.audit import actions as audit
 from healthbrain.kernel.clock import COUNTY_ZONE
 from healthbrain.kernel.errors import Invalid, NotFound
 from healthbrain.surveillance import handbook
-from healthbrain.surveillance.models import Channel, Delivery, Notification, PublicHealthEvent
+from healthbrain.surveillance.models import Channel, Delivery, Notification, PublicHealthEvent, Signal
 from healthbrain.surveillance.rules import clocks, delivering
 
 TIMEOUT = 5.0  # seconds for one message: a dead robot must not hold the others
@@ -151,6 +151,19 @@ def _deliver(delivery: Delivery, now: dt.datetime, port: Port) -> int:
     delivery.status, delivery.sent_at, delivery.error = "sent", now, ""
     delivery.save()
     return 1
+
+
+def tell_signals(signal_ids: Iterable[int], at: dt.datetime) -> int:
+    """Tell officers of signals that are new or have grown and wait for an answer; how many lines were new."""
+    told = 0
+    for signal in Signal.objects.filter(pk__in=list(signal_ids), answer="").exclude(life="over"):
+        urgent = signal.level in {"outbreak", "report"}
+        with transaction.atomic():
+            told += tell_officers(
+                level="urgent" if urgent else "due", at=at, url=f"/signals#panel=/signals/{signal.pk}",
+                title=signal.sentence_zh[:120], key=f"signal:{signal.pk}:{signal.life}:{signal.observed:g}",
+            )  # fmt: skip
+    return told
 
 
 def remind(now: dt.datetime) -> int:

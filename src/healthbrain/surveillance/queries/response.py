@@ -11,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 
 from healthbrain.access.gate import require, visible
 from healthbrain.access.rules import Actor
-from healthbrain.kernel.clock import COUNTY_ZONE, local
+from healthbrain.kernel.clock import local
 from healthbrain.kernel.errors import NotFound
 from healthbrain.kernel.masking import mask_name, mask_phone
 from healthbrain.surveillance import handbook
@@ -329,8 +329,3 @@ def onset_series(room: Room) -> tuple[dt.date | None, list[int]]:
     for day in days:
         counts[(day - days[0]).days] += 1
     return days[0], counts
-
-
-def midnight(day: dt.date) -> dt.datetime:
-    """The start of a day of the county."""
-    return dt.datetime.combine(day, dt.time(), COUNTY_ZONE)
