@@ -95,16 +95,20 @@ def cover_cost(v, policy, s):  # type: ignore[no-untyped-def]
 def choose(c, now, t, calls, policy, s):  # type: ignore[no-untyped-def]
     """The vehicle for a call, or -1: shortest arrival; with a tolerance, the least coverage lost within it."""
     best, soonest = -1, NEVER
+    last = TO_SCENE if policy.reassign[calls.priority[c]] else MOVING
     for v in range(len(s.status)):
-        arrival, _, _ = arrival_of(v, c, now, t, calls, policy, s)
-        if arrival < soonest:
-            best, soonest = v, arrival
+        if s.status[v] <= last:
+            arrival, _, _ = arrival_of(v, c, now, t, calls, policy, s)
+            if arrival < soonest:
+                best, soonest = v, arrival
     tolerance = policy.tolerance[calls.priority[c]]
     if best < 0 or tolerance == 0:
         return best
     least = 1e18
     for v in range(len(s.status)):
-        arrival, _, _ = arrival_of(v, c, now, t, calls, policy, s)
+        arrival = NEVER
+        if s.status[v] <= last:
+            arrival, _, _ = arrival_of(v, c, now, t, calls, policy, s)
         if arrival <= soonest + tolerance:
             cost = cover_cost(v, policy, s)
             if cost < least:
