@@ -14,6 +14,8 @@ from healthbrain.residents.models import Resident
 from healthbrain.surveillance import handbook
 from healthbrain.surveillance.actions import cases, fieldwork, notify, papers, response
 from healthbrain.surveillance.models import EventStep, Notification, PublicHealthEvent, Signal
+from healthbrain.surveillance.queries import response as queries
+from healthbrain.surveillance.queries.estimates import estimate
 from healthbrain.surveillance.rules import clocks
 from healthbrain.surveillance.rules.case_rows import CaseInput
 
@@ -302,3 +304,23 @@ def test_clocks_that_run_out_are_told_once(world, event):
     assert notify.remind(later(hours=6.5)) == 1
     titles = list(Notification.objects.filter(key__startswith="clock").order_by("id").values_list("title", flat=True))
     assert titles == ["E2026-0001 信号到首次处置快到时限", "E2026-0001 信号到首次处置已超时"]
+
+
+def test_reproduction_and_forecast_only_with_enough_behind_them(world, event):
+    _confirmed(world, event)
+    at, today = later(days=9), dt.date(2026, 3, 19)
+    assert estimate(queries.room(world.officer, event.pk, at), today) is None  # four cases say nothing
+    rows = [
+        pupil(0, name=f"后{day}-{n}", onset_at=dt.datetime.fromisoformat(f"2026-03-{9 + day:02d}T09:00"))
+        for day, count in enumerate((1, 2, 3, 4, 6, 8, 10)) for n in range(count)
+    ]  # fmt: skip
+    cases.add_cases(by=world.officer, event_id=event.pk, rows=rows, at=at)
+    found = estimate(queries.room(world.officer, event.pk, at), today)
+    low, middle, high = found.ratio
+    assert (found.last, found.window) == (dt.date(2026, 3, 18), 7)
+    assert low < middle < high
+    assert low > 0.3
+    quiet = estimate(queries.room(world.officer, event.pk, at), today + dt.timedelta(days=6))
+    assert quiet.ratio[2] < 1  # nine days without a case
+    assert quiet.ahead[1] == 0
+    assert estimate(queries.room(world.officer, event.pk, at), today + dt.timedelta(days=30)) is None

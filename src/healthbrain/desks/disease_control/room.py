@@ -26,6 +26,7 @@ from healthbrain.kernel.errors import Conflict, HealthBrainError, Invalid, NotFo
 from healthbrain.surveillance import handbook
 from healthbrain.surveillance.actions import cases, fieldwork, papers, response
 from healthbrain.surveillance.queries import response as queries
+from healthbrain.surveillance.queries.estimates import estimate
 from healthbrain.surveillance.queries.response import Room
 
 TABS = (("open", ("处置中", "Open")), ("closed", ("已结案", "Closed")), ("excluded", ("已排除", "Excluded")))
@@ -88,6 +89,7 @@ def room_context(found: Room, now: dt.datetime) -> dict[str, Any]:
     items = {item["id"]: said(item["label"]) for item in handbook.form_of(found.event.disease)["items"]}
     return {
         "room": found,
+        "estimate": estimate(found, clock.local(now).date()),
         "row": found.row,
         "event": found.event,
         "w": words,
