@@ -73,6 +73,10 @@ def person(name: str, initials: str, pinyin: str, organisation: Organisation, **
     )
 
 
+def text_of(response) -> str:
+    return response.content.decode()
+
+
 def identity(source: Source, resident: Resident, key: str) -> Identity:
     one = Identity.objects.create(
         source=source, source_key=key, name=resident.name, pinyin=resident.name_pinyin, sex=resident.sex,

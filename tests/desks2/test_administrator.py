@@ -8,9 +8,7 @@ from healthbrain.access.models import Account
 from healthbrain.access.roles import ROLES
 from healthbrain.audit.models import AuditEvent
 
-
-def text_of(response) -> str:
-    return response.content.decode()
+from .conftest import text_of
 
 
 def test_create_account_hands_out_a_link_that_works_once(county, sign_in):

@@ -16,11 +16,7 @@ from healthbrain.desks.bureau.disclosure import suppress
 from healthbrain.desks.bureau.tiles import tile_map
 from healthbrain.desks.bureau.workbook import Sheet, file_name, workbook
 
-from .conftest import AS_OF, person
-
-
-def text_of(response) -> str:
-    return response.content.decode()
+from .conftest import AS_OF, person, text_of
 
 
 def sheet_of(content: bytes) -> list[list]:

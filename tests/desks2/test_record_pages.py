@@ -7,9 +7,7 @@ import pytest
 from healthbrain.audit.models import AuditEvent
 from healthbrain.residents.models import Link, Resident
 
-
-def text_of(response) -> str:
-    return response.content.decode()
+from .conftest import text_of
 
 
 @pytest.fixture

@@ -15,11 +15,7 @@ from healthbrain.desks.steward import jobs, uploads
 from healthbrain.records.models import Batch, ColumnMapping, Event, RejectedRow
 from healthbrain.residents.models import Identity, Link, Resident, Review
 
-from .conftest import identity, person
-
-
-def text_of(response) -> str:
-    return response.content.decode()
+from .conftest import identity, person, text_of
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The resident's own desk: what is due for me, my record, who looked at it."""
