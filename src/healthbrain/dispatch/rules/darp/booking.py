@@ -39,15 +39,16 @@ class Offer:
     seconds: float = 0.0
 
 
-def promise(plan: Plan, request: Request, *, seconds: float = 0.5, seed: int = 1) -> Offer:
-    """Can this ride be promised beside all others? Answers after at most about `seconds`, sooner when it fits at once.
+def promise(plan: Plan, request: Request, *, seconds: float = 0.4, seed: int = 1) -> Offer:
+    """Can this ride be promised beside all others? Answers at once when it fits at once, else within about `seconds`, or
+    twice that when other times must be sought too.
 
     Raises Invalid when a ride of the same key is planned already.
     """
     began = time.perf_counter()
-    offer = _try(plan, request, min(0.02, seconds), seed) or _try(plan, request, 0.6 * seconds, seed)
+    offer = _try(plan, request, min(0.02, seconds), seed) or _try(plan, request, seconds, seed)
     if offer is None:
-        offer = _refusal(plan, request, began + seconds, seed)
+        offer = _refusal(plan, request, began + 2.0 * seconds, seed)
     return replace(offer, seconds=time.perf_counter() - began)
 
 

@@ -58,7 +58,7 @@ def prepare(instance: Instance, firm: frozenset[Key] = frozenset()) -> tuple[Pro
     cost = np.ascontiguousarray(instance.cost[np.ix_(place, place)].astype(float))
     index = {r.key: i for i, r in enumerate(rides)}
     apart = _apart(rides)
-    scale = float(cost.max()) if cost.size else 1.0
+    scale = max(float(cost.max(initial=0.0)), 1.0)  # also where nothing costs anything, nobody is left behind
     links = [(i, index[r.after.outward], r.after) for i, r in enumerate(rides) if r.after and r.after.outward in index]
     outward, back, gap, together = _links(n, links)
     problem = Problem(
