@@ -24,6 +24,7 @@ PERMISSIONS: dict[str, tuple[str, str]] = {
     "emergency.plan": ("急救站点和车辆规划", "Plan stations and vehicles"),
     "transport.book": ("预约非急救转运", "Book non-emergency transport"),
     "transport.plan": ("安排非急救转运", "Plan non-emergency transport"),
+    "transport.drive": ("驾驶转运车、记录行程", "Drive a transport vehicle and log its trips"),
     "homecare.apply": ("为居民申请居家护理", "Apply for home care for a resident"),
     "homecare.plan": ("评估、计划和安排居家护理", "Assess, plan and schedule home care"),
     "homecare.visit": ("上门护理和记录", "Visit at home and record it"),
@@ -171,6 +172,14 @@ class TransportPlanner(Role):
     home = "/transport"
 
 
+class TransportDriver(Role):
+    key, zh, en = "transport_driver", "转运车组", "Transport crew"
+    held_by_zh = "非急救转运车当班驾驶员和护送员，只看本车的行程；群伤征调时也接本车的急救任务。"
+    held_by = "The crew on duty in a transport vehicle; sees its trips only, and its missions when a disaster calls it."
+    permissions = frozenset({"transport.drive", "emergency.crew"})
+    home = "/transport/drive"
+
+
 class HomeNurse(Role):
     key, zh, en = "home_nurse", "居家护理护士", "Home-care nurse"
     held_by_zh = "承担家庭病床和居家护理的护士，评估、计划并上门服务派给本机构的居民。"
@@ -191,7 +200,8 @@ ROLES: dict[str, type[Role]] = {
     role.key: role
     for role in (
         VillageDoctor, TownshipDoctor, HospitalDoctor, Bureau, Steward, Administrator, Auditor, ResidentRole, System,
-        DiseaseControl, SchoolNurse, Dispatcher, Crew, TransportPlanner, HomeNurse,
+        DiseaseControl, SchoolNurse, Dispatcher, Crew, TransportPlanner, TransportDriver,
+        HomeNurse,
     )
 }  # fmt: skip
 
