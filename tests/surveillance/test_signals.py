@@ -19,6 +19,7 @@ from healthbrain.surveillance.actions.signals import (
     answer_signal,
     import_counts,
     report_absence,
+    report_rumour,
     run_pass,
     withdraw_report,
 )
@@ -241,6 +242,16 @@ def test_every_row_of_a_file_ends_somewhere_and_a_double_upload_counts_once(smal
     again = import_counts("sales.csv", by=officer, now=NOW, data=text.encode("gb18030"))
     assert (again.stored, again.duplicates, again.rejected, again.waiting) == (0, 3, 3, 1)
     assert counts("pharmacy", "antidiarrhoeal") == {dt.date(2026, 11, 17): 13}
+
+
+def test_a_rumour_counts_when_its_words_are_plain(small: SmallCounty) -> None:
+    officer = small.actor("disease_control", "D")
+    common = {"by": officer, "day": TODAY, "now": NOW, "organisation_id": small.organisations["S"].pk}
+    report_rumour(**common, text="家长群里说三班好多孩子拉肚子", people=6)
+    report_rumour(**common, text="听说学校有事")
+    assert counts("rumour", "diarrhoea") == {TODAY: 6}
+    with pytest.raises(Invalid):
+        report_rumour(**{**common, "day": TODAY + DAY}, text="明天")
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

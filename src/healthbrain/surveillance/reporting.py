@@ -122,12 +122,17 @@ def report_rumour(
     people: int | None = None,
     reporter: str = "",
 ) -> int:
-    """Keep what somebody heard; with a syndrome and a place it counts as one more source. Raises Invalid."""
+    """Keep what somebody heard; with a place and a syndrome, told or plain from its words, it is one more source.
+
+    Raises Invalid.
+    """
     require(by, "signals.work")
     if not text.strip() or day > now.date():
         raise Invalid("写明听到了什么、从哪天开始 Say what was heard and since when")
     if syndrome and syndrome not in classifier().words:
         raise Invalid(f"没有这个症候群 No such syndrome: {syndrome}")
+    guessed = classifier().of_complaint(text)
+    syndrome = syndrome or (guessed[0] if len(guessed) == 1 else "")
     with transaction.atomic():
         rumour = Rumour.objects.create(
             at=now, day=day, place_id=place_code, organisation_id=organisation_id, syndrome=syndrome, people=people,

@@ -139,11 +139,11 @@ def _series(scope: Scope, today: dt.date) -> Named | None:
     }  # fmt: skip
     rows: list[tuple[str, str, str, dt.date, int]] = []
     if scope.everywhere:
-        rows += db.select(_ROWS.format(scope="TRUE"), parameters)  # type: ignore[arg-type]
+        rows += db.select(_ROWS.format(scope="TRUE"), parameters)
     elif scope.organisations:
-        rows += db.select(_ROWS.format(scope=_NEAR), parameters)  # type: ignore[arg-type]
+        rows += db.select(_ROWS.format(scope=_NEAR), parameters)
     if scope.everywhere or scope.syndromes & set(families):
-        rows += db.select(_RESIDENCE, parameters)  # type: ignore[arg-type]
+        rows += db.select(_RESIDENCE, parameters)
     return _named(rows, first, today)
 
 

@@ -71,12 +71,6 @@ class Matrix:
     counts: NDArray[np.int64]
     first: dt.date
 
-    def row(self, key: str, syndrome: str) -> NDArray[np.int64] | None:
-        for index, unit in enumerate(self.units):
-            if unit.key == key and self.syndromes[index] == syndrome:
-                return self.counts[index]
-        return None
-
 
 def matrix_of(rows: Iterable[tuple[str, str, str, dt.date, int]], first: dt.date, last: dt.date) -> Matrix:
     """(unit key, kind, syndrome, day, count) as rows of day counts; several rows of one cell are added."""
@@ -110,7 +104,7 @@ def watched(scope: Scope, first: dt.date, last: dt.date) -> Matrix:
         rows += db.select(_UNITS, parameters) + db.select(_CLASSES, parameters)
     if scope.everywhere or scope.syndromes:
         rows += db.select(_RESIDENCE, parameters)
-    return matrix_of(rows, first, last)  # type: ignore[arg-type]
+    return matrix_of(rows, first, last)
 
 
 def place_of(key: str) -> tuple[Place, str]:

@@ -158,7 +158,7 @@ def _class_day(one: SchoolClass, line: ReportLine | None, before: ReportLine | N
 def history(actor: Actor, *, limit: int = 60) -> list[Told]:
     """What the actor's school told, the newest first."""
     require(actor, "absence.report")
-    own = visible(DirectReport.objects.all(), actor, PURPOSE).filter(organisation_id=actor.organisation_id)
+    own = visible(DirectReport.objects.all(), actor, PURPOSE).filter(organisation_id=actor.organisation_id or 0)
     ids = list(own.order_by("-reported_at").values_list("pk", flat=True)[:limit])
     rows = select(
         """SELECT r.id, r.day, r.reported_at, r.reporter, r.channel, count(l.id),

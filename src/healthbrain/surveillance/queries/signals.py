@@ -226,6 +226,7 @@ def _keys(found: Signal) -> list[str]:
 
 
 def _ledger_members(found: Signal) -> list[dict[str, Any]]:
+    value: int | str
     if found.organisation_id:
         where, value = "(k.school_id = %(place)s OR c.organisation_id = %(place)s)", found.organisation_id
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from healthbrain.surveillance.rules.syndromes import Words
@@ -242,8 +242,3 @@ def sentence(candidate: Candidate, place: str, title: Words, rule_words: Words |
         zh += f"；{'、'.join(w.zh for w in words)}同时升高"
         en += f"; also {', '.join(w.en for w in words)}"
     return Words(zh + "。", en + ".")
-
-
-def at_place(finding: Finding, place: Place) -> Finding:
-    """The same finding, spoken of a larger place."""
-    return replace(finding, place=place)

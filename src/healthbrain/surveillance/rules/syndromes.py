@@ -58,9 +58,6 @@ class Classifier:
             found.update(dict.fromkeys(self.icd10.get(bare[:length], ())))
         return tuple(found)
 
-    def of_result(self, code: str, answer: str | None) -> tuple[str, ...]:
-        return self.laboratory.get((code, answer or ""), ())
-
     def of_complaint(self, text: str) -> tuple[str, ...]:
         """Keys whose words stand in a chief complaint."""
         found: dict[str, None] = {}

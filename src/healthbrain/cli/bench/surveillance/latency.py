@@ -48,7 +48,8 @@ def run(residents: int | None, advance: Advance) -> dict[str, Any]:
     return {
         "residents": size,
         "records": len(stored),
-        "rate_per_second": RATE,
+        "rate_asked": RATE,
+        "rate_reached": round(len(stored) / (stored[-1][2] - stored[0][2]), 1),
         "reached_the_desk": len(waits),
         "p50_ms": percentile(waits, 0.5) if waits else None,
         "p99_ms": percentile(waits, 0.99) if waits else None,
@@ -80,7 +81,7 @@ def _listen(seen: list[tuple[float, dict[str, int]]], stopping: threading.Event)
     with psycopg.connect(database_url(), autocommit=True) as connection:
         connection.execute("LISTEN signals")
         while not stopping.is_set():
-            for _ in connection.notifies(timeout=0.5, stop_after=1):
+            if list(connection.notifies(timeout=0.5, stop_after=1)):
                 rows = connection.execute(
                     """SELECT place_code, observed::int FROM surveillance_signal
                        WHERE place_kind = 'village' AND syndrome = 'febrile-rash' AND life <> 'over'"""
