@@ -28,7 +28,8 @@ def desk(request: HttpRequest) -> HttpResponse:
     chosen = _chosen(request)
     context = {"rows": rows, "chosen": chosen, "override": knowledge.overrides(), **words.context()}
     if chosen:
-        context |= _call_context(request, chosen) | _advice_context(request, chosen)
+        row = calls.call(request.actor, chosen, now=now)  # type: ignore[attr-defined]
+        context |= _call_context(row) | _advice_context(request, row)
     return render(request, "dispatcher/desk.html", context)
 
 
@@ -37,9 +38,7 @@ def _chosen(request: HttpRequest) -> int | None:
     return int(given) if given.isdigit() else None
 
 
-def _call_context(request: HttpRequest, call_id: int) -> dict[str, Any]:
-    now = clock.now()
-    row = calls.call(request.actor, call_id, now=now)  # type: ignore[attr-defined]
+def _call_context(row: calls.CallRow) -> dict[str, Any]:
     one = row.call
     return {
         "row": row,
@@ -55,10 +54,9 @@ def _call_context(request: HttpRequest, call_id: int) -> dict[str, Any]:
     }
 
 
-def _advice_context(request: HttpRequest, call_id: int) -> dict[str, Any]:
+def _advice_context(request: HttpRequest, row: calls.CallRow) -> dict[str, Any]:
     now = clock.now()
-    row = calls.call(request.actor, call_id, now=now)  # type: ignore[attr-defined]
-    found = recommend.recommend(request.actor, call_id, now=now)  # type: ignore[attr-defined]
+    found = recommend.recommend(request.actor, row.call.pk, now=now)  # type: ignore[attr-defined]
     return {
         "row": row,
         "one": row.call,
@@ -84,9 +82,10 @@ def advice(request: HttpRequest) -> HttpResponse:
     """The recommendation alone, for its live region."""
     chosen = _chosen(request)
     context = {"override": knowledge.overrides(), "chosen": chosen, **words.context()}
-    return render(
-        request, "dispatcher/advice_part.html", context | (_advice_context(request, chosen) if chosen else {})
-    )
+    if chosen:
+        row = calls.call(request.actor, chosen, now=clock.now())  # type: ignore[attr-defined]
+        context |= _advice_context(request, row)
+    return render(request, "dispatcher/advice_part.html", context)
 
 
 @page(permission="emergency.dispatch")

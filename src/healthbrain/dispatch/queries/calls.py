@@ -223,17 +223,26 @@ def helpers(found: Call, *, today: dt.date) -> list[Nearby]:
     if found.x is None or found.y is None:
         return []
     limit = knowledge.desk("aed_radius")
-    aeds = list(Aed.objects.filter(working=True))
-    people = list(FirstAider.objects.filter(available=True, certified_until__gte=today))
-    rows = [
-        Nearby("aed", a.place, m, "", a.hours)
-        for a, m in zip(aeds, network.metres(found.x, found.y, [(a.x, a.y) for a in aeds]), strict=True)
-    ] + [
-        Nearby("first-aider", p.name, m, p.phone, "")
-        for p, m in zip(people, network.metres(found.x, found.y, [(p.x, p.y) for p in people]), strict=True)
+    box = _box(found.x, found.y, limit)
+    aeds = list(Aed.objects.filter(working=True, **box))
+    people = list(FirstAider.objects.filter(available=True, certified_until__gte=today, **box))
+    rows = [Nearby("aed", a.place, m, "", a.hours) for a, m in zip(aeds, _metres(found, _xy(aeds)), strict=True)]
+    rows += [
+        Nearby("first-aider", p.name, m, p.phone, "") for p, m in zip(people, _metres(found, _xy(people)), strict=True)
     ]
     near = sorted((r for r in rows if r.metres <= limit), key=lambda r: r.metres)
     return [r for kind in ("aed", "first-aider") for r in [n for n in near if n.kind == kind][:3]]
+
+
+def _xy(rows: list[Any]) -> list[tuple[float, float]]:
+    return [(r.x, r.y) for r in rows]
+
+
+def _box(x: float, y: float, metres: float) -> dict[str, tuple[float, float]]:
+    """The square around a point as a filter: what lies outside is not even read."""
+    across, up = network.scale()
+    wide, tall = metres / across, metres / up
+    return {"x__range": (x - wide, x + wide), "y__range": (y - tall, y + tall)}
 
 
 @dataclass(frozen=True, slots=True)
