@@ -28,9 +28,17 @@ BLOCKS = {
     Frequency.MONTHLY: ((0, 1), (1, 2), (2, 3)),
 }
 # Chosen on the published designs (docs/surveillance.md): weekly false positives below 0.9 %, daily below 2.7 %.
-ALPHA = {Frequency.WEEKLY: 0.009, Frequency.DAILY: 0.015, Frequency.MONTHLY: 0.01}
+ALPHA = {Frequency.WEEKLY: 0.0105, Frequency.DAILY: 0.015, Frequency.MONTHLY: 0.01}
+# Prior weight of an outbreak that fills one, two or three blocks.
+WEIGHTS = {
+    Frequency.WEEKLY: np.array([2.0, 1.0, 0.2]),
+    Frequency.DAILY: np.array([1.0, 1.0, 1.0]),
+    Frequency.MONTHLY: np.array([2.0, 1.0, 0.2]),
+}
 LAGS = {Frequency.WEEKLY: (4, 5, 6, 7, 8), Frequency.DAILY: (14, 21, 28), Frequency.MONTHLY: (4, 5, 6)}
 HALF_LIFE = {Frequency.WEEKLY: 6.0, Frequency.DAILY: 14.0, Frequency.MONTHLY: 3.0}
+# Years of past that are used: the season and trend of long ago are no longer those of today.
+MEMORY = {Frequency.WEEKLY: 10.0, Frequency.DAILY: 3.0, Frequency.MONTHLY: 12.0}
 MINIMUM = {Frequency.WEEKLY: 7, Frequency.DAILY: 14, Frequency.MONTHLY: 6}
 RENEW = 13  # tested periods after which the curvature of the regression and the drift are estimated anew
 CHUNK = 256  # series fitted together: their matrices stay in the processor's cache
@@ -71,7 +79,9 @@ def detect_own(series: SeriesSet, *, from_index: int, settings: OwnSettings | No
     blocks = expect(series, from_index=from_index, settings=settings)
     _, chance, bound = (
         part.reshape(blocks.scale.shape)
-        for part in judge(_flat(blocks.counts), _flat(blocks.means), _flat(blocks.sizes), alpha)
+        for part in judge(
+            _flat(blocks.counts), _flat(blocks.means), _flat(blocks.sizes), WEIGHTS[series.frequency], alpha
+        )
     )
     observed = series.counts[:, from_index:]
     window = BLOCKS[series.frequency][-1][1]
@@ -117,30 +127,33 @@ def _expect(
     out = [np.empty((n_series, n - from_index, 3)) for _ in range(3)]
     scale, expected = np.empty((n_series, n - from_index)), np.empty((n_series, n - from_index))
     fitted: baseline.Fit | None = None
-    variance = np.zeros(n_series)
+    variance, narrower = np.zeros(n_series), np.ones(n_series)
     for column, now in enumerate(range(from_index, n)):
         stop = now + 1 - window
-        past = counts[:, :stop]
+        used = slice(max(0, stop - int(MEMORY[frequency] * frequency)), stop)
+        past = counts[:, used]
         fresh = column % RENEW == 0
-        fitted = baseline.fit(past, design.rows[:stop], offset[:, :stop], design.ridge, start=fitted, fresh=fresh)
+        fitted = baseline.fit(past, design.rows[used], offset[:, used], design.ridge, start=fitted, fresh=fresh)
         rows = design.rows[stop : now + 1][::-1]
         means = np.exp(np.clip(fitted.beta @ rows.T + offset[:, stop : now + 1][:, ::-1], -25.0, 25.0))
         doubt = baseline.spread(fitted, rows)
+        dispersion = fitted.dispersion
         if follow and stop > 4 * LAGS[frequency][-1]:
+            half_life = HALF_LIFE[frequency]
             if fresh:
                 variance = baseline.drift(past, fitted, LAGS[frequency])
-            newest = slice(stop - 5 * int(HALF_LIFE[frequency]), stop)
-            factor, more = baseline.level(
-                counts[:, newest], fitted.means[:, newest], fitted.dispersion, variance, HALF_LIFE[frequency]
-            )
-            means, doubt = means * factor[:, None], doubt + more[:, None]
+                around = baseline.settled(past, fitted.means, dispersion, variance, half_life, window)
+                narrower = around / dispersion
+            newest = slice(-5 * int(half_life), None)
+            factor, more = baseline.level(past[:, newest], fitted.means[:, newest], dispersion, variance, half_life)
+            means, doubt, dispersion = means * factor[:, None], doubt + more[:, None], dispersion * narrower
         seen = counts[:, stop : now + 1][:, ::-1]
-        scale[:, column] = np.minimum(fitted.dispersion, 1.0)
+        scale[:, column] = np.minimum(dispersion, 1.0)
         expected[:, column] = means[:, 0]
         for b, (first, last) in enumerate(BLOCKS[frequency]):
             unit = scale[:, column]
             mean = np.maximum(means[:, first:last].sum(1), 1e-6)
-            variance_here = fitted.dispersion * mean + mean * mean * doubt[:, first:last].mean(1)
+            variance_here = dispersion * mean + mean * mean * doubt[:, first:last].mean(1)
             mean, variance_here = mean / unit, variance_here / unit**2
             out[0][:, column, b] = seen[:, first:last].sum(1) / unit
             out[1][:, column, b] = mean

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 Floats = NDArray[np.float64]
 
@@ -145,3 +146,26 @@ def level(
     seen, usual = counts @ weights, means @ weights
     factor = np.where(moving, (prior + seen) / (prior + usual), 1.0)
     return factor, np.where(moving, variance * prior / (prior + usual), 0.0)
+
+
+def settled(counts: Floats, means: Floats, dispersion: Floats, variance: Floats, half_life: float, gap: int) -> Floats:
+    """Dispersion (n_series,) around means that follow the level, where there is a drift to follow.
+
+    The level of each past period is what `level` would have said `gap` periods before it, so that what following
+    explains is not counted as noise a second time.
+    """
+    moving = np.flatnonzero(variance > 0)
+    out = dispersion.copy()
+    if len(moving) == 0 or counts.shape[1] <= 2 * gap:
+        return out
+    counts, means = counts[moving], means[moving]
+    decay = [1.0, -(0.5 ** (1.0 / half_life))]
+    prior = (dispersion[moving] / variance[moving])[:, None]
+    seen, usual = lfilter([1.0], decay, counts), lfilter([1.0], decay, means)
+    followed = means[:, gap:] * (prior + seen[:, :-gap]) / (prior + usual[:, :-gap])
+    now = out[moving]
+    for _ in range(3):
+        weights = _weights(np.sqrt(counts[:, gap:]), followed, now)
+        now = np.minimum(now, _dispersion(counts[:, gap:], followed, weights, 0))
+    out[moving] = now
+    return out

@@ -24,7 +24,6 @@ Floats = NDArray[np.float64]
 
 WINDOWS = 3
 SIZES = np.array([2.0, 4.0, 7.0])  # excess in standard deviations of the window
-WEIGHTS = np.array([2.0, 1.0, 0.2])  # prior weight of an outbreak one, two, three blocks old
 NODES = 100  # counts at which a block's likelihood ratios are tabulated
 CELLS = 11  # cells into which a past block's distribution is cut
 POISSON = 1e7  # sizes above are Poisson: differences of log-gammas lose their digits there
@@ -197,14 +196,14 @@ def _chance(level: float, coefficients: Floats, masses: Floats, ratios: Floats, 
 
 
 @njit(cache=True, nogil=True)
-def _judge(blocks: Floats, means: Floats, sizes: Floats, alpha: float) -> tuple[float, float, float]:
+def _judge(blocks: Floats, means: Floats, sizes: Floats, weights: Floats, alpha: float) -> tuple[float, float, float]:
     """(log evidence, p-value, largest count of this period without alarm) of one test."""
     excess = _excesses(means, sizes)
     terms = WINDOWS * len(SIZES)
     prior = np.empty(terms)
     for w in range(WINDOWS):
         for k in range(len(SIZES)):
-            prior[w * len(SIZES) + k] = WEIGHTS[w] / WEIGHTS.sum() / len(SIZES)
+            prior[w * len(SIZES) + k] = weights[w] / weights.sum() / len(SIZES)
     now_counts, now_tails, now = _table(means[0], sizes[0], 0, excess)
     _, one_tails, one = _table(means[1], sizes[1], 1, excess)
     _, two_tails, two = _table(means[2], sizes[2], 2, excess)
@@ -253,10 +252,13 @@ def _judge(blocks: Floats, means: Floats, sizes: Floats, alpha: float) -> tuple[
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def judge(blocks: Floats, means: Floats, sizes: Floats, alpha: float) -> tuple[Floats, Floats, Floats]:
-    """Log evidence, p-value and bound of many tests. blocks, means, sizes: (n_tests, 3), means > 0."""
+def judge(blocks: Floats, means: Floats, sizes: Floats, weights: Floats, alpha: float) -> tuple[Floats, Floats, Floats]:
+    """Log evidence, p-value and bound of many tests. blocks, means, sizes: (n_tests, 3), means > 0.
+
+    weights (3,): prior weight of an outbreak one, two, three blocks old.
+    """
     n = len(blocks)
     evidence, chance, bound = np.empty(n), np.empty(n), np.empty(n)
     for i in prange(n):
-        evidence[i], chance[i], bound[i] = _judge(blocks[i], means[i], sizes[i], alpha)
+        evidence[i], chance[i], bound[i] = _judge(blocks[i], means[i], sizes[i], weights, alpha)
     return evidence, chance, bound
