@@ -40,7 +40,8 @@ WORTH_A_WORKER = 4 << 20  # bytes; below it starting a process costs more than i
 SMALL = 1 << 20  # JSON files below it are stored many to a transaction
 GROUP_FILES, GROUP_BYTES = 200, 3 << 20
 GROWN = "residents_identity, residents_link, residents_resident, records_event, records_resource"
-MANY = 20_000  # rows stored in one intake that change the tables' statistics
+MANY = 20_000  # rows stored in one intake that change the tables' statistics, when they are a tenth of what is there
+DENSE = {"hl7v2": 6}  # how much more work a byte of this format is
 
 Work = tuple[Callable[[Any], Any], Any]
 
@@ -103,18 +104,23 @@ def ingest(
     files = collect(given)
     started = time.monotonic()
     total = sum(path.stat().st_size for path, _ in files)
-    with _workers(total) as pool, _perhaps_undone(dry_run):
+    work = sum(path.stat().st_size * DENSE.get(form, 1) for path, form in files)
+    with _workers(work) as pool, _perhaps_undone(dry_run):
         run = Run(
             by, source, county.source(source).pk if source else None, as_of or now().date(), progress, total, pool
         )
         run.report.files = len(files)
         _take_in(run, files)
         _match(run)
-        if run.report.stored > MANY:  # autovacuum would find out in a minute; the next page should not wait for it
-            db.execute(f"ANALYZE {GROWN}")
+        if run.report.stored > max(MANY, _counted_before() / 10):
+            db.execute(f"ANALYZE {GROWN}")  # autovacuum would find out in a minute; the next page should not wait
     run.report.seconds = time.monotonic() - started
     run.report.cancelled = bool(run.cancelled)
     return run.report
+
+
+def _counted_before() -> float:
+    return float(db.select("SELECT reltuples FROM pg_class WHERE oid = 'records_resource'::regclass")[0][0])
 
 
 @contextmanager
@@ -129,8 +135,8 @@ def _perhaps_undone(dry_run: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _workers(total: int) -> Iterator[ProcessPoolExecutor | None]:
-    if total < WORTH_A_WORKER:
+def _workers(work: int) -> Iterator[ProcessPoolExecutor | None]:
+    if work < WORTH_A_WORKER:
         yield None
         return
     # spawn, not fork: a forked copy of our threads and database connection would be neither safe nor closed.

@@ -204,12 +204,18 @@ def _contact(name: str, system: str | None) -> Emit:
     return emit
 
 
+@functools.lru_cache(maxsize=65_536)  # names repeat: family names, given names, a patient in many messages
+def _prefixed(start: str, text: str) -> tuple[str, ...]:
+    folded = fold(text.strip())
+    return tuple(start + folded[:length] for length in range(1, min(len(folded), PREFIX) + 1))
+
+
 def _prefixes(name: str) -> Emit:
     start = name + "^"
 
     def emit(value: Any, out: list[str]) -> None:
-        if type(value) is str and (folded := fold(value.strip())):
-            out.extend(start + folded[:length] for length in range(1, min(len(folded), PREFIX) + 1))
+        if type(value) is str:
+            out.extend(_prefixed(start, value) if len(value) < LONGEST else _prefixed.__wrapped__(start, value))
 
     return emit
 
@@ -226,12 +232,13 @@ def _date(name: str) -> Emit:
 
 
 def _human_name(name: str) -> Emit:
-    one = _prefixes(name)
+    several = _each(_prefixes(name))
 
     def emit(value: Any, out: list[str]) -> None:
         if type(value) is dict:
             for part in ("text", "family", "given"):
-                _each(one)(value.get(part), out)
+                if found := value.get(part):
+                    several(found, out)
 
     return emit
 
@@ -317,4 +324,4 @@ def tokens(resource: dict[str, Any]) -> list[str]:
         if value is not None:
             emit(value, out)
     unique = list(dict.fromkeys(out))
-    return [clip(t) for t in unique] if any(len(t) > LONGEST for t in unique) else unique
+    return [clip(t) for t in unique] if unique and max(map(len, unique)) > LONGEST else unique
