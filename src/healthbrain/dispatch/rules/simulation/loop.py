@@ -94,22 +94,25 @@ def cover_cost(v, policy, s):  # type: ignore[no-untyped-def]
 @compiled
 def choose(c, now, t, calls, policy, s):  # type: ignore[no-untyped-def]
     """The vehicle for a call, or -1: shortest arrival; with a tolerance, the least coverage lost within it."""
+    p = calls.priority[c]
+    row = t.response[policy.siren[p], calls.place[c]]
+    last = TO_SCENE if policy.reassign[p] else MOVING
     best, soonest = -1, NEVER
-    last = TO_SCENE if policy.reassign[calls.priority[c]] else MOVING
     for v in range(len(s.status)):
-        if s.status[v] <= last:
-            arrival, _, _ = arrival_of(v, c, now, t, calls, policy, s)
-            if arrival < soonest:
-                best, soonest = v, arrival
-    tolerance = policy.tolerance[calls.priority[c]]
+        s.reach[v] = NEVER
+        if s.status[v] == IDLE:  # most vehicles, and nothing to look up but the table
+            if row[s.site[v]] < _FAR:
+                s.reach[v] = now + calls.chute[c] + row[s.site[v]]
+        elif s.status[v] <= last:
+            s.reach[v] = arrival_of(v, c, now, t, calls, policy, s)[0]
+        if s.reach[v] < soonest:
+            best, soonest = v, s.reach[v]
+    tolerance = policy.tolerance[p]
     if best < 0 or tolerance == 0:
         return best
     least = 1e18
     for v in range(len(s.status)):
-        arrival = NEVER
-        if s.status[v] <= last:
-            arrival, _, _ = arrival_of(v, c, now, t, calls, policy, s)
-        if arrival <= soonest + tolerance:
+        if s.reach[v] <= soonest + tolerance:
             cost = cover_cost(v, policy, s)
             if cost < least:
                 best, least = v, cost

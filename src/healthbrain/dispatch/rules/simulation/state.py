@@ -78,6 +78,7 @@ class State(NamedTuple):
     start: Array  # waypoint it left from to a call
     moves: Array  # in the running shift
     shift: Array
+    reach: Array  # scratch: when it would be at the call in hand
     free_at: Array  # [S] free vehicles bound for each station
     weight: Array  # [Z] scratch
     head: Array  # waiting calls, a list per priority
@@ -128,6 +129,7 @@ def make_state(homes: Array, calls: int, stations: int, zones: int, priorities: 
         start=home.copy(),
         moves=np.zeros(v, np.int64),
         shift=np.zeros(v, np.int64),
+        reach=np.zeros(v, np.int64),
         free_at=np.bincount(home, minlength=stations).astype(np.int64),
         weight=np.zeros(zones),
         head=np.full(priorities + 1, -1, np.int64),
