@@ -13,7 +13,7 @@ from healthbrain.dispatch.rules.home import search
 from healthbrain.dispatch.rules.home.model import Call, Day, DayPlan, Pin, Tour, Uncovered, WeekPlan, Weights
 from healthbrain.dispatch.rules.home.prepare import Tasks, Wish, prepare
 
-HOT, COLD = 0.01, 0.0002  # temperatures as a share of the first plan's cost
+HOT, COLD = 0.02, 0.001  # temperatures as a share of the first plan's cost
 
 
 def plan_day(
@@ -119,7 +119,9 @@ def _nearness(d: Tasks) -> np.ndarray:
 
 def _read(day: Day, d: Tasks, rows: list[tuple[int, int]], s: search.Tours, rounds: int) -> DayPlan:
     tours = tuple(
-        tour for k in range(len(day.nurses)) if (tour := _tour(day, d, rows, s, k)) and any(c.visit for c in tour.calls)
+        tour
+        for k in range(len(day.nurses))
+        if (tour := _tour(day, d, rows, s, k)) and any(c.visit is not None for c in tour.calls)
     )
     left = sorted({rows[t][0] for t in np.flatnonzero(s.owner < 0) if rows[t][0] >= 0})
     uncovered = tuple(Uncovered(day.visits[v].key, _why(day, v)) for v in left)

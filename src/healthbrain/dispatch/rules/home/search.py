@@ -194,13 +194,26 @@ def _remove_at(s: Tours, k: int, i: int) -> None:
 
 
 @compiled
+def _uneven(d: Tasks, s: Tours, k: int, t: int) -> float:
+    """What task t adds to the cost of uneven work, were nurse k to take it."""
+    if d.unfair <= 0.0:
+        return 0.0
+    fair = d.service.sum() / s.size.shape[0]
+    work = driving_of(d, s, k)
+    for i in range(s.size[k]):
+        work += d.service[s.path[k, i]]
+    over, before = max(0.0, work + d.service[t] - fair), max(0.0, work - fair)
+    return d.unfair * (over * over - before * before) / 60.0
+
+
+@compiled
 def _insert(d: Tasks, s: Tours, t: int, blink: float, begin: np.ndarray) -> bool:
     """Task t at its cheapest workable place; False when there is none."""
     best, best_k, best_i = d.price[t], -1, -1
     for k in range(s.size.shape[0]):
         if not d.allow[t, k] or (d.twin[t] >= 0 and _with_twin(d, s, t, k)):
             continue
-        here, free = d.home[k, 0], d.shift[k, 0]
+        here, free, spread = d.home[k, 0], d.shift[k, 0], _uneven(d, s, k, t)
         for i in range(s.size[k] + 1):
             if i > 0:
                 u = s.path[k, i - 1]
@@ -208,7 +221,7 @@ def _insert(d: Tasks, s: Tours, t: int, blink: float, begin: np.ndarray) -> bool
                 free = s.begin[u] + d.service[u]
             if free > d.hi[t] + _EPS:
                 break
-            delta, at, onward = d.assign[t, k], max(free, d.lo[t]), 0.0
+            delta, at, onward = d.assign[t, k] + spread, max(free, d.lo[t]), 0.0
             if d.place[t] >= 0:
                 to = _place_from(d, s, k, i)
                 onward = d.travel[d.place[t], to]
@@ -216,7 +229,7 @@ def _insert(d: Tasks, s: Tours, t: int, blink: float, begin: np.ndarray) -> bool
                 if s.size[k] > 0:
                     delta -= d.travel[here, to]
                 at = max(free + d.travel[here, d.place[t]], d.lo[t])
-            if delta >= best - 1e-9 or at > d.hi[t] + _EPS or np.random.random() < blink:  # noqa: NPY002
+            if delta >= best - 1e-9 or at > d.hi[t] + _EPS or np.random.random() < blink:
                 continue
             if i < s.size[k]:
                 u = s.path[k, i]
