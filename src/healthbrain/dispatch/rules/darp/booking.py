@@ -40,8 +40,9 @@ class Offer:
 
 
 def promise(plan: Plan, request: Request, *, seconds: float = 0.4, seed: int = 1) -> Offer:
-    """Can this ride be promised beside all others? Answers at once when it fits at once, else within about `seconds`, or
-    twice that when other times must be sought too.
+    """Can this ride be promised beside all others?
+
+    Answers at once when it fits at once, else within about `seconds`, or twice that when other times are sought too.
 
     Raises Invalid when a ride of the same key is planned already.
     """
