@@ -157,7 +157,7 @@ def act(request: HttpRequest, mission_id: int, action: str) -> HttpResponse:
 @require_POST
 def position(request: HttpRequest) -> HttpResponse:
     """Positions of one's own vehicle: [{x, y, at}], at in milliseconds of the device's clock; what became of them."""
-    vehicle = reads.crew_view(request.actor).vehicle  # type: ignore[attr-defined]
+    vehicle = reads.own_vehicle(request.actor)  # type: ignore[attr-defined]
     try:
         rows = orjson.loads(request.body)
         reports = [

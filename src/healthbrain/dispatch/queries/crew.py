@@ -29,12 +29,18 @@ class CrewView:
     hospitals: tuple[Destination, ...]
 
 
-def crew_view(actor: Actor) -> CrewView:
-    """The mission of the actor's own vehicle. Raises NotFound when the account belongs to no vehicle."""
+def own_vehicle(actor: Actor) -> Vehicle:
+    """The actor's own vehicle. Raises NotFound when the account belongs to none, NotAllowed."""
     gate.require(actor, "emergency.crew")
     vehicle = Vehicle.objects.select_related("station", "position").filter(crew_id=actor.account_id).first()
     if vehicle is None:
         raise NotFound("这个账号没有绑定车辆 No vehicle belongs to this account", hint="请调度台绑定 ask the desk")
+    return vehicle
+
+
+def crew_view(actor: Actor) -> CrewView:
+    """The mission of the actor's own vehicle. Raises as `own_vehicle`."""
+    vehicle = own_vehicle(actor)
     mission = (
         Mission.objects.select_related("call", "vehicle__position", "destination")
         .filter(vehicle=vehicle, ended_at__isnull=True)

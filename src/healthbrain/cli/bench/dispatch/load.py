@@ -29,6 +29,9 @@ BROKEN = (OSError, http.client.HTTPException)
 TOKEN = "b" * 32  # a CSRF cookie and its header only have to agree
 
 
+Crew = tuple[str, int, float, float]  # session, vehicle, x, y
+
+
 @dataclass
 class Tally:
     """What the clients were told."""
@@ -113,7 +116,7 @@ def _lost(tally: Tally, logged: int) -> dict[str, Any]:
     return lost
 
 
-def _sessions() -> tuple[list[str], list[tuple[str, float, float]]]:
+def _sessions() -> tuple[list[str], list[Crew]]:
     """Session cookies of the seats, and of a crew in each of the 69 vehicles with the place it stands."""
     from django.test import Client
 
@@ -129,7 +132,7 @@ def _sessions() -> tuple[list[str], list[tuple[str, float, float]]]:
     for number, vehicle in enumerate(Vehicle.objects.filter(fleet="emergency").select_related("station")[:69]):
         account = centre.account(f"bench-crew-{number}", "crew")
         Vehicle.objects.filter(pk=vehicle.pk).update(crew=account)
-        crews.append((cookie(account), vehicle.station.x, vehicle.station.y))
+        crews.append((cookie(account), vehicle.pk, vehicle.station.x, vehicle.station.y))
     return seats, crews
 
 
@@ -233,21 +236,20 @@ def _has_mission(call: int) -> bool:
     return found
 
 
-def _phone(crew: tuple[str, float, float], tally: Tally, stopping: threading.Event) -> None:
+def _phone(crew: Crew, tally: Tally, stopping: threading.Event) -> None:
     """One vehicle: a position every five seconds; its mission acknowledged and rolling when there is one."""
     from django.db import connection
 
     from healthbrain.dispatch.models import Mission
 
-    session, x, y = crew
+    session, vehicle, x, y = crew
     while not stopping.is_set():
         report = json.dumps([{"x": x, "y": y, "at": time.time() * 1000}])
         status, _ = _act("/crew/position", session, report, tally)
         if status == 200:
             with tally.lock:
                 tally.positions += 1
-        mine = Mission.objects.filter(ended_at=None, vehicle__crew__username__startswith="bench-crew", step="assigned")
-        for mission in mine.filter(vehicle__station__x=x, vehicle__station__y=y)[:1]:
+        for mission in Mission.objects.filter(ended_at=None, vehicle=vehicle, step="assigned"):
             key = str(uuid.uuid4())
             given = {"kind": "acknowledged", "client_id": key}
             status, _ = _act(f"/crew/missions/{mission.pk}/step", session, given, tally)
