@@ -179,12 +179,7 @@ def room(actor: Actor, event_id: int, now: dt.datetime) -> Room:
     cases = tuple(_case(case) for case in _cases(event))
     counted = [case for case in cases if case.classification != "excluded"]
     moments = [(case.onset_at, case.classification) for case in counted if case.onset_at]
-    incubation = handbook.diseases().get(event.disease, {}).get("incubation_days")
-    hours = (
-        epicurve.width_for(min(m for m, _ in moments), max(m for m, _ in moments), _hours(incubation))
-        if moments
-        else 24
-    )
+    hours = _bar_hours([at for at, _ in moments], event.disease)
     today = local(now).date()
     return Room(
         row=_row(event, now), event=event, cases=cases, curve=epicurve.epidemic_curve(moments, hours), bin_hours=hours,
@@ -200,9 +195,13 @@ def room(actor: Actor, event_id: int, now: dt.datetime) -> Room:
     )  # fmt: skip
 
 
-def _hours(incubation_days: float | None) -> float | None:
-    """A usual incubation is about half the longest one: bars of a quarter of it."""
-    return incubation_days * 12 if incubation_days else None
+def _bar_hours(moments: Sequence[dt.datetime], disease: str) -> int:
+    """The width of a bar: a quarter of a usual incubation (about half the longest one); a day when no onset has an
+    hour, because midnight would then only mean that nobody asked."""
+    if not any(at.hour or at.minute for at in moments):
+        return 24
+    days = handbook.diseases().get(disease, {}).get("incubation_days")
+    return epicurve.width_for(min(moments), max(moments), days * 12 if days else None)
 
 
 def _cases(event: PublicHealthEvent) -> QuerySet[CaseRow]:
