@@ -22,7 +22,7 @@ NAMES = {
     "match": "one arriving record matched online",
     "linkage": "precision and recall on planted duplicates, with and without the ID number",
     "county": "facts and programmes for everybody, from the lake",
-    "dispatch": "ranking, simulated years, move-up, siting; city folder in HEALTHBRAIN_CITY; rides, bookings, home care; "
+    "dispatch": "ranking, years, move-up, siting; city folder in HEALTHBRAIN_CITY, rides, booking, home care: "
     "dial-a-ride files in HEALTHBRAIN_DARP",
     "page": "the longitudinal page, server time",
     "surveillance": "detectors: published designs, a county's pass, equality with R, speed (parts: noufaily, daily, "
