@@ -27,12 +27,11 @@ _LAST = """
     ) c USING (organisation_id)
     WHERE NOT s.national_front_end
 """
+# A front-end lives when watched diagnoses of its hospital keep arriving: it sends nothing else to us.
 _FRONT_ENDS = """
-    SELECT s.organisation_id, e.last_at FROM surveillance_site s
-    LEFT JOIN (SELECT b.organisation_id, max(started) AS last_at FROM records_batch r
-               JOIN county_source b ON b.id = r.source_id WHERE r.stored > 0 GROUP BY b.organisation_id) e
-      USING (organisation_id)
-    WHERE s.national_front_end
+    SELECT s.organisation_id, (SELECT max(recorded) FROM surveillance_caserecord c
+                               WHERE c.organisation_id = s.organisation_id AND c.card_id IS NULL)
+    FROM surveillance_site s WHERE s.national_front_end
 """
 FEED_OF = {"school": "absence", "childcare": "absence", "pharmacy": "pharmacy", "nursing-home": "nursing-home",
            "lodging": "hotel", "workplace": "work-site"}  # fmt: skip
