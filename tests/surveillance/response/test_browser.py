@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from healthbrain.kernel import clock
 from healthbrain.surveillance import handbook
@@ -28,24 +29,37 @@ def school(world):
 
 
 @pytest.fixture
-def page(browser, live_server, client, world):
-    client.force_login(world.accounts["disease_control"], backend="django.contrib.auth.backends.ModelBackend")
-    context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN", bypass_csp=True)
-    context.add_cookies([
-        {"name": name, "value": value, "url": live_server.url}
-        for name, value in (("sessionid", client.cookies["sessionid"].value), ("django_language", "zh-hans"))
-    ])  # fmt: skip
-    opened = context.new_page()
-    opened.set_default_timeout(15_000)
-    opened.problems = []
-    opened.on("pageerror", lambda e: opened.problems.append(str(e)))
-    opened.base = live_server.url
-    yield opened
-    context.close()
+def open_as(browser, live_server, world):
+    """A signed-in page of a role, on a desk or on a phone."""
+    contexts = []
+
+    def enter(role: str, *, phone: bool = False):
+        made = Client()
+        made.force_login(world.accounts[role], backend="django.contrib.auth.backends.ModelBackend")
+        size = {"width": 390, "height": 844} if phone else {"width": 1366, "height": 768}
+        context = browser.new_context(viewport=size, locale="zh-CN", bypass_csp=True)
+        contexts.append(context)
+        cookies = (("sessionid", made.cookies["sessionid"].value), ("django_language", "zh-hans"))
+        context.add_cookies([{"name": name, "value": value, "url": live_server.url} for name, value in cookies])
+        opened = context.new_page()
+        opened.set_default_timeout(60_000)
+        opened.problems = []
+        opened.on("pageerror", lambda e: opened.problems.append(str(e)))
+        opened.base = live_server.url
+        return opened
+
+    yield enter
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(open_as):
+    return open_as("disease_control")
 
 
 def reported(world, school) -> None:
-    """What the class teacher sends from the phone: six pupils vomit today, by name."""
+    """What a school sends with names: six pupils of a class vomit today."""
     today = clock.today()
     pupils = tuple(Pupil(name=name, sex="1", symptoms=("vomiting",), onset_on=today, canteen=True) for name in NAMES)
     line = Line(school.pk, {"vomiting": len(NAMES)}, pupils=pupils)
@@ -66,8 +80,18 @@ def open_form(page, words: str, section: str = "main") -> None:
     page.locator("#panel form").wait_for()
 
 
-def test_from_the_teachers_report_to_the_closing(world, school, page):
-    reported(world, school)
+SHEET = "姓名,性别,班级或部门,发病时间,症状\n" + "".join(f"{name},男,三(2)班,{clock.today()},呕吐\n" for name in NAMES)
+
+
+def test_from_the_teachers_phone_to_the_closing(world, school, open_as):
+    phone, page = open_as("school_nurse", phone=True), open_as("disease_control")
+    phone.goto(phone.base + "/absence")
+    phone.get_by_role("link", name="三(2)班").click()
+    phone.locator("#n-vomiting").fill(str(len(NAMES)))
+    phone.get_by_role("button", name="保存：病 6 人").click()
+    phone.wait_for_url("**/absence")
+    assert phone.problems == []
+
     signals.run_pass(now=clock.now())  # what the worker does every few seconds
 
     page.goto(page.base + "/signals")
@@ -77,6 +101,13 @@ def test_from_the_teachers_report_to_the_closing(world, school, page):
     page.keyboard.press("v")
     page.wait_for_url("**/outbreaks/*")
     event = PublicHealthEvent.objects.get()
+    assert not event.cases.exists()  # the teacher told how many, not who
+    open_form(page, "导入名单", "#cases")
+    page.set_input_files(
+        "#panel [name='file']", {"name": "病例.csv", "mimeType": "text/csv", "buffer": SHEET.encode("gb18030")}
+    )
+    send(page, "导入名单")
+    page.locator("#toasts").get_by_text("共 6 行：入库 6").wait_for()
     assert event.cases.count() == len(NAMES)
     listed = page.locator("#cases").inner_text()
     assert "钱*安" in listed
