@@ -16,7 +16,7 @@ from healthbrain.dispatch import knowledge
 from healthbrain.dispatch.queries import calls, recommend
 from healthbrain.kernel import clock
 
-SHOWN_VEHICLES, SHOWN_HOSPITALS = 6, 3
+SHOWN_VEHICLES, SHOWN_HOSPITALS = 5, 3
 
 
 @page(permission="emergency.dispatch")
