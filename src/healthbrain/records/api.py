@@ -19,7 +19,7 @@ urlpatterns = [
     path("<str:kind>", views.resource_type),
     path("<str:kind>/<str:own>", views.instance),
     path("<str:kind>/<str:own>/_history", views.history),
-    path("Patient/<str:own>/<str:kind>", views.compartment),
+    re_path(r"^Patient/(?P<own>[^/]+)/(?P<kind>[A-Z][A-Za-z]*)$", views.compartment),
     path("<str:kind>/<str:own>/_history/<str:number>", views.version),
     re_path(r"^(?P<rest>.*)$", views.unknown),
 ]

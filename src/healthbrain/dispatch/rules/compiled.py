@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numba
 
@@ -13,6 +14,6 @@ def compiled[F: Callable](function: F) -> F:
     Where neither can be written the function is compiled anew in each process: slower to start, same answers.
     """
     try:
-        return numba.njit(cache=True, error_model="numpy")(function)
+        return cast(F, numba.njit(cache=True, error_model="numpy")(function))
     except RuntimeError:
-        return numba.njit(error_model="numpy")(function)
+        return cast(F, numba.njit(error_model="numpy")(function))
