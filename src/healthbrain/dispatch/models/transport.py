@@ -61,6 +61,7 @@ class Booking(models.Model):
     fee = models.DecimalField(max_digits=9, decimal_places=2, null=True)  # yuan, shown before it is confirmed
     fee_lines = models.JSONField(default=list)  # [[what, yuan, source], …]
     paid_at = models.DateTimeField(null=True)
+    paid = models.DecimalField(max_digits=9, decimal_places=2, null=True)  # settled: the fee and the waiting
     satisfaction = models.SmallIntegerField(null=True)  # 1–5
     remark = models.TextField(default="")
     idempotency = models.UUIDField(unique=True)  # the same form sent twice is one booking
@@ -113,6 +114,9 @@ class Ride(models.Model):
     picked_up = models.DateTimeField(null=True)  # trip log
     delivered = models.DateTimeField(null=True)
     note = models.TextField(default="")
+    trip_km = models.FloatField(null=True)  # a trip out of the province, by the caller's word: takes the vehicle's day
+    set_off = models.DateTimeField(null=True)  # the driver is on the way to the door
+    turned_away = models.DateTimeField(null=True)  # nobody rode: left the door without the patient
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["booking", "leg", "day"], name="ride_once")]
@@ -127,4 +131,5 @@ class DayPlan(models.Model):
     routes = models.JSONField(default=list)  # per vehicle: stops as rules.darp Stop, for the page and the driver
     cost = models.FloatField(default=0)  # km
     planned_at = models.DateTimeField(null=True)
+    changed_by = models.TextField(default="")  # who moved the version last, for the planner who comes second
     released_at = models.DateTimeField(null=True)  # told to the drivers

@@ -1,0 +1,393 @@
+"""Planned transport: who may ride, what is told and kept, what happens when things change. Real rows, real solver."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import uuid
+from decimal import Decimal
+
+import pytest
+
+from healthbrain.audit.models import AuditEvent
+from healthbrain.dispatch import knowledge_transport as knowledge
+from healthbrain.dispatch.actions import mass, transport, transport_drive
+from healthbrain.dispatch.models import Booking, DayPlan, Ride, Vehicle
+from healthbrain.dispatch.queries import transport as reads
+from healthbrain.dispatch.rules import transport as rules
+from healthbrain.dispatch.rules.darp.model import Window
+from healthbrain.dispatch.rules.transport import Wish
+from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
+from tests.dispatch import transport_county
+from tests.dispatch.transport_county import NOW, TODAY, TOMORROW
+
+
+@pytest.fixture
+def day(db):
+    return transport_county.build()
+
+
+def at(hour: float, on: dt.date = TODAY) -> dt.datetime:
+    return dt.datetime.combine(on, dt.time(), NOW.tzinfo) + dt.timedelta(hours=hour)
+
+
+def told(ride: Ride) -> tuple[float, float]:
+    return ride.promised_from, ride.promised_until
+
+
+# --- rules ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("km", "posture", "companions", "oxygen", "yuan"),
+    [  # 30 to 3 km, 3 a begun km more; wheelchair 20, stretcher 80; first companion free, then 5 each; oxygen 20
+        (2.0, "seat", 0, False, "30"),
+        (3.0, "seat", 1, False, "30"),
+        (3.1, "seat", 1, False, "33"),
+        (10.0, "wheelchair", 2, False, "76"),
+        (12.4, "stretcher", 1, True, "160"),
+    ],
+)
+def test_fare(km, posture, companions, oxygen, yuan) -> None:
+    lines = rules.fare(knowledge.fares(), km=km, posture=posture, companions=companions, oxygen=oxygen)
+    assert sum(amount for _, amount in lines) == Decimal(yuan)
+
+
+@pytest.mark.parametrize(("minutes", "yuan"), [(0, 0), (15, 0), (15.5, 10), (30, 10), (31, 20)])
+def test_waiting_costs_by_begun_quarter_beyond_the_free_one(minutes, yuan) -> None:
+    assert rules.waiting_fee(knowledge.fares(), minutes) == yuan
+
+
+def test_a_yes_and_a_skipped_question_both_call_for_120() -> None:
+    no = dict.fromkeys(knowledge.questions(), False)
+    assert rules.unfit(no, knowledge.questions()) == []
+    assert rules.unfit(no | {"breathing": True}, knowledge.questions()) == ["breathing"]
+    skipped = {k: v for k, v in no.items() if k != "labour"}
+    assert rules.unfit(skipped, knowledge.questions()) == ["labour"]
+
+
+def test_windows_follow_from_the_appointment() -> None:
+    pickup, delivery = rules.windows(Wish(600, "arrive"), early=40, span=60)
+    assert (pickup.earliest, delivery) == (0.0, Window(560, 600))
+    assert rules.windows(Wish(600, "pickup"), early=40, span=60)[0] == Window(600, 660)
+    assert rules.return_window(Wish(480, "arrive"), treatment=240, ride=60, wait=60) == Window(720, 780)
+
+
+def test_every_figure_has_a_source_and_unverified_ones_say_so() -> None:
+    for table in ("figures", "postures", "purposes", "eligibility", "fees"):
+        assert knowledge.verified(table) is False
+
+
+# --- booking ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_offer_holds_nothing_and_the_booking_keeps_what_was_told(day) -> None:
+    by = day.actors["planner"]
+    offer = transport.ask_for_offer(by=by, now=NOW, asked=day.ask(at=600))
+    assert offer.accepted
+    window = offer.told["out"]
+    assert window.latest - window.earliest == 30
+    assert Ride.objects.count() == 0
+    key = uuid.uuid4()
+    first = transport.book(by=by, now=NOW, asked=day.ask(at=600), key=key, told=offer.told)
+    assert transport.book(by=by, now=NOW, asked=day.ask(at=600), key=key, told=offer.told) == first
+    ride = Ride.objects.get()
+    assert told(ride) == tuple(window)
+    assert window.earliest <= ride.pickup_at <= window.latest
+    assert 560 <= ride.deliver_at <= 600
+    booking = Booking.objects.get()
+    assert booking.fee == offer.fee == sum(Decimal(yuan) for *_, yuan in booking.fee_lines)
+    seen = AuditEvent.objects.filter(action="transport.book", resident_id=day.residents[0].pk)
+    assert seen.count() == 1
+
+
+def test_told_windows_hold_while_the_day_fills(day) -> None:
+    rides: list[Ride] = []
+    answers = []
+    for who in range(10):
+        began = time.perf_counter()
+        rides += day.book(who, 500 + 37 * who, posture=("seat", "wheelchair")[who % 4 == 3], keep_uncovered=True)
+        answers.append(time.perf_counter() - began)
+    before = {r.pk: told(r) for r in rides if r.status == "planned"}
+    assert len(before) >= 8
+    plan = DayPlan.objects.get(day=TOMORROW)
+    transport_drive.plan_day(by=day.actors["planner"], now=NOW, day=TOMORROW, version=plan.version, seconds=0.5)
+    for ride in Ride.objects.filter(pk__in=before):
+        assert told(ride) == before[ride.pk]
+        assert ride.promised_from - 1e-6 <= ride.pickup_at <= ride.promised_until + 1e-6
+        assert ride.deliver_at - ride.pickup_at <= 60 + 15  # on board and boarding
+
+
+def test_dialysis_there_and_back(day) -> None:
+    out, back = day.book(1, 8 * 60, purpose="dialysis", back=True, posture="wheelchair", companions=1)
+    assert out.deliver_at <= 480
+    assert 720 <= back.pickup_at <= 780
+    assert back.pickup_at >= out.deliver_at + 8 + 240  # alighting by wheelchair, then the treatment
+    assert {line[0] for line in out.booking.fee_lines} == {"out", "back"}
+
+
+def test_outpatient_waits_with_the_same_crew(day) -> None:
+    out, back = day.book(2, 10 * 60, purpose="outpatient", back=True)
+    assert out.vehicle_id == back.vehicle_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"day": TODAY - dt.timedelta(days=1)}, "只能预约"),
+        ({"day": TODAY + dt.timedelta(days=30)}, "只能预约"),
+        ({"day": TODAY, "wish": Wish(8 * 60, "arrive")}, "已经过去"),
+        ({"wish": Wish(1500, "arrive")}, "0:00–23:59"),
+        ({"wish": Wish(float("nan"), "arrive")}, "0:00–23:59"),
+        ({"posture": "standing"}, "体位"),
+        ({"companions": 4}, "陪同"),
+        ({"infection": "plague"}, "选项"),
+        ({"purpose": "long"}, "公里"),
+        ({"trip_km": 500.0}, "公里"),
+        ({"purpose": "long", "trip_km": 20.0}, "里程"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(day, changes, error) -> None:
+    with pytest.raises(Invalid, match=error):
+        transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=day.ask(**changes))
+
+
+def test_unfit_is_told_to_call_120_and_kept_as_refused(day) -> None:
+    asked = day.ask(answers=dict.fromkeys(knowledge.questions(), False) | {"chest_pain": True})
+    key = uuid.uuid4()
+    for _ in range(2):
+        answer = transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=asked, key=key)
+        assert answer.unfit == ("chest_pain",)
+    assert Booking.objects.get().refusal == "chest_pain"
+    with pytest.raises(Invalid, match="120"):
+        transport.book(by=day.actors["planner"], now=NOW, asked=asked, key=key)
+    found = reads.indicators(day.actors["planner"], since=dt.date(2020, 1, 1), until=dt.date(2100, 1, 1))
+    assert found.refused == (("chest_pain", 1),)
+
+
+def test_who_may_book_for_whom(day) -> None:
+    mine = transport.ask_for_offer(by=day.actors["patient"], now=NOW, asked=day.ask(0))
+    assert mine.accepted
+    with pytest.raises(NotAllowed):
+        transport.ask_for_offer(by=day.actors["patient"], now=NOW, asked=day.ask(1))
+    assert transport.ask_for_offer(by=day.actors["doctor"], now=NOW, asked=day.ask(1)).accepted
+    with pytest.raises(NotAllowed):  # lives elsewhere
+        transport.ask_for_offer(by=day.actors["doctor"], now=NOW, asked=day.ask(9))
+    with pytest.raises(NotAllowed):  # no right to book
+        transport.ask_for_offer(by=day.actors["village"], now=NOW, asked=day.ask(1))
+    ride = day.book(3)[0]
+    with pytest.raises(NotFound):
+        transport.cancel(by=day.actors["patient"], now=NOW, booking_id=ride.booking_id, reason="不是我的")
+
+
+def test_a_full_day_gives_other_times_and_keeps_who_insists(day) -> None:
+    Vehicle.objects.filter(pk=day.vehicles["second"].pk).update(status="off")
+    day.book(0, 10 * 60, posture="stretcher")
+    asked = day.ask(1, 10 * 60, posture="stretcher")
+    answer = transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=asked)
+    assert not answer.accepted
+    assert answer.alternatives
+    assert answer.seconds < 5
+    for window in answer.alternatives[:1]:
+        again = day.ask(1, posture="stretcher", wish=Wish(window.earliest, "pickup"))
+        assert transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=again).accepted
+    with pytest.raises(Conflict):
+        transport.book(by=day.actors["planner"], now=NOW, asked=asked, key=uuid.uuid4())
+    kept = day.book(1, 10 * 60, posture="stretcher", keep_uncovered=True)
+    board = reads.day_board(day.actors["planner"], day=TOMORROW, now=NOW)
+    assert [r.id for r in board.uncovered] == [kept[0].pk]
+    assert board.rides[0].id == kept[0].pk
+    moved = transport.change_time(
+        by=day.actors["planner"], now=NOW, ride_id=kept[0].pk, at=answer.alternatives[0].earliest
+    )
+    assert Ride.objects.get(pk=kept[0].pk).promised_from == moved.earliest
+    assert not reads.day_board(day.actors["planner"], day=TOMORROW, now=NOW).uncovered
+
+
+def test_a_ride_longer_than_its_limit_is_told_and_kept(day) -> None:
+    far = day.ask(1, origin=rules.Spot("很远", 1000.0, 1000.0))
+    answer = transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=far)
+    assert not answer.accepted
+    assert "最长乘车 60 分钟" in answer.reason[0]
+    number = transport.book(by=day.actors["planner"], now=NOW, asked=far, key=uuid.uuid4(), keep_uncovered=True)
+    ride = Ride.objects.get(booking_id=number)
+    assert ride.status == "unserved"
+    assert "60 分钟" in ride.note
+
+
+def test_infected_riders_do_not_share(day) -> None:
+    Vehicle.objects.filter(pk=day.vehicles["second"].pk).update(status="off")
+    one = day.book(1, 600, infection="respiratory")[0]
+    two = day.book(4, 600, keep_uncovered=True)[0]
+    if two.status == "planned":
+        one.refresh_from_db()
+        assert one.deliver_at <= two.pickup_at or two.deliver_at <= one.pickup_at
+
+
+def test_a_long_trip_takes_the_vehicle_for_the_day(day) -> None:
+    long = {"purpose": "long", "trip_km": 400.0, "wish": Wish(480, "pickup"), "target": rules.Spot("合肥", 0, 0)}
+    first, second = day.book(0, **long)[0], day.book(1, **long)[0]
+    assert {first.vehicle_id, second.vehicle_id} == {v.pk for v in day.vehicles.values()}
+    answer = transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=day.ask(2))
+    assert not answer.accepted
+    assert first.booking.fee == 30 + 397 * 3
+    transport.cancel(by=day.actors["planner"], now=NOW, booking_id=first.booking_id, reason="改期")
+    assert transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=day.ask(2)).accepted
+
+
+# --- the day changes -----------------------------------------------------------------------------------------------
+
+
+def test_cancel_and_undo(day) -> None:
+    out, back = day.book(1, 600, purpose="outpatient", back=True)
+    other = day.book(2, 620)[0]
+    before = told(out), told(back), told(other)
+    transport.cancel(by=day.actors["planner"], now=NOW, booking_id=out.booking_id, reason="好转")
+    assert set(Ride.objects.filter(booking=out.booking).values_list("status", flat=True)) == {"cancelled"}
+    transport.restore(by=day.actors["planner"], now=NOW, booking_id=out.booking_id)
+    for ride in (out, back, other):
+        ride.refresh_from_db()
+        assert ride.status == "planned"
+    assert (told(out), told(back), told(other)) == before
+    with pytest.raises(Conflict):
+        transport.restore(by=day.actors["planner"], now=NOW, booking_id=out.booking_id)
+
+
+def test_the_way_back_alone_is_cancelled(day) -> None:
+    out, back = day.book(1, 600, purpose="outpatient", back=True)
+    transport.cancel(by=day.actors["planner"], now=NOW, booking_id=out.booking_id, reason="家人接", leg="back")
+    out.refresh_from_db()
+    back.refresh_from_db()
+    assert (out.status, back.status) == ("planned", "cancelled")
+
+
+def test_two_planners_do_not_overwrite(day) -> None:
+    day.book(0)
+    seen = DayPlan.objects.get(day=TOMORROW).version
+    transport_drive.plan_day(by=day.actors["planner"], now=NOW, day=TOMORROW, version=seen, seconds=0.2)
+    with pytest.raises(Conflict, match="陈转运"):
+        transport_drive.plan_day(by=day.actors["second_planner"], now=NOW, day=TOMORROW, version=seen, seconds=0.2)
+
+
+def test_a_vehicle_out_of_service_and_back(day) -> None:
+    """Both stretcher riders need 转1; without it they are shown, not lost, and come back with the same words."""
+    rides = [day.book(0, 540, posture="stretcher")[0], day.book(1, 720, posture="stretcher")[0], day.book(2, 600)[0]]
+    Vehicle.objects.filter(pk=day.vehicles["first"].pk).update(status="off")
+    planner = day.actors["planner"]
+    board = reads.day_board(planner, day=TOMORROW, now=NOW)
+    stranded = {r.id for r in board.uncovered}
+    assert {rides[0].pk, rides[1].pk} <= stranded
+    planned = transport_drive.plan_day(by=planner, now=NOW, day=TOMORROW, version=board.version, seconds=0.3)
+    assert planned.broken == 2
+    assert Ride.objects.get(pk=rides[2].pk).vehicle_id == day.vehicles["second"].pk
+    lost = Ride.objects.get(pk=rides[0].pk)
+    assert (lost.status, told(lost)) == ("unserved", told(rides[0]))
+    Vehicle.objects.filter(pk=day.vehicles["first"].pk).update(status="idle")
+    version = DayPlan.objects.get(day=TOMORROW).version
+    again = transport_drive.plan_day(by=planner, now=NOW, day=TOMORROW, version=version, seconds=0.3)
+    assert again.broken == 0
+    assert Ride.objects.get(pk=rides[0].pk).status == "planned"
+
+
+def test_a_mass_casualty_takes_a_vehicle_today(day) -> None:
+    ride = day.book(0, 12 * 60, day=TODAY, posture="stretcher")[0]
+    dispatcher = day.actors["dispatcher"]
+    event = mass.open_event(by=dispatcher, now=NOW, kind="mass", name="客车侧翻")
+    mass.roster(by=dispatcher, now=NOW, event_id=event, vehicle_id=day.vehicles["first"].pk, reason="轻伤员多")
+    board = reads.day_board(day.actors["planner"], day=TODAY, now=NOW)
+    assert [r.id for r in board.uncovered] == [ride.pk]
+    assert {v.code: v.away for v in board.vehicles} == {"转1": "mass", "转2": ""}
+    transport_drive.plan_day(by=day.actors["planner"], now=NOW, day=TODAY, version=board.version, seconds=0.2)
+    assert Ride.objects.get(pk=ride.pk).status == "unserved"
+    mass.release(by=dispatcher, now=NOW, event_id=event, vehicle_id=day.vehicles["first"].pk)
+    version = DayPlan.objects.get(day=TODAY).version
+    transport_drive.plan_day(by=day.actors["planner"], now=NOW, day=TODAY, version=version, seconds=0.2)
+    assert Ride.objects.get(pk=ride.pk).status == "planned"
+
+
+def test_cancelled_on_the_stairs_the_vehicle_goes_on(day) -> None:
+    first = day.book(0, 11 * 60, day=TODAY)[0]
+    second = day.book(1, 13 * 60, day=TODAY)[0]
+    planner, driver = day.actors["planner"], day.actors["driver"]
+    driver = driver if first.vehicle_id == day.vehicles["first"].pk else day.actors["other_driver"]
+    transport_drive.release_day(by=planner, now=NOW, day=TODAY)
+    transport_drive.set_off(by=driver, now=at(10), ride_id=first.pk)
+    transport.cancel(by=planner, now=at(10.25), booking_id=first.booking_id, reason="人在楼梯上说不去了")
+    first.refresh_from_db()
+    assert (first.status, first.turned_away) == ("cancelled", at(10.25))
+    with pytest.raises(Conflict, match="取消"):
+        transport_drive.pick_up(by=driver, now=at(10.3), ride_id=first.pk)
+    page = reads.vehicle_route(driver, None, day=TODAY, now=at(10.3))
+    assert first.pk in {r.id for r in page.over}
+    second.refresh_from_db()
+    assert second.status == "planned"
+    assert second.promised_from <= second.pickup_at <= second.promised_until
+
+
+def test_the_driver_logs_the_trip_and_the_fee_is_settled(day) -> None:
+    out, back = day.book(0, 12 * 60, day=TODAY, purpose="outpatient", back=True)
+    driver = day.actors["driver" if out.vehicle_id == day.vehicles["first"].pk else "other_driver"]
+    stranger = day.actors["other_driver" if driver is day.actors["driver"] else "driver"]
+    with pytest.raises(NotAllowed):
+        transport_drive.pick_up(by=stranger, now=at(11), ride_id=out.pk)
+    with pytest.raises(Conflict):
+        transport_drive.deliver(by=driver, now=at(11), ride_id=out.pk)
+    planner = day.actors["planner"]
+    with pytest.raises(Conflict):
+        transport.settle_fee(by=planner, now=at(11), booking_id=out.booking_id)
+    assert transport_drive.pick_up(by=driver, now=at(11.5), ride_id=out.pk)
+    assert not transport_drive.pick_up(by=driver, now=at(11.6), ride_id=out.pk)
+    transport_drive.deliver(by=driver, now=at(11.9), ride_id=out.pk)
+    assert transport_drive.no_show(by=driver, now=at(14.5), ride_id=back.pk)
+    booking = Booking.objects.get(pk=out.booking_id)
+    assert booking.status == "done"
+    paid = transport.settle_fee(by=planner, now=at(15), booking_id=booking.pk, waiting_minutes=20)
+    ways = [Decimal(yuan) for leg, _, yuan in booking.fee_lines if leg == "out"]
+    assert paid == sum(ways) + 10
+    assert transport.settle_fee(by=planner, now=at(16), booking_id=booking.pk, waiting_minutes=99) == paid
+    patient = day.actors["patient"]
+    transport.rate(by=patient, booking_id=booking.pk, score=5, remark="很准时")
+    with pytest.raises(Invalid):
+        transport.rate(by=patient, booking_id=booking.pk, score=6)
+    found = reads.indicators(planner, since=TODAY, until=TODAY)
+    assert (found.served, found.picked_up, found.satisfaction, found.paid) == (1, 1, 5.0, paid)
+
+
+def test_who_sits_in_the_vehicle_cannot_cancel(day) -> None:
+    ride = day.book(0, 12 * 60, day=TODAY)[0]
+    transport_drive.pick_up(by=day.actors["planner"], now=at(11.5), ride_id=ride.pk)
+    with pytest.raises(Conflict, match="上车"):
+        transport.cancel(by=day.actors["planner"], now=at(11.6), booking_id=ride.booking_id, reason="不去了")
+
+
+def test_nobody_at_the_door_and_the_way_back_falls_away(day) -> None:
+    out, back = day.book(0, 12 * 60, day=TODAY, purpose="outpatient", back=True)
+    planner = day.actors["planner"]
+    transport_drive.no_show(by=planner, now=at(11.5), ride_id=out.pk)
+    back.refresh_from_db()
+    assert back.status == "cancelled"
+    assert Booking.objects.get().status == "cancelled"
+
+
+def test_the_day_is_planned_on_while_somebody_sits_in_the_vehicle(day) -> None:
+    one = day.book(0, 11 * 60, day=TODAY, posture="wheelchair")[0]
+    transport_drive.pick_up(by=day.actors["planner"], now=at(10.2), ride_id=one.pk)
+    later = day.book(1, 15 * 60, day=TODAY, now=at(10.3), posture="wheelchair")[0]
+    assert later.status == "planned"
+    assert later.pickup_at > 10.3 * 60
+    one.refresh_from_db()
+    assert one.status == "on-board"
+    assert one.deliver_at > 10.3 * 60
+
+
+def test_late_is_shown_and_still_driven(day) -> None:
+    ride = day.book(0, 11 * 60, day=TODAY)[0]
+    late = at(ride.promised_until / 60 + 0.25)
+    board = reads.day_board(day.actors["planner"], day=TODAY, now=late)
+    assert [r.id for r in board.late] == [ride.pk]
+    planned = transport_drive.plan_day(
+        by=day.actors["planner"], now=late, day=TODAY, version=board.version, seconds=0.2
+    )
+    assert planned.broken == 0
+    ride.refresh_from_db()
+    assert ride.pickup_at >= ride.promised_until
