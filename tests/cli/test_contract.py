@@ -51,13 +51,6 @@ def test_every_command_has_help_and_json(command: str) -> None:
     assert "--json" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["detect", "dispatch"])
-def test_commands_of_rooms_to_come_say_so_and_exit_2(command: str) -> None:
-    done = healthbrain(command, "simulate", "--city", "x")
-    assert done.returncode == 2
-    assert "not built yet" in done.stderr
-
-
 def test_an_unknown_command_is_one_line(home: Path) -> None:
     done = healthbrain("ingset", home=home)
     assert done.returncode == 2
