@@ -22,7 +22,7 @@ from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake import csv_files
 from healthbrain.records.models import Batch, Event, RejectedRow, Resource, ResourceVersion, Superseded
 from healthbrain.records.rules import ledger
-from healthbrain.residents.models import Identity, Link
+from healthbrain.residents.models import Identity, Link, Review
 from tests.records import intake_files as feeds
 
 pytestmark = pytest.mark.django_db
@@ -365,3 +365,26 @@ def test_extra_sheets_are_named_not_skipped(tmp_path):
 def test_a_missing_path_says_so():
     with pytest.raises(NotFound):
         actions.ingest(["/nowhere/at/all.csv"])
+
+
+def test_a_merge_message_asks_a_steward_and_merges_nothing(tmp_path):
+    def person(number: str, name: str) -> bytes:
+        return feeds.hl7(
+            f"MSH|^~\\&|HIS|HOSP|HB|C|20260320080000||ADT^A28|{number}|P|2.5",
+            f"PID|1||{number}^^^HOSP^MR||{name}||198001{number}|M",
+        )
+
+    (tmp_path / "a.hl7").write_bytes(person("12", "张^三") + person("13", "李^四"))
+    take(tmp_path)
+    assert Link.objects.values("resident_id").distinct().count() == 2
+    merge = feeds.hl7(
+        "MSH|^~\\&|HIS|HOSP|HB|C|20260321080000||ADT^A40|9|P|2.5",
+        "PID|1||13^^^HOSP^MR||李^四||19800113|M",
+        "MRG|12^^^HOSP^MR",
+    )
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "merge.hl7").write_bytes(merge)
+    take(tmp_path / "b")
+    review = Review.objects.get()
+    assert (review.status, review.explanation["said"]) == ("open", "ADT^A40")
+    assert Link.objects.values("resident_id").distinct().count() == 2, "a person decides"

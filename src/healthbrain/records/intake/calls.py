@@ -19,7 +19,7 @@ from healthbrain.kernel import bus, db
 from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import Invalid, NotFound
 from healthbrain.kernel.ids import resource_key, stable_id, uuid_array
-from healthbrain.records import store
+from healthbrain.records import claims, store
 from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake import batches
 from healthbrain.records.intake.fhir import Builder, Naming, own_id
@@ -70,6 +70,7 @@ def write_call(
     batch.save()
     if written.new_persons:
         residents.match_new(written.new_persons)
+        claims.ask(written.new_persons, builder.by_type)
     audit.record(
         by=by,
         action=action,

@@ -27,6 +27,7 @@ from healthbrain.county import actions as county
 from healthbrain.kernel import db
 from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import NotFound
+from healthbrain.records import claims
 from healthbrain.records.intake import batches, mappings, messages, sheet, sheets, writing
 from healthbrain.records.intake.files import Refused, collect
 from healthbrain.records.intake.prepared import Prepared
@@ -375,4 +376,5 @@ def _match(run: Run) -> None:
     waiting = residents.unmatched()
     if run.unmatched or waiting:
         residents.match_new(sorted({*run.unmatched, *waiting}))
+        claims.ask(run.unmatched, run.report.by_type)
         run.unmatched = []
