@@ -8,10 +8,12 @@ class SurveillanceConfig(AppConfig):
     label = "surveillance"
 
     def ready(self) -> None:
+        from healthbrain.county.events import CallTriaged
         from healthbrain.kernel.bus import subscribe
         from healthbrain.records.events import EventsRecorded
         from healthbrain.residents.events import ResidentsChanged
-        from healthbrain.surveillance import cases
+        from healthbrain.surveillance import calls, cases
 
         subscribe(EventsRecorded, cases.on_events_recorded)
+        subscribe(CallTriaged, calls.on_call_triaged)
         subscribe(ResidentsChanged, cases.on_residents_changed)

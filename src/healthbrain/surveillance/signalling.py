@@ -224,7 +224,9 @@ def _close(
     for row in known:
         if row.life == "over" or row.id in touched:
             continue
-        corrected = row.first_day >= test_from and scope.covers(row.place, row.family)
+        # Only a whole pass reads every source of a place: what a part of them says takes no statistical signal back.
+        looked = scope.covers(row.place, row.family) and (scope.everywhere or row.level != "statistical")
+        corrected = row.first_day >= test_from and looked
         if not corrected and not life.ended(row, today=now.date(), spreads_days=spreads_days(row.family)):
             continue
         note = "数据更正后不再成立" if corrected else "一个代际内没有新病例"

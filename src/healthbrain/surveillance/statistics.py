@@ -19,6 +19,7 @@ from healthbrain.surveillance.watching import EXPOSED, Scope
 
 HISTORY_DAYS = 400
 LEARN_DAYS = 28  # quiet days whose p-values teach the budget how often small ones really come
+type Row = tuple[str, str, str, dt.date, int]  # place, source, syndrome, day, count
 SHORTEST = 56  # days of history below which a series is not tested
 WINDOWS = (1, 3, 7)  # days: the nested windows of the detector
 _ROWS = """
@@ -33,10 +34,11 @@ _ROWS = """
     GROUP BY 1, 2, 3, 4
 """
 _RESIDENCE = """
-    SELECT 'township:' || substr(place_code, 1, 9), 'diagnosis', syndrome, day, sum(count)
+    SELECT CASE length(place_code) WHEN 6 THEN 'county:' ELSE 'township:' END || substr(place_code, 1, 9), source,
+           syndrome, day, sum(count)
     FROM surveillance_dailycount
-    WHERE source = 'diagnosis' AND place_code <> '' AND syndrome = ANY(%(families)s)
-      AND day BETWEEN %(first)s AND %(last)s GROUP BY 1, 3, 4
+    WHERE source IN ('diagnosis', 'ems') AND place_code <> '' AND syndrome = ANY(%(families)s)
+      AND day BETWEEN %(first)s AND %(last)s GROUP BY 1, 2, 3, 4
 """
 
 
@@ -137,7 +139,7 @@ def _series(scope: Scope, today: dt.date) -> Named | None:
         "exposed": list(EXPOSED), "county": county[0][0], "keys": [*families, *known.drugs], "families": families,
         "first": first, "last": today, "organisations": list(scope.organisations),
     }  # fmt: skip
-    rows: list[tuple[str, str, str, dt.date, int]] = []
+    rows: list[Row] = []
     if scope.everywhere:
         rows += db.select(_ROWS.format(scope="TRUE"), parameters)
     elif scope.organisations:
@@ -160,7 +162,8 @@ def read_families() -> frozenset[str]:
     return frozenset(read("thresholds")["budget"]["families"])
 
 
-def _named(rows: list[tuple[str, str, str, dt.date, int]], first: dt.date, today: dt.date) -> Named | None:
+def _named(rows: list[Row], first: dt.date, today: dt.date) -> Named | None:
+    rows = _of_age(rows, today)
     index: dict[tuple[str, str, str], int] = {}
     cells = [(index.setdefault((p, s, k), len(index)), (day - first).days, int(n)) for p, s, k, day, n in rows]
     if not cells:
@@ -178,6 +181,19 @@ def _named(rows: list[tuple[str, str, str, dt.date, int]], first: dt.date, today
     return Named(
         places, [s for _, s, _ in index], [k for _, _, k in index], counts[:, begun:], first + dt.timedelta(days=begun)
     )
+
+
+def _of_age(rows: list[Row], today: dt.date) -> list[Row]:
+    """Without the sources that began to speak too late: the silence before would make their every count a rise.
+
+    A source is of age when it covers half of the days that the oldest one covers.
+    """
+    begun: dict[str, dt.date] = {}
+    for _, source, _, day, _ in rows:
+        begun[source] = min(begun.get(source, day), day)
+    longest = max(((today - day).days for day in begun.values()), default=0)
+    young = {source for source, day in begun.items() if (today - day).days * 2 < longest}
+    return [row for row in rows if row[1] not in young]
 
 
 def _learn(named: Named, pvalues: Floats, today: dt.date) -> None:

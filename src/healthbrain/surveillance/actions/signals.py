@@ -15,7 +15,7 @@ from healthbrain.kernel.errors import Invalid, NotFound
 from healthbrain.surveillance import counting, signalling, statistics
 from healthbrain.surveillance.feeding import check_feeds
 from healthbrain.surveillance.imports import import_counts
-from healthbrain.surveillance.knowledge import rules
+from healthbrain.surveillance.knowledge import classifier, rules
 from healthbrain.surveillance.models import Signal, SignalStep
 from healthbrain.surveillance.reporting import Line, Pupil, report_absence, report_rumour, withdraw_report
 from healthbrain.surveillance.watching import Scope, threshold_findings
@@ -79,7 +79,10 @@ def watch(*, now: dt.datetime) -> Pass:
 
 def _scope(dirt: counting.Dirt, everything: bool) -> Scope:
     organisations = {o for o, _ in dirt.schools} | {o for o, _, _ in dirt.counts if o}
-    return Scope(everything, frozenset(organisations), frozenset(s for s, _ in dirt.ledger))
+    family = classifier().family
+    touched = {s for s, _ in dirt.ledger} | {s for o, s, _ in dirt.counts if o is None}
+    families = {family.get(s, s) for s in touched}
+    return Scope(everything, frozenset(organisations), touched | {s for s, f in family.items() if f in families})
 
 
 def answer_signal(*, by: Actor, signal_id: int, answer: str, reason: str, now: dt.datetime) -> int | None:
