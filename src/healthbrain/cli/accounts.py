@@ -8,6 +8,7 @@ from healthbrain.access.queries import actor_of
 from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.county.models import Organisation
 from healthbrain.demo.emergency import bind_crew
+from healthbrain.demo.transport import bind_driver
 from healthbrain.kernel.db import select
 
 NAMES = {
@@ -22,6 +23,8 @@ NAMES = {
     "disease_control": "疾控人员 演示",
     "dispatcher": "120 调度员 演示",
     "crew": "急救车组 演示",
+    "transport_planner": "转运调度员 演示",
+    "transport_driver": "转运车组 演示",
 }
 
 
@@ -84,4 +87,6 @@ def demo_accounts() -> dict[str, str]:
         tokens[role] = access.sign_in_link(by=SYSTEM, account_id=account.pk)
         if role == "crew":
             bind_crew(account.pk)
+        if role == "transport_driver":
+            bind_driver(account.pk)
     return tokens

@@ -101,7 +101,7 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     from healthbrain.access.rules import SYSTEM
     from healthbrain.care import actions as care
     from healthbrain.county import actions as county
-    from healthbrain.demo import emergency, generate, surroundings
+    from healthbrain.demo import emergency, generate, surroundings, transport
     from healthbrain.kernel.clock import now, today
     from healthbrain.records import actions as records
     from healthbrain.residents import actions as people
@@ -113,7 +113,7 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     timings: dict[str, float] = {}
 
     def step[T](name: str, work: Callable[[], T]) -> T:
-        advance(len(timings), 8, name)
+        advance(len(timings), 9, name)
         begun = time.monotonic()
         result = work()
         timings[name] = round(time.monotonic() - begun, 1)
@@ -129,6 +129,7 @@ def _build(residents: int, seed: int, advance: Advance) -> dict[str, Any]:
     report = step("ingest", lambda: records.ingest([place / "feeds"], by=SYSTEM))
     people.load_contracts(_contracts(place / "register" / "contracts.csv"), by=SYSTEM)
     step("emergency", lambda: emergency.build(residents=residents, seed=seed, now=now()))
+    step("transport", lambda: transport.build(now=now()))
     step("lake", records.refresh_lake)
     care.publish_programmes(by=SYSTEM)
     step("think", lambda: care.catch_up(as_of=as_of))

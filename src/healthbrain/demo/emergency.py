@@ -109,7 +109,7 @@ def _vehicles(sites: list[Station], residents: int) -> int:
     kinds = knowledge.vehicle_kinds()
     count = max(2 * len(sites), round(FLEET * residents / FULL))
     rows = [(KINDS[n % len(KINDS)], "emergency", f"急{n + 1:02}", sites[n % len(sites)]) for n in range(count)]
-    borrowed = max(1, round(TRANSPORT * residents / FULL))
+    borrowed = max(2, round(TRANSPORT * residents / FULL))
     rows += [("transport", "transport", f"转{n + 1:02}", sites[0]) for n in range(borrowed)]
     made = [
         Vehicle(code=code, kind=kind, fleet=fleet, station=site, capabilities=kinds[kind]["capabilities"])

@@ -1,0 +1,25 @@
+"""Addresses of the transport desks."""
+
+from django.urls import path
+
+from healthbrain.desks.navigation import Entry
+from healthbrain.desks.transport import board, booking, drive
+
+NAVIGATION = (
+    Entry("/transport", "calendar-clock", "转运安排", "Transport day", "transport.plan"),
+    Entry("/transport/book", "calendar", "预约转运", "Book transport", "transport.book"),
+    Entry("/transport/drive", "send", "本车行程", "My trips", "transport.drive"),
+)
+
+urlpatterns = [
+    path("transport", board.show, name="transport"),
+    path("transport/plan", board.plan, name="transport-plan"),
+    path("transport/release", board.release, name="transport-release"),
+    path("transport/day.xlsx", board.export, name="transport-export"),
+    path("transport/book", booking.book, name="transport-book"),
+    path("transport/bookings/<int:booking_id>", booking.show, name="transport-booking"),
+    path("transport/bookings/<int:booking_id>/<str:action>", booking.act, name="transport-booking-act"),
+    path("transport/drive", drive.show, name="transport-drive-own"),
+    path("transport/drive/<int:vehicle_id>", drive.show, name="transport-drive"),
+    path("transport/rides/<int:ride_id>/<str:step>", drive.step, name="transport-step"),
+]
