@@ -11,6 +11,7 @@ from types import FrameType
 
 import click
 
+from healthbrain.cli import warming
 from healthbrain.cli.boot import boot
 from healthbrain.cli.output import json_option
 
@@ -43,6 +44,7 @@ def supervise(commands: list[list[str]]) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     running = [subprocess.Popen(command) for command in commands]  # noqa: S603  our own command lines
+    warming.ahead()  # so that the first booking promised does not wait for a compiler
     try:
         while not stopping.is_set():
             for child, command in zip(running, commands, strict=True):
