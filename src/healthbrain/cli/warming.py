@@ -13,7 +13,8 @@ PARTS = ("detector", "routes")
 
 def ahead(*parts: str) -> subprocess.Popen[bytes]:
     """Start compiling `parts` (none: all). Nobody has to wait: who comes first compiles the rest himself."""
-    return subprocess.Popen([sys.executable, "-m", "healthbrain.cli.warming", *parts])
+    command = [sys.executable, "-m", "healthbrain.cli.warming", *parts]
+    return subprocess.Popen(command)  # noqa: S603  our own command line
 
 
 def main(parts: list[str]) -> None:
@@ -21,7 +22,8 @@ def main(parts: list[str]) -> None:
     if "detector" in parts:
         import numpy as np
 
-        from healthbrain.surveillance.rules.own import SeriesSet, detect_own
+        from healthbrain.surveillance.rules.own import detect_own
+        from healthbrain.surveillance.rules.series import SeriesSet
 
         detect_own(SeriesSet(("warm",), np.ones((1, 60))), from_index=59)
     if "routes" in parts:
