@@ -181,7 +181,7 @@ def _detail(candidate: Candidate, name: str, today: dt.date) -> dict[str, Any]:
             _told(f) for f in sorted(candidate.findings, key=lambda f: (f.level, f.rule, f.part, f.first_day))
         ],
         "parts": _parts(candidate),
-        "sources": sorted({f.source for f in candidate.findings}),
+        "sources": sorted(life.sources_of(candidate.findings)),
         "series": {
             "first": first.isoformat(),
             "syndrome": shown[0],

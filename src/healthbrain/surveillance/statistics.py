@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from healthbrain.kernel import db
+from healthbrain.surveillance import fusing, scanning
 from healthbrain.surveillance.knowledge import calendar, classifier, read
 from healthbrain.surveillance.models import Signal
 from healthbrain.surveillance.rules import budget
 from healthbrain.surveillance.rules.life import Finding, Place
 from healthbrain.surveillance.rules.own import OwnSettings, detect_own, expect
 from healthbrain.surveillance.rules.own.design import Calendar
-from healthbrain.surveillance.rules.series import Floats, Frequency, SeriesSet
+from healthbrain.surveillance.rules.series import Detection, Floats, Frequency, SeriesSet
 from healthbrain.surveillance.watching import EXPOSED, Scope
 
 HISTORY_DAYS = 400
@@ -79,21 +80,54 @@ def findings(scope: Scope, *, test_from: dt.date, today: dt.date) -> list[Findin
     )  # fmt: skip
     from_index = min(start, columns - LEARN_DAYS - 1) if scope.everywhere else start
     detection = detect_own(series, from_index=from_index, settings=settings)
-    pvalues = detection.pvalue
-    if scope.everywhere:
-        _learn(named, pvalues, today)
-    share = budget.corrected(pvalues[:, start - from_index :], _learnt.calibration)
-    limits = read("thresholds")["budget"]
-    level = min(limits["false_signals_a_week"] / 7 / max(_learnt.series, len(named.places)), limits["at_most"])
+    joint = fusing.join(named.places, named.sources, _families(named), detection.pvalue) if scope.everywhere else None
+    if joint is not None:
+        _learn(
+            [*named.places, *joint.places], [*_families(named), *joint.families],
+            np.concatenate([detection.pvalue, joint.fused]), today,
+        )  # fmt: skip
+    share = budget.corrected(detection.pvalue[:, start - from_index :], _learnt.calibration)
+    level = _level(len(named.places))
     able = detection.observed[:, start - from_index :] > 0
     rows, days = np.nonzero((share <= level) & able)
     newest = {int(row): int(day) for row, day in zip(rows, days, strict=True)}  # the last day of each series
-    return _told(series, named, newest, start, share, settings, detection.expected[:, start - from_index :])
+    found = _told(series, named, newest, start, share, settings)
+    if joint is not None:
+        found += _fused(joint, named, detection, level, start - from_index)
+        told = scanning.Told(series, named.places, named.sources, named.syndromes)
+        found += scanning.findings(told, today=today, settings=settings)
+    return found
+
+
+def _level(series: int) -> float:
+    """How rare a day of one series must be, so that all of them together keep the county's budget."""
+    limits = read("thresholds")["budget"]
+    return float(min(limits["false_signals_a_week"] / 7 / max(_learnt.series, series), limits["at_most"]))
+
+
+def _families(named: Named) -> list[str]:
+    return [classifier().family.get(key, key) for key in named.syndromes]
+
+
+def _fused(joint: fusing.Joint, named: Named, detection: Detection, level: float, skip: int) -> list[Finding]:
+    """Townships whose sources are rare together on one of the newest days; the last such day of each."""
+    share = budget.corrected(joint.fused, _learnt.calibration)
+    rows, days = np.nonzero(share[:, skip:] <= level)
+    newest = {int(row): int(day) + skip for row, day in zip(rows, days, strict=True)}
+    first = named.first + dt.timedelta(days=len(named.counts[0]) - share.shape[1])
+    least = float(read("thresholds")["budget"]["least_cases"])
+    found = [
+        fusing.finding(
+            joint, row, column, first + dt.timedelta(days=column), float(share[row, column]), detection.observed,
+            detection.expected, least,
+        )
+        for row, column in newest.items()
+    ]  # fmt: skip
+    return [one for one in found if one is not None]
 
 
 def _told(
-    series: SeriesSet, named: Named, newest: dict[int, int], start: int, share: Floats, settings: OwnSettings,
-    expected: Floats,
+    series: SeriesSet, named: Named, newest: dict[int, int], start: int, share: Floats, settings: OwnSettings
 ) -> list[Finding]:  # fmt: skip
     if not newest:
         return []
@@ -196,12 +230,12 @@ def _of_age(rows: list[Row], today: dt.date) -> list[Row]:
     return [row for row in rows if row[1] not in young]
 
 
-def _learn(named: Named, pvalues: Floats, today: dt.date) -> None:
+def _learn(places: list[Place], families: list[str], pvalues: Floats, today: dt.date) -> None:
     """p-values of quiet series and days, signals' own left out, teach the budget."""
     quiet = pvalues[:, :-1].copy()
     known = {(s.place_kind, s.organisation_id, s.place_code, s.syndrome) for s in Signal.objects.filter(
         last_day__gte=today - dt.timedelta(days=LEARN_DAYS))}  # fmt: skip
-    for row, (place, key) in enumerate(zip(named.places, named.syndromes, strict=True)):
-        if (place.kind, place.organisation_id, place.code, classifier().family.get(key, key)) in known:
+    for row, (place, family) in enumerate(zip(places, families, strict=True)):
+        if (place.kind, place.organisation_id, place.code, family) in known:
             quiet[row] = np.nan
-    _learnt.series, _learnt.calibration, _learnt.day = len(named.places), budget.calibrate(quiet), today
+    _learnt.series, _learnt.calibration, _learnt.day = len(places), budget.calibrate(quiet), today

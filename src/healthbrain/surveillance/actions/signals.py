@@ -80,9 +80,11 @@ def watch(*, now: dt.datetime) -> Pass:
 def _scope(dirt: counting.Dirt, everything: bool) -> Scope:
     organisations = {o for o, _ in dirt.schools} | {o for o, _, _ in dirt.counts if o}
     family = classifier().family
-    touched = {s for s, _ in dirt.ledger} | {s for o, s, _ in dirt.counts if o is None}
+    touched: set[str] = {s for s, _ in dirt.ledger} | {s for o, s, _ in dirt.counts if o is None}
     families = {family.get(s, s) for s in touched}
-    return Scope(everything, frozenset(organisations), touched | {s for s, f in family.items() if f in families})
+    return Scope(
+        everything, frozenset(organisations), frozenset(touched | {s for s, f in family.items() if f in families})
+    )
 
 
 def answer_signal(*, by: Actor, signal_id: int, answer: str, reason: str, now: dt.datetime) -> int | None:

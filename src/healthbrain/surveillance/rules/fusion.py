@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 
 TRUNCATE = 0.05
 SMALLEST, LARGEST = 1e-15, 0.95  # a quiet source says "nothing seen", not "the opposite seen": its score is bounded
+VOICE = 0.1  # a source with a larger p-value says nothing of its own
 SHRINK = 50.0  # passes that the assumption of independence is worth
 
 
@@ -103,6 +104,13 @@ def lend(pvalues: Floats, neighbours: NDArray[np.int64]) -> Floats:
     """
     near = np.where(neighbours >= 0, np.asarray(pvalues)[neighbours], np.nan)
     return np.concatenate([np.asarray(pvalues)[:, None], near], axis=1)
+
+
+def smallest(pvalues: Floats) -> Floats:
+    """One p-value for several series of one source (k, n) → (n,): the smallest, as rare as it is among k (Šidák)."""
+    known = np.isfinite(pvalues).sum(0)
+    least = np.min(np.where(np.isfinite(pvalues), pvalues, 1.0), axis=0)
+    return np.where(known > 0, -np.expm1(known * np.log1p(-np.minimum(least, 1.0 - 1e-12))), np.nan)
 
 
 def _scores(pvalues: Floats) -> Floats:

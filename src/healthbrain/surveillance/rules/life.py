@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from healthbrain.surveillance.rules.fusion import VOICE
 from healthbrain.surveillance.rules.syndromes import Words
 from healthbrain.surveillance.rules.thresholds import LEVELS
 
@@ -203,7 +204,9 @@ def _touch(candidate: Candidate, standing: Standing) -> bool:
 
 
 def _grown(candidate: Candidate, standing: Standing) -> bool:
-    return candidate.observed > standing.observed or LEVELS.index(candidate.lead.level) > LEVELS.index(standing.level)
+    """More cases, a higher level, or a cluster that took in more places."""
+    higher = LEVELS.index(candidate.lead.level) > LEVELS.index(standing.level)
+    return candidate.observed > standing.observed or higher or candidate.lead.detail.get("change") == "grown"
 
 
 def _may_speak(candidate: Candidate, standing: Standing, today: dt.date, grows_by: float) -> bool:
@@ -217,6 +220,15 @@ def _may_speak(candidate: Candidate, standing: Standing, today: dt.date, grows_b
 def ended(standing: Standing, *, today: dt.date, spreads_days: int) -> bool:
     """Over: nothing new within one usual generation, and at least the quiet gap, after the last day."""
     return (today - standing.last_day).days > max(GAP_DAYS, spreads_days)
+
+
+def sources_of(findings: Iterable[Finding]) -> set[str]:
+    """Sources that speak: of a fused finding those that raise their voice."""
+    found: set[str] = set()
+    for finding in findings:
+        found.add(finding.source)
+        found |= {one["source"] for one in finding.detail.get("sources", ()) if one["pvalue"] <= VOICE}
+    return found
 
 
 def sentence(candidate: Candidate, place: str, title: Words, rule_words: Words | None) -> Words:
@@ -236,9 +248,23 @@ def sentence(candidate: Candidate, place: str, title: Words, rule_words: Words |
         zh, en = f"{zh}，达到{rule_words.zh}", f"{en}; meets {rule_words.en}"
     elif lead.expected is not None:
         zh, en = f"{zh}，平常约 {lead.expected:.1f} {unit.zh}", f"{en}; usual about {lead.expected:.1f}"
-    others = sorted({f.source for f in candidate.findings} - {lead.source})
+    if lead.method == "scan":
+        more_zh, more_en = _cluster_words(lead)
+        zh, en = zh + more_zh, en + more_en
+    others = sorted(sources_of(candidate.findings) - {lead.source})
     if others:
         words = [SOURCE_WORDS.get(name, Words(name, name)) for name in others]
         zh += f"；{'、'.join(w.zh for w in words)}同时升高"
         en += f"; also {', '.join(w.en for w in words)}"
     return Words(zh + "。", en + ".")
+
+
+def _cluster_words(lead: Finding) -> tuple[str, str]:
+    """The members of a space-time cluster and how seldom chance brings one."""
+    names, days = list(lead.detail["member_names"]), lead.detail["recurrence_days"]
+    more_zh, more_en = ("等", " and more") if len(names) > 4 else ("", "")
+    return (
+        f"；{len(names)} 处相邻地点（{'、'.join(names[:4])}{more_zh}）一起偏多，碰巧约 {days} 天一次",
+        f"; {len(names)} neighbouring places together ({', '.join(names[:4])}{more_en}),"
+        f" by chance once in about {days} days",
+    )
