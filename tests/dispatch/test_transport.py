@@ -127,6 +127,12 @@ def test_dialysis_there_and_back(day) -> None:
 
 
 def test_outpatient_waits_with_the_same_crew(day) -> None:
+    for who, at_minute in ((0, 600), (1, 640), (3, 560)):
+        day.book(who, at_minute)
+    offer = transport.ask_for_offer(
+        by=day.actors["planner"], now=NOW, asked=day.ask(2, 600, purpose="outpatient", back=True)
+    )
+    assert offer.vehicle["out"] == offer.vehicle["back"]
     out, back = day.book(2, 10 * 60, purpose="outpatient", back=True)
     assert out.vehicle_id == back.vehicle_id
 
@@ -272,8 +278,10 @@ def test_two_planners_do_not_overwrite(day) -> None:
 def test_a_vehicle_out_of_service_and_back(day) -> None:
     """Both stretcher riders need 转1; without it they are shown, not lost, and come back with the same words."""
     rides = [day.book(0, 540, posture="stretcher")[0], day.book(1, 720, posture="stretcher")[0], day.book(2, 600)[0]]
-    Vehicle.objects.filter(pk=day.vehicles["first"].pk).update(status="off")
-    planner = day.actors["planner"]
+    planner, first = day.actors["planner"], day.vehicles["first"].pk
+    with pytest.raises(Invalid, match="原因"):
+        transport_drive.set_working(by=planner, now=NOW, vehicle_id=first, working=False, reason=" ")
+    assert transport_drive.set_working(by=planner, now=NOW, vehicle_id=first, working=False, reason="爆胎") >= 2
     board = reads.day_board(planner, day=TOMORROW, now=NOW)
     stranded = {r.id for r in board.uncovered}
     assert {rides[0].pk, rides[1].pk} <= stranded
@@ -282,7 +290,7 @@ def test_a_vehicle_out_of_service_and_back(day) -> None:
     assert Ride.objects.get(pk=rides[2].pk).vehicle_id == day.vehicles["second"].pk
     lost = Ride.objects.get(pk=rides[0].pk)
     assert (lost.status, told(lost)) == ("unserved", told(rides[0]))
-    Vehicle.objects.filter(pk=day.vehicles["first"].pk).update(status="idle")
+    transport_drive.set_working(by=planner, now=NOW, vehicle_id=first, working=True, reason="")
     version = DayPlan.objects.get(day=TOMORROW).version
     again = transport_drive.plan_day(by=planner, now=NOW, day=TOMORROW, version=version, seconds=0.3)
     assert again.broken == 0

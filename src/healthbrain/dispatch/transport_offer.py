@@ -150,7 +150,8 @@ def answer(asked: rules.Asked, made: Draft, *, now: dt.datetime, told: dict[str,
             return found
         plan = offer.plan
         found.told[ride.leg] = offer.pickup
-        found.vehicle[ride.leg] = int(offer.vehicle or 0)
+    for key, ride in made.rides.items():  # of the whole plan: the way back may have moved the way out
+        found.vehicle[ride.leg] = int(plan.solution.vehicle_of(key) or 0)
     found.accepted, found.plan = True, plan
     return found
 

@@ -21,5 +21,6 @@ urlpatterns = [
     path("transport/bookings/<int:booking_id>/<str:action>", booking.act, name="transport-booking-act"),
     path("transport/drive", drive.show, name="transport-drive-own"),
     path("transport/drive/<int:vehicle_id>", drive.show, name="transport-drive"),
+    path("transport/drive/<int:vehicle_id>/working", drive.working, name="transport-working"),
     path("transport/rides/<int:ride_id>/<str:step>", drive.step, name="transport-step"),
 ]

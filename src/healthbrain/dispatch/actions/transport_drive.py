@@ -12,10 +12,11 @@ from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import transport_day
 from healthbrain.dispatch.actions import transport
-from healthbrain.dispatch.models import Booking, DayPlan, Ride
+from healthbrain.dispatch.models import Booking, DayPlan, Ride, Vehicle
 from healthbrain.dispatch.rules import darp
 from healthbrain.dispatch.transport_day import OUT, Day
-from healthbrain.kernel.errors import Conflict, NotAllowed, NotFound
+from healthbrain.kernel.clock import local
+from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,30 @@ def release_day(*, by: Actor, now: dt.datetime, day: dt.date) -> None:
     row.save(update_fields=["released_at"])
     audit.record(by=by, action="transport.release", subject=f"transport-day/{day}", detail={"version": row.version})
     transport.tell(day)
+
+
+@transaction.atomic
+def set_working(*, by: Actor, now: dt.datetime, vehicle_id: int, working: bool, reason: str) -> int:
+    """Take a transport vehicle out of service, or bring it back; how many rides from today on it leaves uncovered.
+
+    They stand on the board as stranded until the day is planned anew. Raises Invalid without a reason, NotFound;
+    Conflict while a passenger sits in it.
+    """
+    gate.require(by, "transport.plan")
+    if not working and not reason.strip():
+        raise Invalid("请写明停用原因 Say why it is out of service")
+    vehicle = Vehicle.objects.select_for_update().filter(pk=vehicle_id, transport__isnull=False).first()
+    if vehicle is None:
+        raise NotFound("没有这辆转运车 No such transport vehicle")
+    rides = Ride.objects.filter(vehicle=vehicle, day__gte=local(now).date())
+    if not working and rides.filter(status=Ride.Status.ON_BOARD).exists():
+        raise Conflict("乘客还在车上 A passenger is on board", hint="送达后再停用 after he is set down")
+    vehicle.status = Vehicle.Status.IDLE if working else Vehicle.Status.OFF
+    vehicle.save(update_fields=["status"])
+    detail = {"working": working, "reason": reason.strip()}
+    audit.record(by=by, action="transport.vehicle", subject=f"vehicle/{vehicle.code}", detail=detail)
+    transport.tell(local(now).date())
+    return 0 if working else rides.filter(status__in=(Ride.Status.PLANNED, Ride.Status.ON_WAY)).count()
 
 
 def _own_ride(by: Actor, ride_id: int) -> Ride:

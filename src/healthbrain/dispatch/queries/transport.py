@@ -16,7 +16,7 @@ from healthbrain.access.rules import Actor
 from healthbrain.dispatch import knowledge_transport as knowledge
 from healthbrain.dispatch import transport_day
 from healthbrain.dispatch.actions.transport import purpose_of
-from healthbrain.dispatch.models import Booking, DayPlan, LandMark, Ride, TransportVehicle
+from healthbrain.dispatch.models import Booking, DayPlan, LandMark, Ride, TransportVehicle, Vehicle
 from healthbrain.dispatch.rules.transport import Spot
 from healthbrain.kernel.clock import local
 from healthbrain.kernel.errors import NotAllowed, NotFound
@@ -142,10 +142,10 @@ def _rides(actor: Actor) -> QuerySet[Ride]:
 def day_board(actor: Actor, *, day: dt.date, now: dt.datetime) -> Board:
     """The planner's day. Raises NotAllowed for other roles."""
     gate.require(actor, "transport.plan")
-    usable = {v.pk for v in transport_day.fleet(day, now=now)}
     long = transport_day.on_long_trip(day)
     vehicles = list(TransportVehicle.objects.select_related("vehicle__crew").order_by("vehicle__code"))
-    gone = frozenset(v.pk for v in vehicles if v.pk not in usable and v.pk not in long)
+    borrowed = transport_day.called_in() if day == local(now).date() else set()
+    gone = frozenset(v.pk for v in vehicles if v.vehicle.status == Vehicle.Status.OFF or v.pk in borrowed)
     rows = [ride_row(r, now=now, gone=gone) for r in _rides(actor).filter(day=day)]
     rows.sort(key=lambda r: (not r.uncovered, r.status in OVER, r.shown != "late", _when(r)))
     plan = DayPlan.objects.filter(day=day).first()
@@ -167,7 +167,7 @@ def _vehicle(
 ) -> VehicleRow:
     away = ""
     if row.pk in gone:
-        away = "off" if row.vehicle.status == "off" else "mass"
+        away = "off" if row.vehicle.status == Vehicle.Status.OFF else "mass"
     elif row.pk in long:
         away = "long"
     return VehicleRow(
@@ -189,6 +189,7 @@ class Drive:
 
     vehicle_id: int
     code: str
+    working: bool
     released: bool
     todo: tuple[RideRow, ...]
     over: tuple[RideRow, ...]
@@ -210,7 +211,8 @@ def vehicle_route(actor: Actor, vehicle_id: int | None, *, day: dt.date, now: dt
     rows = sorted((ride_row(r, now=now) for r in rides), key=lambda r: (r.status != "on-board", _when(r)))
     done = {Ride.Status.DONE, *OVER}
     return Drive(
-        row.pk, row.vehicle.code, plan is not None and plan.released_at is not None,
+        row.pk, row.vehicle.code, row.vehicle.status != Vehicle.Status.OFF,
+        plan is not None and plan.released_at is not None,
         tuple(_next_presses([r for r in rows if r.status not in done])), tuple(r for r in rows if r.status in done),
     )  # fmt: skip
 
