@@ -6,7 +6,9 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from django.test import Client
 
+from healthbrain.access.models import Account
 from healthbrain.surveillance.actions.signals import run_pass
 from healthbrain.surveillance.models import DailyCount, Signal, Site
 from healthbrain.surveillance.queries import signals as queries
@@ -62,6 +64,13 @@ def test_three_weak_sources_together_are_a_signal_that_names_them(small: SmallCo
     assert "同时升高" in signal.sentence_zh
     officer = small.actor("disease_control", "D")
     assert queries.signals(officer, as_of=TODAY).rows[0].sources == ("diagnosis", "ems", "pharmacy")
+    desk = Client(HTTP_ACCEPT_LANGUAGE="zh-hans")
+    account = Account.objects.get(pk=officer.account_id)
+    desk.force_login(account, backend="django.contrib.auth.backends.ModelBackend")
+    text = desk.get(f"/signals/{signal.pk}").content.decode()
+    assert "多源合并" in text
+    for one in told.values():
+        assert f"p={one['pvalue']:.2g}" in text
 
 
 def test_the_smallest_of_several_p_values_is_as_rare_as_it_is_among_them() -> None:

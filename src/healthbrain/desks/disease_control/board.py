@@ -166,6 +166,10 @@ def _chart(found: SignalDetail) -> dict[str, Any] | None:
         ],
     }
     series: list[dict[str, Any]] = [bars]
+    estimates = {one.day: one for one in found.estimates}
+    if estimates:
+        bars["stack"] = "cases"
+        series.append(_to_come(found, days))
     if found.row.bound is not None:
         series.append(
             {
@@ -183,7 +187,27 @@ def _chart(found: SignalDetail) -> dict[str, Any] | None:
         "yAxis": {"type": "value", "minInterval": 1},
         "series": series,
     }
-    return {"option": option, "rows": [[a, b] for a, b in zip(labels, found.series, strict=True)]}
+    columns = [t("日期", "Day"), t("病例", "Cases")]
+    rows: list[list[object]] = [[a, b] for a, b in zip(labels, found.series, strict=True)]
+    if estimates:
+        percent = found.estimates[0].percent
+        columns.append(t("估计，含未报来的（{p}% 区间）", "Estimate with late reports ({p}% interval)", p=percent))
+        for row, day in zip(rows, days, strict=True):
+            one = estimates.get(day)
+            row.append(f"{one.median}（{one.low}–{one.high}）" if one else "—")
+    return {"option": option, "columns": columns, "rows": rows, "estimated": bool(estimates)}
+
+
+def _to_come(found: SignalDetail, days: list[dt.date]) -> dict[str, Any]:
+    """A lighter bar on top of the counted cases: what is still to be reported, estimated."""
+    estimates = {one.day: one.median for one in found.estimates}
+    return {
+        "name": t("估计：尚未报来", "Estimated: still to be reported"),
+        "type": "bar",
+        "stack": "cases",
+        "itemStyle": {"color": "#d9dee5", "borderColor": "#5b6776", "borderType": "dashed"},
+        "data": [max(0, estimates.get(day, n) - n) for day, n in zip(days, found.series, strict=True)],
+    }
 
 
 @page(permission="signals.work")

@@ -22,6 +22,11 @@ LEVELS = {
     "report": ("应报告", "Reportable"),
     "statistical": ("统计", "Statistical"),
 }
+METHODS = {
+    "own": ("自有检测", "Own detector"),
+    "scan": ("时空扫描", "Space-time scan"),
+    "fusion": ("多源合并", "Sources together"),
+}
 ANSWERS = {"noise": ("排除", "Noise"), "watch": ("关注", "Watch"), "verify": ("核实", "Verify")}
 STATUS = {
     "verifying": ("due", "核实中", "Verifying"),

@@ -19,6 +19,7 @@ from healthbrain.kernel.errors import NotFound
 from healthbrain.kernel.masking import mask_name
 from healthbrain.surveillance.knowledge import classifier
 from healthbrain.surveillance.models import Signal, SignalStep
+from healthbrain.surveillance.queries.late import Estimate, estimated
 from healthbrain.surveillance.rules.syndromes import Words
 from healthbrain.surveillance.watching import EXPOSED
 
@@ -90,6 +91,7 @@ class SignalDetail:
     series: list[int]
     series_syndrome: str
     steps: list[Step] = field(default_factory=list)
+    estimates: tuple[Estimate, ...] = ()  # of the last days of the series; none where the delays are not known
     known_cases: int = 0  # of its cases, how many already stand in an event's line list
 
 
@@ -193,13 +195,15 @@ def signal(actor: Actor, signal_id: int) -> SignalDetail:
     """One signal with its evidence. Raises NotFound."""
     found = _own(actor, signal_id)
     told = found.detail.get("series", {})
+    first = dt.date.fromisoformat(told["first"]) if told else None
+    counts, syndrome = list(told.get("counts", [])), str(told.get("syndrome", ""))
     steps = SignalStep.objects.filter(signal=found).order_by("at", "pk").values_list("at", "kind", "observed", "note")
     people = [m["resident_id"] for m in _ledger_members(found) if m["resident_id"]]
     known = select("SELECT count(DISTINCT resident_id) FROM surveillance_caserow WHERE resident_id = ANY(%s)", [people])
     return SignalDetail(
         _row(found), list(found.detail.get("findings", [])), dict(found.detail.get("parts", {})),
-        dt.date.fromisoformat(told["first"]) if told else None, list(told.get("counts", [])),
-        str(told.get("syndrome", "")), [Step(*s) for s in steps], int(known[0][0]),
+        first, counts, syndrome, [Step(*s) for s in steps], estimated(found.place_code, syndrome, first, counts),
+        int(known[0][0]),
     )  # fmt: skip
 
 

@@ -21,13 +21,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Nowcast:
-    """Per day of onset, oldest first: reported so far, share of it (0 ... 1), expected total, and its interval."""
+    """Per day of onset, oldest first: reported so far, share of it (0 ... 1), expected total, interval, median."""
 
     reported: Floats
     share: Floats
     expected: Floats
     low: Floats
     high: Floats
+    median: Floats
 
 
 def nowcast(triangle: Floats, *, memory: int = 28, level: float = 0.9) -> Nowcast:
@@ -58,7 +59,8 @@ def nowcast(triangle: Floats, *, memory: int = 28, level: float = 0.9) -> Nowcas
     chance = size / (size + np.maximum(missing, 1e-12))
     low = np.where(missing > 0, nbinom.ppf(edge, size, chance), 0.0)
     high = np.where(missing > 0, nbinom.ppf(1 - edge, size, chance), 0.0)
-    return Nowcast(reported, p, reported + missing, reported + low, reported + high)
+    middle = np.where(missing > 0, nbinom.ppf(0.5, size, chance), 0.0)
+    return Nowcast(reported, p, reported + missing, reported + low, reported + high, reported + middle)
 
 
 def _reported_by(counts: Floats, age: NDArray[np.int64], memory: int) -> tuple[Floats, Floats]:
