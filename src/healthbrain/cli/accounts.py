@@ -23,6 +23,7 @@ NAMES = {
     "disease_control": "疾控人员 演示",
     "dispatcher": "120 调度员 演示",
     "crew": "急救车组 演示",
+    "resident": "居民 演示",
     "transport_planner": "转运调度员 演示",
     "transport_driver": "转运车组 演示",
 }
@@ -74,9 +75,19 @@ def disease_control() -> Actor:
 
 def _account(role: str, organisation: Organisation) -> Account:
     username = f"demo-{role.replace('_', '-')}"
+    resident = _rider() if role == "resident" else None
     return Account.objects.filter(username=username).first() or access.create_account(
-        by=SYSTEM, username=username, name=NAMES[role], role=role, organisation_id=organisation.pk
+        by=SYSTEM, username=username, name=NAMES[role], role=role, organisation_id=organisation.pk, resident_id=resident
     )
+
+
+def _rider() -> int:
+    """Somebody with a transport booking, so that the resident's own pages belong to the story; else the first."""
+    found = select(
+        """SELECT r.id FROM residents_resident r LEFT JOIN dispatch_booking b ON b.resident_id = r.id
+           WHERE r.merged_into IS NULL AND r.deceased_on IS NULL ORDER BY b.id NULLS LAST, r.id LIMIT 1"""
+    )
+    return int(found[0][0])
 
 
 def demo_accounts() -> dict[str, str]:
