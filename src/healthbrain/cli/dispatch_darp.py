@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from healthbrain.cli.output import emit, json_option
-from healthbrain.dispatch.rules.darp.model import Instance, Solution, Stop
+
+if TYPE_CHECKING:
+    from healthbrain.dispatch.rules.darp.model import Instance, Solution, Stop
 
 
 @click.command("darp")

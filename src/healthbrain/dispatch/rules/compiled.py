@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import numba
 
 
 def compiled[F: Callable](function: F) -> F:
-    """numba's njit, cached beside the source or, when that is read-only, in the user's cache folder (numba's own order).
+    """numba's njit, cached beside the source, or in the user's cache folder when that is read-only (numba's own order).
 
     Where neither can be written the function is compiled anew in each process: slower to start, same answers.
     """
@@ -17,3 +18,14 @@ def compiled[F: Callable](function: F) -> F:
         return cast(F, numba.njit(cache=True, error_model="numpy")(function))
     except RuntimeError:
         return cast(F, numba.njit(error_model="numpy")(function))
+
+
+@contextmanager
+def interpreted() -> Iterator[None]:
+    """Loops whose module is first imported inside stay plain Python: for a handful of rides that is quicker than the
+    half minute of compiling that an installation pays once."""
+    numba.config.DISABLE_JIT = True
+    try:
+        yield
+    finally:
+        numba.config.DISABLE_JIT = False
