@@ -86,7 +86,7 @@ def test_the_desk_draws_the_estimate_lighter_and_says_that_it_is_one(small: Smal
     assert to_come["name"] == "估计：尚未报来"
     newest = found.estimates[-1]
     assert to_come["data"][-1] == newest.median - 1
-    assert to_come["data"][:-3] == [0] * (len(found.series) - 3)
+    assert to_come["data"][:-3] == [None] * (len(found.series) - 3)
     assert f"{newest.median}（{newest.low}–{newest.high}）" in text
     assert "90% 区间" in text
     assert "浅色部分是估计" in text

@@ -206,7 +206,7 @@ def _to_come(found: SignalDetail, days: list[dt.date]) -> dict[str, Any]:
         "type": "bar",
         "stack": "cases",
         "itemStyle": {"color": "#d9dee5", "borderColor": "#5b6776", "borderType": "dashed"},
-        "data": [max(0, estimates.get(day, n) - n) for day, n in zip(days, found.series, strict=True)],
+        "data": [max(0, estimates.get(day, n) - n) or None for day, n in zip(days, found.series, strict=True)],
     }
 
 
