@@ -7,6 +7,7 @@ from healthbrain.access.models import Account
 from healthbrain.access.queries import actor_of
 from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.county.models import Organisation
+from healthbrain.demo import homecare
 from healthbrain.demo.emergency import bind_crew
 from healthbrain.demo.transport import bind_driver
 from healthbrain.kernel.db import select
@@ -23,6 +24,7 @@ NAMES = {
     "disease_control": "疾控人员 演示",
     "dispatcher": "120 调度员 演示",
     "crew": "急救车组 演示",
+    "home_nurse": "居家护理护士 演示",
     "resident": "居民 演示",
     "transport_planner": "转运调度员 演示",
     "transport_driver": "转运车组 演示",
@@ -59,6 +61,7 @@ def _workplaces() -> dict[str, Organisation]:
     return places | {
         "village_doctor": village,
         "township_doctor": village.parent or county,
+        "home_nurse": village.parent or county,
         "school_nurse": _school() or county,
         "disease_control": Organisation.objects.filter(kind=Organisation.Kind.CDC).first() or county,
         "hospital_doctor": hospital,
@@ -98,6 +101,8 @@ def demo_accounts() -> dict[str, str]:
         tokens[role] = access.sign_in_link(by=SYSTEM, account_id=account.pk)
         if role == "crew":
             bind_crew(account.pk)
+        if role == "home_nurse":
+            homecare.begin(account.pk)
         if role == "transport_driver":
             bind_driver(account.pk)
     return tokens

@@ -19,6 +19,9 @@ from healthbrain.dispatch.rules.home.model import Call, Day, DayPlan, Nurse, Pin
 from healthbrain.kernel.clock import local
 
 Status = HomeVisit.Status
+# The solver prices a visit left out by the longest drive of the day. Where all doors are minutes apart that would be
+# less than a new face (Weights.newcomer, given_away), and patients would stay without a nurse for it.
+MUST = 30.0
 OPEN = (Status.PLANNED, Status.UNCOVERED)
 BEGUN = (Status.ARRIVED, Status.DONE)
 
@@ -98,7 +101,7 @@ def _late(row: HomeVisit, moment: float) -> bool:
 def _visit(row: HomeVisit, place: int, usual: Mapping[int, float], moment: float) -> Visit:
     window = Window(row.window_from, row.window_until)
     if _late(row, moment):
-        window = Window(moment, moment + knowledge.figure("told_width"))
+        window = Window(moment, max(row.window_until, moment + knowledge.figure("told_width")))
     return Visit(
         key=row.pk,
         patient=row.bed_id,
@@ -107,7 +110,7 @@ def _visit(row: HomeVisit, place: int, usual: Mapping[int, float], moment: float
         minutes=float(row.minutes),
         needs=knowledge.services()[row.service].persons(row.people),
         usual=usual.get(row.item_id or 0),
-        priority=knowledge.figure("urgent_priority") if row.urgent else 1.0,
+        priority=MUST * (knowledge.figure("urgent_priority") if row.urgent else 1.0),
     )
 
 

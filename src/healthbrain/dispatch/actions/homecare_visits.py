@@ -120,13 +120,16 @@ def _repair(
         known=loaded.known,
         pinned=loaded.pinned,
     )
+    planned = {pk: visit.begins for pk, visit in loaded.visits.items()}  # the solver counts late ones from now
     days.save(done.plan, loaded.visits)
     kinds = [type(event).__name__ for event in events]
     audit.record(
         by=by, action="homecare.repair", detail={"day": str(day), "events": kinds, "changes": len(done.changes)}
     )
     tell()
-    return done.changes
+    return tuple(
+        replace(c, was_begin=planned[int(c.visit)]) if c.was and int(c.visit) in planned else c for c in done.changes
+    )
 
 
 @transaction.atomic

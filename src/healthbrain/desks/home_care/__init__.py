@@ -1,0 +1,1 @@
+"""Home care: the nurse's phone, the unit's day, the application."""

@@ -1,0 +1,82 @@
+"""The application: a resident for himself; a doctor or a health worker for somebody found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_POST
+
+from healthbrain.access.gate import page
+from healthbrain.desks.home_care import words
+from healthbrain.desks.i18n import t
+from healthbrain.desks.shell import render, say
+from healthbrain.dispatch.actions import homecare
+from healthbrain.dispatch.queries import homecare as reads
+from healthbrain.kernel.errors import HealthBrainError, NotFound
+from healthbrain.residents import queries as people
+
+
+def _channels(actor: Any) -> list[str]:
+    """How this role may apply."""
+    if actor.role == "resident":
+        return ["self"]
+    if actor.role == "hospital_doctor":
+        return ["hospital", "family"]
+    return ["doctor", "family"] if actor.may("record.read") else ["family", "worker"]
+
+
+def _whom(request: HttpRequest, actor: Any) -> int | None:
+    if actor.role == "resident":
+        return int(actor.resident_id) if actor.resident_id else None
+    chosen = request.POST.get("resident") or request.GET.get("resident", "")
+    return int(chosen) if chosen.isdigit() and len(chosen) < 16 else None
+
+
+@page(permission="homecare.apply")
+def show(request: HttpRequest) -> HttpResponse:
+    """Find the person, say what is needed; below, what became of earlier applications."""
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    number, text = _whom(request, actor), request.GET.get("q", "").strip()
+    context: dict[str, Any] = {"text": text, "found": [], "person": None, "error": "", "typed": words.typed(request)}
+    if number is not None:
+        context["person"] = people.resident(actor, number, homecare.purpose_of(actor))
+        if request.method == "POST":
+            try:
+                _send(request, actor, number)
+            except HealthBrainError as error:
+                context["error"] = str(error)
+            else:
+                say(request, t("申请已提交，护士会联系并上门评估", "Sent: a nurse will call and come to assess"))
+                return HttpResponseRedirect("/homecare/apply")
+    elif text:
+        context["found"] = people.find(actor, text, homecare.purpose_of(actor), permission="homecare.apply")
+    context |= {"channels": _channels(actor), "rows": reads.applications(actor), **words.context()}
+    return render(request, "home_care/apply.html", context, status=422 if context["error"] else 200)
+
+
+def _send(request: HttpRequest, actor: Any, number: int) -> None:
+    homecare.apply(
+        by=actor, now=words.moment(request), resident_id=number, channel=request.POST.get("channel", ""),
+        need=request.POST.get("need", ""), key=words.key_of(request),
+        contact_name=request.POST.get("contact_name", ""), contact_phone=request.POST.get("contact_phone", ""),
+    )  # fmt: skip
+
+
+@page(permission="homecare.apply")
+@require_POST
+def act(request: HttpRequest, application_id: int, action: str) -> HttpResponse:
+    """Recommend or withdraw an application."""
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    try:
+        if action == "recommend":
+            homecare.recommend(by=actor, application_id=application_id, text=request.POST.get("text", ""))
+            say(request, t("已推荐", "Recommended"))
+        elif action == "withdraw":
+            homecare.withdraw(by=actor, now=words.moment(request), application_id=application_id)
+            say(request, t("已撤回申请", "Withdrawn"))
+        else:
+            raise NotFound(t("没有这个操作", "No such action"))
+    except HealthBrainError as error:
+        say(request, str(error), level="failed")
+    return HttpResponseRedirect("/homecare/apply")

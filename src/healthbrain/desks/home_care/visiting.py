@@ -1,0 +1,107 @@
+"""The nurse's phone: today's tour in order, and one visit from the door to the carer's signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_GET, require_POST
+
+from healthbrain.access.gate import page
+from healthbrain.audit import actions as audit
+from healthbrain.desks.home_care import words
+from healthbrain.desks.i18n import t
+from healthbrain.desks.shell import as_of, render, say
+from healthbrain.dispatch import knowledge_homecare as knowledge
+from healthbrain.dispatch.actions import homecare_visits as visits
+from healthbrain.dispatch.queries import homecare as reads
+from healthbrain.kernel.errors import HealthBrainError, Invalid, NotFound
+
+OPEN = ("planned", "arrived")
+
+
+@page(permission="homecare.visit")
+@require_GET
+def tour(request: HttpRequest) -> HttpResponse:
+    """Today's visits in order."""
+    stops = reads.tour(request.actor, as_of(request))  # type: ignore[attr-defined]
+    following = next((stop for stop in stops if stop.status in OPEN), None)
+    left = sum(stop.status in OPEN for stop in stops)
+    context = {"stops": stops, "following": following, "left": left, **words.context()}
+    return render(request, "home_care/tour.html", context)
+
+
+@page(permission="homecare.visit")
+@require_GET
+def show(request: HttpRequest, visit_id: int) -> HttpResponse:
+    """One visit."""
+    return _visit(request, visit_id)
+
+
+def _visit(request: HttpRequest, visit_id: int, error: str = "") -> HttpResponse:
+    """The visit's page; with what was typed when the record was refused. A look at a patient's data, audited."""
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    view = reads.visit(actor, visit_id)
+    with transaction.atomic():
+        audit.record(
+            by=actor,
+            action="homecare.open",
+            resident_id=view.resident_id,
+            subject=f"visit/{visit_id}",
+            purpose="treatment",
+        )
+    context = {
+        "view": view, "error": error, "typed": words.typed(request), "ticked": request.POST.getlist("done"),
+        "geographic": reads.geographic(), "far": knowledge.figure("arrival_metres"), **words.context(),
+    }  # fmt: skip
+    return render(request, "home_care/visit.html", context, status=422 if error else 200)
+
+
+def _arrive(request: HttpRequest, visit_id: int) -> str:
+    x, y = words.figure(request, "x"), words.figure(request, "y")
+    visits.arrive(by=request.actor, now=words.moment(request), visit_id=visit_id, x=x, y=y)  # type: ignore[attr-defined]
+    return f"/homecare/visits/{visit_id}"
+
+
+def _no_show(request: HttpRequest, visit_id: int) -> str:
+    visits.no_show(by=request.actor, now=words.moment(request), visit_id=visit_id)  # type: ignore[attr-defined]
+    say(request, t("已记为家中无人", "Kept: nobody at home"))
+    return "/homecare"
+
+
+def _record(request: HttpRequest, visit_id: int) -> str:
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    service = reads.visit(actor, visit_id).service
+    if request.POST.get("agreed") != "yes":
+        raise Invalid(t("请照护者确认并签名", "The carer agrees and signs"))
+    measures = {name: value for name in service.record if (value := words.figure(request, name)) is not None}
+    taught = {item: how for item in service.teach if (how := request.POST.get(f"teach_{item}", ""))}
+    visits.record_visit(
+        by=actor, now=words.moment(request), visit_id=visit_id, client_id=words.key_of(request), measures=measures,
+        done=request.POST.getlist("done"), taught=taught, signed_by=request.POST.get("signed_by", ""),
+        note=request.POST.get("note", ""),
+    )  # fmt: skip
+    say(request, t("已保存，这次上门完成", "Saved: the visit is done"))
+    return "/homecare"
+
+
+ACTS: dict[str, Callable[[HttpRequest, int], str]] = {"arrive": _arrive, "no-show": _no_show, "record": _record}
+
+
+@page(permission="homecare.visit")
+@require_POST
+def act(request: HttpRequest, visit_id: int, action: str) -> HttpResponse:
+    """One act at the door."""
+    if action not in ACTS:
+        raise NotFound(t("没有这个操作", "No such action"))
+    try:
+        return HttpResponseRedirect(ACTS[action](request, visit_id))
+    except Invalid as error:
+        if action == "record":
+            return _visit(request, visit_id, str(error))
+        say(request, str(error), level="failed")
+    except HealthBrainError as error:
+        say(request, str(error), level="failed")
+    return HttpResponseRedirect(f"/homecare/visits/{visit_id}")
