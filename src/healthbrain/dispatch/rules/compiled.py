@@ -24,8 +24,8 @@ def compiled[F: Callable](function: F) -> F:
 def interpreted() -> Iterator[None]:
     """Loops whose module is first imported inside stay plain Python: for a handful of rides that is quicker than the
     half minute of compiling that an installation pays once."""
-    numba.config.DISABLE_JIT = True
+    numba.config.DISABLE_JIT = True  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        numba.config.DISABLE_JIT = False
+        numba.config.DISABLE_JIT = False  # type: ignore[attr-defined]
