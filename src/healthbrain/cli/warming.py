@@ -23,9 +23,13 @@ def main(parts: list[str]) -> None:
         import numpy as np
 
         from healthbrain.surveillance.rules.own import detect_own
+        from healthbrain.surveillance.rules.scan import scan_expected
         from healthbrain.surveillance.rules.series import SeriesSet
+        from healthbrain.surveillance.rules.zones import adjacent
 
         detect_own(SeriesSet(("warm",), np.ones((1, 60))), from_index=59)
+        ones = np.ones((2, 3))
+        scan_expected(ones, ones, ones, adjacent(2, [(0, 1)], 2), seed=1, draws=2)
     if "routes" in parts:
         from healthbrain.dispatch.rules.darp import warm_up
 
