@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from healthbrain.surveillance.models import Signal
-from healthbrain.surveillance.queries.signals import _ledger_members, _pupils
+from healthbrain.surveillance.queries.signals import absent_pupils, ledger_members
 from healthbrain.surveillance.rules.case_rows import CaseInput
 
 SPOKEN = {"ili": "fever", "red-eye": "conjunctivitis"}  # chips of the morning check in the line list's terms
@@ -13,8 +13,8 @@ SPOKEN = {"ili": "fever", "red-eye": "conjunctivitis"}  # chips of the morning c
 
 def as_cases(signal: Signal) -> list[CaseInput]:
     """Pupils named in morning checks and cases of the ledger, whole. Pupils nobody named are not rows."""
-    rows = [_pupil(row) for row in _pupils(signal)] if signal.organisation_id else []
-    rows += [_ledger(row) for row in _ledger_members(signal)]
+    rows = [_pupil(row) for row in absent_pupils(signal)] if signal.organisation_id else []
+    rows += [_ledger(row) for row in ledger_members(signal)]
     return [row for row in rows if row.name]
 
 

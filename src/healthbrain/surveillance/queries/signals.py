@@ -198,7 +198,7 @@ def signal(actor: Actor, signal_id: int) -> SignalDetail:
     first = dt.date.fromisoformat(told["first"]) if told else None
     counts, syndrome = list(told.get("counts", [])), str(told.get("syndrome", ""))
     steps = SignalStep.objects.filter(signal=found).order_by("at", "pk").values_list("at", "kind", "observed", "note")
-    people = [m["resident_id"] for m in _ledger_members(found) if m["resident_id"]]
+    people = [m["resident_id"] for m in ledger_members(found) if m["resident_id"]]
     known = select("SELECT count(DISTINCT resident_id) FROM surveillance_caserow WHERE resident_id = ANY(%s)", [people])
     return SignalDetail(
         _row(found), list(found.detail.get("findings", [])), dict(found.detail.get("parts", {})),
@@ -211,9 +211,9 @@ def line_list(actor: Actor, signal_id: int) -> list[Member]:
     """Who is behind a signal: cases of the ledger and cards, pupils named in morning checks. Every look is audited."""
     found = _own(actor, signal_id)
     require(actor, "people.list")
-    rows = [_ledger_member(row, found.last_day) for row in _ledger_members(found)]
+    rows = [_ledger_member(row, found.last_day) for row in ledger_members(found)]
     if found.organisation_id:
-        rows += [_pupil(row) for row in _pupils(found)]
+        rows += [_pupil(row) for row in absent_pupils(found)]
     with transaction.atomic():
         audit.record(
             by=actor, action="signal.line_list", subject=f"signal/{signal_id}", purpose=PURPOSE,
@@ -229,7 +229,7 @@ def _keys(found: Signal) -> list[str]:
     return [key for key, family in classifier().family.items() if family == found.syndrome]
 
 
-def _ledger_members(found: Signal) -> list[dict[str, Any]]:
+def ledger_members(found: Signal) -> list[dict[str, Any]]:
     value: int | str
     if found.organisation_id:
         where, value = "(k.school_id = %(place)s OR c.organisation_id = %(place)s)", found.organisation_id
@@ -266,7 +266,7 @@ def _age(born: dt.date | None, day: dt.date) -> int | None:
     return None if born is None else day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
-def _pupils(found: Signal) -> list[dict[str, Any]]:
+def absent_pupils(found: Signal) -> list[dict[str, Any]]:
     chips = [chip for chip, keys in classifier().symptoms.items() if set(keys) & {found.syndrome, *_keys(found)}]
     return select_dicts(
         """SELECT DISTINCT ON (k.id, a.name, a.onset_on) a.resident_id, a.name, a.sex, a.symptoms, a.onset_on, l.day,
