@@ -64,7 +64,7 @@ def test_find_read_print_with_the_keyboard(open_as, county):
     page.locator("#who:focus").wait_for()  # the box has the cursor by itself
     page.keyboard.type("zxm")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/find?q=zxm")
+    page.wait_for_url("**/find?q=zxm")  # and its scripts: this waits for "load"
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/residents/{county.east.pk}")
@@ -117,6 +117,7 @@ def test_review_by_one_key_and_undo(open_as, county, pair):
     page.goto(page.base + "/steward/reviews")
     page.get_by_role("link", name="从第一对开始复核").click()
     page.get_by_text("月日对调").wait_for()
+    page.wait_for_load_state()  # the words stand before the scripts that hear the key
     page.keyboard.press("1")
     page.get_by_text("没有拿不准的身份").wait_for()
     assert Link.objects.get(pk=pair.left_id).resident_id == Link.objects.get(pk=pair.right_id).resident_id

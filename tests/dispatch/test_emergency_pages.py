@@ -184,9 +184,11 @@ class TestInTheBrowser:
         desk.keyboard.press("Enter")
         desk.locator(".choices li").first.wait_for()
         for digit, then in (("4", "主要是什么问题"), ("1", "疼多久了"), ("1", "已分级：胸痛，危急")):
+            desk.wait_for_load_state()  # the words stand before the scripts that hear the digit
             desk.keyboard.press(digit)
             desk.locator(".asking h3", has_text=then).first.wait_for()
         assert desk.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the desk scrolls at 1366 × 768"
+        desk.wait_for_load_state()
         desk.keyboard.press("Enter")
         desk.locator(".sent", has_text="急东1").wait_for()
         mission = Mission.objects.get()

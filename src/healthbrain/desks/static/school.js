@@ -1,4 +1,5 @@
-/* Steppers: a tap is a pupil; the button says what will be saved. Without this script the fields are plain numbers. */
+/* Steppers: a tap is a pupil; the button says what will be saved. Without this script the fields are plain numbers and
+   the steppers stay off: a tap that counts nothing would be a pupil lost on a slow phone. */
 (() => {
   "use strict";
   const form = document.querySelector("form[data-check]");
@@ -19,5 +20,6 @@
     show();
   });
   form.addEventListener("input", show);
+  form.querySelectorAll("[data-step]").forEach((button) => { button.disabled = false; });
   show();
 })();
