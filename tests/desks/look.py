@@ -1,6 +1,6 @@
 """Take pictures of pages of a running installation: sizes × languages × views. For eyes, not for assertions.
 
-python tests/desks/look.py OUT BASE SIGN_IN_TOKEN /work /work/group …
+python tests/desks/look.py OUT BASE SIGN_IN_TOKEN /today /today/group …
 """
 
 from __future__ import annotations

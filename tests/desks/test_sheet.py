@@ -40,7 +40,7 @@ def test_the_sheet_shows_the_visit_as_it_was_recorded(station, client):
     drug = {"name": "氨氯地平片", "times": "1", "dose": "5mg"}
     record(station, "李建国", symptoms=["headache-dizziness"], medications=[drug], weight=68.5, height=170.0)
     person = station.people["李建国"].pk
-    page = client.get(f"/work/residents/{person}/sheet/{FORM}").content.decode()
+    page = client.get(f"/today/residents/{person}/sheet/{FORM}").content.decode()
     for words in (
         "2026年4月1日",
         "2 家庭",
@@ -54,13 +54,13 @@ def test_the_sheet_shows_the_visit_as_it_was_recorded(station, client):
     ):
         assert words in page
     assert "李建国" not in page  # masked on the screen; the paper bears the name
-    pdf = client.get(f"/work/residents/{person}/sheet/{FORM}.pdf")
+    pdf = client.get(f"/today/residents/{person}/sheet/{FORM}.pdf")
     assert pdf.content[:5] == b"%PDF-"
 
 
 def test_the_next_visit_starts_from_this_one(station, client):
     record(station, "李建国", cigarettes=12.0)
-    page = client.get(f"/work/residents/{station.people['李建国'].pk}/visit/{FORM}").content.decode()
+    page = client.get(f"/today/residents/{station.people['李建国'].pk}/visit/{FORM}").content.decode()
     assert 'name="cigarettes" value="12"' in page
     assert "上次 136" in page
 
@@ -71,19 +71,19 @@ def test_a_resident_of_another_village_stays_closed(station, client):
         code="W", name="西塘村卫生室", kind="village", parent=county, path=f"{county.path}9/"
     )
     stranger = Resident.objects.create(name="外村人", home_organisation=other)
-    for path in (f"/work/residents/{stranger.pk}", f"/work/residents/{stranger.pk}/visit/{FORM}"):
+    for path in (f"/today/residents/{stranger.pk}", f"/today/residents/{stranger.pk}/visit/{FORM}"):
         assert client.get(path).status_code in {403, 404}
     posted = {"visit_date": "2026-04-01", "visit_mode": "AMB", "sbp": "136", "dbp": "84", "adherence": "regular",
               "adverse_reaction": "no", "new_complication": "no", "symptoms": "none", "key": "k"}  # fmt: skip
-    assert client.post(f"/work/residents/{stranger.pk}/visit/{FORM}", posted).status_code in {403, 404}
+    assert client.post(f"/today/residents/{stranger.pk}/visit/{FORM}", posted).status_code in {403, 404}
 
 
 def test_the_same_send_twice_saves_once(station, client):
     person = station.people["李建国"].pk
     posted = {"visit_date": "2026-04-01", "visit_mode": "AMB", "sbp": "136", "dbp": "84", "adherence": "regular",
               "adverse_reaction": "no", "new_complication": "no", "symptoms": "none", "key": "k1"}  # fmt: skip
-    first = client.post(f"/work/residents/{person}/visit/{FORM}", posted)
-    again = client.post(f"/work/residents/{person}/visit/{FORM}", posted)
+    first = client.post(f"/today/residents/{person}/visit/{FORM}", posted)
+    again = client.post(f"/today/residents/{person}/visit/{FORM}", posted)
     assert first.headers["Location"] == again.headers["Location"]
 
 
@@ -91,6 +91,6 @@ def test_why_tells_values_days_institutions_and_the_document(station, client):
     from healthbrain.care.models import Task
 
     task = Task.objects.get(resident=station.people["张小明"], programme="hypertension", task="follow-up")
-    page = client.get(f"/work/tasks/{task.pk}/why").content.decode()
+    page = client.get(f"/today/tasks/{task.pk}/why").content.decode()
     for words in ("152", "3月20日", "湖山村卫生室", "国家基本公共卫生服务规范", "首次未达标", "4月3日"):
         assert words in page

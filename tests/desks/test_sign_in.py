@@ -67,8 +67,8 @@ def test_an_administrator_sees_no_residents_desk(account):
     client = Client()
     client.force_login(account)
     page = client.get("/account").content.decode()
-    assert "/work" not in page
-    assert client.get("/work").status_code == 403
+    assert "/today" not in page
+    assert client.get("/today").status_code == 403
 
 
 def test_pages_of_people_are_not_kept_by_the_browser(account):

@@ -39,7 +39,7 @@ class Hands:
         return self.keys * SECONDS_A_KEY + self.fields * SECONDS_A_FIELD
 
 
-LIST = "/work?programme=hypertension"
+LIST = "/today?programme=hypertension"
 
 
 def follow_ups(page) -> list[str]:
@@ -67,7 +67,7 @@ def focused(page) -> str:
 
 
 def open_form(page, station, name: str) -> None:
-    page.goto(f"{page.base}/work/residents/{station.people[name].pk}/visit/hypertension-follow-up")
+    page.goto(f"{page.base}/today/residents/{station.people[name].pk}/visit/hypertension-follow-up")
     page.wait_for_selector("#sbp:focus")
 
 
@@ -98,7 +98,7 @@ def test_a_hypertension_visit_takes_less_than_two_minutes(desk, station):
     while not desk.evaluate("document.activeElement.matches('[data-save]')"):
         hands.answer()
     hands.press("Enter")
-    desk.wait_for_url("**/work/visits/*")
+    desk.wait_for_url("**/today/visits/*")
     text = desk.inner_text("main")
     assert "已入库" in text
     assert "136/84" in text
@@ -119,7 +119,7 @@ def test_the_short_way_is_readings_and_one_key(desk, station):
     desk.focus("#sbp")
     hands.answer("142")
     hands.press(*"88", "Control+Enter")
-    desk.wait_for_url("**/work/visits/*")
+    desk.wait_for_url("**/today/visits/*")
     assert hands.keys <= 8
     assert "1 控制满意" in desk.inner_text("main")  # 70 years old: below 150/90
 
@@ -131,7 +131,7 @@ def test_180_over_110_raises_an_urgent_referral_at_once(desk, station):
     assert desk.is_visible("#urgent-notice")  # before saving
     desk.click("[name=adherence][value=irregular]")
     desk.keyboard.press("Control+Enter")
-    desk.wait_for_url("**/work/visits/*")
+    desk.wait_for_url("**/today/visits/*")
     assert "立即紧急转诊" in desk.inner_text("main")
     desk.goto(desk.base + LIST)
     first = desk.locator(".task").first.inner_text()
@@ -145,9 +145,9 @@ def test_undo_takes_the_visit_back(desk, station):
     desk.fill("#dbp", "84")
     desk.click("[name=adherence][value=regular]")
     desk.keyboard.press("Control+Enter")
-    desk.wait_for_url("**/work/visits/*")
+    desk.wait_for_url("**/today/visits/*")
     desk.click("button:has-text('撤销')")
-    desk.wait_for_url("**/work")
+    desk.wait_for_url("**/today")
     assert "李*国" in follow_ups(desk)
     identity = station.people["李建国"].link_set.get().identity_id
     held = Event.objects.filter(identity_id=identity, at__date__gte=AS_OF, superseded__isnull=True)
@@ -190,7 +190,7 @@ def test_without_network_the_visit_waits_here_and_goes_by_itself(desk, station):
     desk.wait_for_selector("[data-draft-state][data-is=waiting]")
     assert desk.inner_text("[data-draft-state]").startswith("待上传")
     desk.context.set_offline(False)
-    desk.wait_for_url("**/work/visits/*")
+    desk.wait_for_url("**/today/visits/*")
     assert "已入库" in desk.inner_text("main")
 
 
@@ -198,7 +198,7 @@ def test_a_draft_survives_closing_the_page(desk, station):
     open_form(desk, station, "李建国")
     desk.fill("#sbp", "136")
     desk.wait_for_selector("[data-draft-state][data-is=local]")
-    desk.goto(desk.base + "/work")
+    desk.goto(desk.base + "/today")
     open_form(desk, station, "李建国")
     assert desk.input_value("#sbp") == "136"
 
@@ -223,7 +223,7 @@ def test_a_change_elsewhere_appears_without_reload(station, stream, desk):
 
 def test_thirty_people_in_one_sheet(desk, station, crowd):
     """Typed down the column as on paper: systolic, diastolic, saved in one go."""
-    desk.goto(desk.base + "/work/group")
+    desk.goto(desk.base + "/today/group")
     assert "30 人" in desk.inner_text("h1")
     cells = desk.locator("tbody tr:first-child td input")
     cells.first.focus()
@@ -236,14 +236,14 @@ def test_thirty_people_in_one_sheet(desk, station, crowd):
         select.select_option("regular")
     assert desk.inner_text("[data-filled]") == "已填 30 人"
     desk.click("button:has-text('保存已填的随访')")
-    desk.wait_for_url("**/work")
+    desk.wait_for_url("**/today")
     assert "已入库 30 人的随访" in desk.inner_text("#toasts")
     desk.goto(desk.base + LIST)
     assert len(follow_ups(desk)) == 3  # of 33
 
 
 def test_a_block_pasted_from_excel_and_an_error_at_its_cell(desk, station, crowd):
-    desk.goto(desk.base + "/work/group")
+    desk.goto(desk.base + "/today/group")
     desk.evaluate("""() => {
         const cell = document.querySelector('tbody td input'); cell.focus();
         const data = new DataTransfer(); data.setData('text/plain', '134\\t82\\n1340\\t80\\n');
@@ -258,8 +258,8 @@ def test_a_block_pasted_from_excel_and_an_error_at_its_cell(desk, station, crowd
     assert desk.locator("tbody tr").nth(0).locator("input[inputmode]").first.input_value() == "134"
 
 
-PAGES = ("/work", "/work/group", "/work/residents/{id}", "/work/residents/{id}/visit/hypertension-follow-up",
-         "/work/residents/{id}/sheet/hypertension-follow-up", "/account", "/sign-in")  # fmt: skip
+PAGES = ("/today", "/today/group", "/today/residents/{id}", "/today/residents/{id}/visit/hypertension-follow-up",
+         "/today/residents/{id}/sheet/hypertension-follow-up", "/account", "/sign-in")  # fmt: skip
 RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}"
 
 

@@ -55,7 +55,7 @@ class VillageDoctor(Role):
     permissions = frozenset(
         {"care.work", "record.search", "record.read", "record.break_glass", "cases.report", "homecare.apply"}
     )
-    home = "/work"
+    home = "/today"
 
 
 class TownshipDoctor(Role):
@@ -63,7 +63,7 @@ class TownshipDoctor(Role):
     held_by_zh = "乡镇卫生院或社区卫生服务中心的医生和公卫人员，看本中心及下属站点的居民。"
     held_by = "A doctor or public-health worker of a township centre; sees the centre's and its stations' residents."
     permissions = VillageDoctor.permissions | {"people.list", "indicators.read", "transport.book"}
-    home = "/work"
+    home = "/today"
 
 
 class HospitalDoctor(Role):

@@ -159,7 +159,7 @@
       return keep(true);
     }
     if (answer.redirected) {
-      if (new URL(answer.url).pathname.startsWith("/work/visits/")) localStorage.removeItem(key);
+      if (new URL(answer.url).pathname.startsWith("/today/visits/")) localStorage.removeItem(key);
       else keep(true); /* signed out meanwhile: the draft waits for the next sign-in */
       location.href = answer.url;
       return;

@@ -46,7 +46,7 @@ def people(actor: Actor, form: forms.Form, day: dt.date, *, only: set[int] | Non
     found, _, _ = lines.today(actor, day, programme=form.programme, limit=ROWS * 4 if only is None else 1000, offset=0)
     rows: dict[int, Row] = {}
     for line in found:
-        if line.resident_id in rows or not line.action_url.startswith("/work/residents/"):
+        if line.resident_id in rows or not line.action_url.startswith("/today/residents/"):
             continue
         if only is not None and line.resident_id not in only:
             continue
@@ -103,13 +103,13 @@ def _save(request: HttpRequest, form: forms.Form, rows: list[Row], day: dt.date)
     say(
         request,
         t("已入库 {n} 人的随访", "{n} visits are in the record", n=len(came)),
-        undo_url=f"/work/visits/undo?batch={batches[0]}",
+        undo_url=f"/today/visits/undo?batch={batches[0]}",
     )
     if urgent:
         words = t("、", ", ").join(lines.masked(row.name) for row in urgent)
         say(request, t("{n} 人需要紧急转诊：{who}，见名单最上面", "{n} need urgent referral: {who}; top of the list",
                        n=len(urgent), who=words), level="urgent")  # fmt: skip
-    return HttpResponseRedirect("/work")
+    return HttpResponseRedirect("/today")
 
 
 def _page(

@@ -35,11 +35,11 @@ class Line:
 
     @property
     def record_url(self) -> str:
-        return f"/work/residents/{self.resident_id}"
+        return f"/today/residents/{self.resident_id}"
 
     @property
     def why_url(self) -> str:
-        return f"/work/tasks/{self.id}/why"
+        return f"/today/tasks/{self.id}/why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ def action_of(programme: str, task: str, resident_id: int, task_id: int) -> tupl
     form = forms.form_of_programme(programme)
     asked = urlencode({"task": task_id})
     if form and task == "follow-up":
-        return t("记录随访", "Record visit"), f"/work/residents/{resident_id}/visit/{form}?{asked}"
+        return t("记录随访", "Record visit"), f"/today/residents/{resident_id}/visit/{form}?{asked}"
     if form and "referral" in task:
-        return t("记录转诊", "Record referral"), f"/work/residents/{resident_id}/visit/{form}?{asked}#referral_reason"
+        return t("记录转诊", "Record referral"), f"/today/residents/{resident_id}/visit/{form}?{asked}#referral_reason"
     return t("打开档案", "Open record"), f"/residents/{resident_id}"
 
 

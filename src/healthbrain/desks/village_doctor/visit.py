@@ -62,14 +62,14 @@ def _save(request: HttpRequest, form: forms.Form, opened: Opened, start: prefill
     key = request.POST.get("key", "")
     done = request.session.get(DONE, {})
     if key in done:
-        return HttpResponseRedirect(f"/work/visits/{done[key]['batches'][0]}")
+        return HttpResponseRedirect(f"/today/visits/{done[key]['batches'][0]}")
     entry = forms.read_entry(form, request.POST, today=day, last=start.last)
     confirmed = set(request.POST.getlist("confirm"))
     if entry.refused or any(p.field not in confirmed for p in entry.asked):
         return _page(request, form, opened, start, entry, status=422)
     batch = save_visits(request.actor, form, {opened.resident.id: entry.values}, day)[0]  # type: ignore[attr-defined]
     remember(request, key, form, [batch], {opened.resident.id: entry.values})
-    return HttpResponseRedirect(f"/work/visits/{batch}")
+    return HttpResponseRedirect(f"/today/visits/{batch}")
 
 
 @transaction.atomic
@@ -162,7 +162,7 @@ def undo(request: HttpRequest) -> HttpResponse:
         care_actions.evaluate([p["resident"] for p in kept["people"]], as_of=day, by=actor)
     request.session[DONE] = {k: v for k, v in request.session[DONE].items() if v["batches"] != kept["batches"]}
     say(request, t("已撤销，没有入库", "Undone: nothing is in the record"))
-    return HttpResponseRedirect("/work")
+    return HttpResponseRedirect("/today")
 
 
 @page(permission="care.work")
