@@ -23,6 +23,9 @@ class Migration(migrations.Migration):
                 ('connected', models.BooleanField(default=True)),
                 ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='county.organisation')),
             ],
+            options={
+                'indexes': [models.Index(fields=['path'], name='organisation_path', opclasses=['text_pattern_ops'])],
+            },
         ),
         migrations.CreateModel(
             name='Place',
@@ -54,9 +57,5 @@ class Migration(migrations.Migration):
                 ('name', models.TextField()),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='county.organisation')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='organisation',
-            index=models.Index(fields=['path'], name='organisation_path', opclasses=['text_pattern_ops']),
         ),
     ]

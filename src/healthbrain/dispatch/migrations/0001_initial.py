@@ -88,18 +88,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Vehicle',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.TextField(unique=True)),
-                ('kind', models.TextField()),
-                ('capabilities', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list)),
-                ('fleet', models.TextField(choices=[('emergency', '急救'), ('transport', '非急救转运')], default='emergency')),
-                ('status', models.TextField(choices=[('idle', '在站待命'), ('assigned', '已派出未出车'), ('rolling', '赶往现场'), ('on-scene', '现场'), ('transporting', '送院途中'), ('at-hospital', '到院交接'), ('clearing', '整备'), ('returning', '返站'), ('off', '停用')], default='idle')),
-                ('crew', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.CreateModel(
             name='Station',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -110,6 +98,19 @@ class Migration(migrations.Migration):
                 ('y', models.FloatField()),
                 ('township', models.TextField(default='')),
                 ('active', models.BooleanField(default=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Vehicle',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.TextField(unique=True)),
+                ('kind', models.TextField()),
+                ('capabilities', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list)),
+                ('fleet', models.TextField(choices=[('emergency', '急救'), ('transport', '非急救转运')], default='emergency')),
+                ('status', models.TextField(choices=[('idle', '在站待命'), ('assigned', '已派出未出车'), ('rolling', '赶往现场'), ('on-scene', '现场'), ('transporting', '送院途中'), ('at-hospital', '到院交接'), ('clearing', '整备'), ('returning', '返站'), ('off', '停用')], default='idle')),
+                ('crew', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                ('station', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='dispatch.station')),
             ],
         ),
         migrations.CreateModel(
@@ -141,6 +142,10 @@ class Migration(migrations.Migration):
                 ('resident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='residents.resident')),
                 ('event', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='dispatch.massevent')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('state__in', ['closed', 'merged', 'cancelled']), _negated=True), fields=['ring_at'], name='call_open'), models.Index(condition=models.Q(('phone', ''), _negated=True), fields=['phone', '-ring_at'], name='call_phone'), django.contrib.postgres.indexes.BrinIndex(fields=['ring_at'], name='call_ring')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('priority__isnull', True), ('priority__in', [1, 2, 3]), _connector='OR'), name='call_priority'), models.CheckConstraint(condition=models.Q(models.Q(('duplicate_of__isnull', False), ('state', 'merged')), models.Q(('state', 'merged'), _negated=True), _connector='OR'), name='call_merged_into')],
+            },
         ),
         migrations.CreateModel(
             name='Mission',
@@ -164,6 +169,10 @@ class Migration(migrations.Migration):
                 ('destination', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='county.organisation')),
                 ('vehicle', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='missions', to='dispatch.vehicle')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['destination'], name='mission_arrivals'), django.contrib.postgres.indexes.BrinIndex(fields=['assigned_at'], name='mission_assigned')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('vehicle',), name='one_active_mission_a_vehicle')],
+            },
         ),
         migrations.CreateModel(
             name='EcgFile',
@@ -200,6 +209,9 @@ class Migration(migrations.Migration):
                 ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='roster', to='dispatch.massevent')),
                 ('vehicle', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='dispatch.vehicle')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('released__isnull', True)), fields=('vehicle',), name='one_roster_a_vehicle')],
+            },
         ),
         migrations.CreateModel(
             name='PositionLog',
@@ -215,11 +227,6 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [django.contrib.postgres.indexes.BrinIndex(fields=['received'], name='position_log_received')],
             },
-        ),
-        migrations.AddField(
-            model_name='vehicle',
-            name='station',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='dispatch.station'),
         ),
         migrations.CreateModel(
             name='TimelineEvent',
@@ -253,6 +260,9 @@ class Migration(migrations.Migration):
                 ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='victims', to='dispatch.massevent')),
                 ('vehicle', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='dispatch.vehicle')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('event', 'number'), name='victim_tag_number')],
+            },
         ),
         migrations.CreateModel(
             name='Vitals',
@@ -272,45 +282,5 @@ class Migration(migrations.Migration):
                 ('client_id', models.UUIDField(null=True, unique=True)),
                 ('mission', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='vitals', to='dispatch.mission')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='call',
-            index=models.Index(condition=models.Q(('state__in', ['closed', 'merged', 'cancelled']), _negated=True), fields=['ring_at'], name='call_open'),
-        ),
-        migrations.AddIndex(
-            model_name='call',
-            index=models.Index(condition=models.Q(('phone', ''), _negated=True), fields=['phone', '-ring_at'], name='call_phone'),
-        ),
-        migrations.AddIndex(
-            model_name='call',
-            index=django.contrib.postgres.indexes.BrinIndex(fields=['ring_at'], name='call_ring'),
-        ),
-        migrations.AddConstraint(
-            model_name='call',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__isnull', True), ('priority__in', [1, 2, 3]), _connector='OR'), name='call_priority'),
-        ),
-        migrations.AddConstraint(
-            model_name='call',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('duplicate_of__isnull', False), ('state', 'merged')), models.Q(('state', 'merged'), _negated=True), _connector='OR'), name='call_merged_into'),
-        ),
-        migrations.AddIndex(
-            model_name='mission',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['destination'], name='mission_arrivals'),
-        ),
-        migrations.AddIndex(
-            model_name='mission',
-            index=django.contrib.postgres.indexes.BrinIndex(fields=['assigned_at'], name='mission_assigned'),
-        ),
-        migrations.AddConstraint(
-            model_name='mission',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('vehicle',), name='one_active_mission_a_vehicle'),
-        ),
-        migrations.AddConstraint(
-            model_name='eventvehicle',
-            constraint=models.UniqueConstraint(condition=models.Q(('released__isnull', True)), fields=('vehicle',), name='one_roster_a_vehicle'),
-        ),
-        migrations.AddConstraint(
-            model_name='victim',
-            constraint=models.UniqueConstraint(fields=('event', 'number'), name='victim_tag_number'),
         ),
     ]

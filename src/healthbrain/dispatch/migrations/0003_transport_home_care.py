@@ -57,6 +57,9 @@ class Migration(migrations.Migration):
                 ('idempotency', models.UUIDField(unique=True)),
                 ('resident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='home_care_applications', to='residents.resident')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'applied')), fields=('resident',), name='one_open_application_a_resident')],
+            },
         ),
         migrations.CreateModel(
             name='Booking',
@@ -83,6 +86,10 @@ class Migration(migrations.Migration):
                 ('idempotency', models.UUIDField(unique=True)),
                 ('resident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transports', to='residents.resident')),
             ],
+            options={
+                'indexes': [models.Index(fields=['resident', '-asked_at'], name='booking_of_resident')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('companions__gte', 0), ('companions__lte', 3)), name='booking_companions'), models.CheckConstraint(condition=models.Q(('satisfaction__isnull', True), ('satisfaction__range', (1, 5)), _connector='OR'), name='booking_satisfaction')],
+            },
         ),
         migrations.CreateModel(
             name='CareNurse',
@@ -114,6 +121,9 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='county.organisation')),
                 ('resident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='home_beds', to='residents.resident')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('discharged_on__isnull', True)), fields=('resident',), name='one_home_bed_a_resident')],
+            },
         ),
         migrations.CreateModel(
             name='NurseAbsence',
@@ -124,6 +134,9 @@ class Migration(migrations.Migration):
                 ('reason', models.TextField(default='')),
                 ('nurse', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='dispatch.carenurse')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('nurse', 'day'), name='absent_once_a_day')],
+            },
         ),
         migrations.CreateModel(
             name='PlanItem',
@@ -170,6 +183,10 @@ class Migration(migrations.Migration):
                 ('bed', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='visits', to='dispatch.homebed')),
                 ('item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='dispatch.planitem')),
             ],
+            options={
+                'indexes': [models.Index(fields=['day', 'status'], name='home_visit_of_day')],
+                'constraints': [models.UniqueConstraint(fields=('item', 'day'), name='one_visit_an_item_a_day')],
+            },
         ),
         migrations.CreateModel(
             name='Ride',
@@ -200,6 +217,10 @@ class Migration(migrations.Migration):
                 ('booking', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rides', to='dispatch.booking')),
                 ('vehicle', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='dispatch.vehicle')),
             ],
+            options={
+                'indexes': [models.Index(fields=['day', 'vehicle', 'position'], name='ride_of_day')],
+                'constraints': [models.UniqueConstraint(fields=('booking', 'leg', 'day'), name='ride_once')],
+            },
         ),
         migrations.CreateModel(
             name='VisitNurse',
@@ -210,6 +231,9 @@ class Migration(migrations.Migration):
                 ('nurse', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='dispatch.carenurse')),
                 ('visit', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='nurses', to='dispatch.homevisit')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('visit', 'nurse'), name='visit_nurse_once')],
+            },
         ),
         migrations.CreateModel(
             name='VisitPhoto',
@@ -222,49 +246,5 @@ class Migration(migrations.Migration):
                 ('client_id', models.UUIDField(null=True, unique=True)),
                 ('visit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='photos', to='dispatch.homevisit')),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='application',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'applied')), fields=('resident',), name='one_open_application_a_resident'),
-        ),
-        migrations.AddIndex(
-            model_name='booking',
-            index=models.Index(fields=['resident', '-asked_at'], name='booking_of_resident'),
-        ),
-        migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.CheckConstraint(condition=models.Q(('companions__gte', 0), ('companions__lte', 3)), name='booking_companions'),
-        ),
-        migrations.AddConstraint(
-            model_name='booking',
-            constraint=models.CheckConstraint(condition=models.Q(('satisfaction__isnull', True), ('satisfaction__range', (1, 5)), _connector='OR'), name='booking_satisfaction'),
-        ),
-        migrations.AddConstraint(
-            model_name='homebed',
-            constraint=models.UniqueConstraint(condition=models.Q(('discharged_on__isnull', True)), fields=('resident',), name='one_home_bed_a_resident'),
-        ),
-        migrations.AddConstraint(
-            model_name='nurseabsence',
-            constraint=models.UniqueConstraint(fields=('nurse', 'day'), name='absent_once_a_day'),
-        ),
-        migrations.AddIndex(
-            model_name='homevisit',
-            index=models.Index(fields=['day', 'status'], name='home_visit_of_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='homevisit',
-            constraint=models.UniqueConstraint(fields=('item', 'day'), name='one_visit_an_item_a_day'),
-        ),
-        migrations.AddIndex(
-            model_name='ride',
-            index=models.Index(fields=['day', 'vehicle', 'position'], name='ride_of_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='ride',
-            constraint=models.UniqueConstraint(fields=('booking', 'leg', 'day'), name='ride_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='visitnurse',
-            constraint=models.UniqueConstraint(fields=('visit', 'nurse'), name='visit_nurse_once'),
         ),
     ]

@@ -34,6 +34,9 @@ class Migration(migrations.Migration):
                 ('identity', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='residents.identity')),
                 ('organisation', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='county.organisation')),
             ],
+            options={
+                'indexes': [models.Index(fields=['identity', 'kind', 'at'], name='event_of_identity'), models.Index(fields=['resource'], name='event_of_resource')],
+            },
         ),
         migrations.CreateModel(
             name='Batch',
@@ -57,6 +60,9 @@ class Migration(migrations.Migration):
                 ('finished', models.DateTimeField(null=True)),
                 ('source', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='county.source')),
             ],
+            options={
+                'indexes': [models.Index(fields=['source', '-started'], name='records_bat_source__3e681d_idx'), models.Index(fields=['-started'], name='records_bat_started_3dc6fb_idx'), models.Index(fields=['content_hash'], name='records_bat_content_081311_idx')],
+            },
         ),
         migrations.CreateModel(
             name='ColumnMapping',
@@ -67,6 +73,9 @@ class Migration(migrations.Migration):
                 ('mapping', models.JSONField()),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='county.source')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('source', 'template', 'header_hash'), name='mapping_once')],
+            },
         ),
         migrations.CreateModel(
             name='Superseded',
@@ -105,6 +114,9 @@ class Migration(migrations.Migration):
                 ('body', models.BinaryField()),
                 ('source', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='county.source')),
             ],
+            options={
+                'indexes': [models.Index(fields=['identity_id', 'type', 'at'], name='resource_of_identity'), models.Index(fields=['type', 'updated'], name='resource_type_updated'), django.contrib.postgres.indexes.GinIndex(fields=['tokens'], name='resource_tokens')],
+            },
         ),
         migrations.CreateModel(
             name='ResourceVersion',
@@ -120,41 +132,5 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('key', 'version'), name='resource_version_once')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['source', '-started'], name='records_bat_source__3e681d_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['-started'], name='records_bat_started_3dc6fb_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['content_hash'], name='records_bat_content_081311_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='columnmapping',
-            constraint=models.UniqueConstraint(fields=('source', 'template', 'header_hash'), name='mapping_once'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['identity', 'kind', 'at'], name='event_of_identity'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['resource'], name='event_of_resource'),
-        ),
-        migrations.AddIndex(
-            model_name='resource',
-            index=models.Index(fields=['identity_id', 'type', 'at'], name='resource_of_identity'),
-        ),
-        migrations.AddIndex(
-            model_name='resource',
-            index=models.Index(fields=['type', 'updated'], name='resource_type_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='resource',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['tokens'], name='resource_tokens'),
         ),
     ]

@@ -35,6 +35,10 @@ class Migration(migrations.Migration):
                 ('updated', models.DateTimeField(auto_now=True)),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='county.source')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('id_number__isnull', False)), fields=['id_number'], name='identity_id_number'), models.Index(fields=['birth_date', 'surname', 'given'], name='identity_birth_name'), models.Index(fields=['pinyin', 'birth_date'], name='identity_pinyin_birth'), models.Index(condition=models.Q(('phone__isnull', False)), fields=['phone'], name='identity_phone')],
+                'constraints': [models.UniqueConstraint(fields=('source', 'source_key'), name='identity_of_source')],
+            },
         ),
         migrations.CreateModel(
             name='NameCount',
@@ -80,6 +84,9 @@ class Migration(migrations.Migration):
                 ('updated', models.DateTimeField(auto_now=True)),
                 ('home_organisation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='county.organisation')),
             ],
+            options={
+                'indexes': [models.Index(fields=['id_number'], name='residents_r_id_numb_3bad59_idx'), models.Index(fields=['name'], name='resident_name', opclasses=['text_pattern_ops']), models.Index(fields=['name_initials'], name='resident_initials', opclasses=['text_pattern_ops']), models.Index(fields=['name_pinyin'], name='resident_pinyin', opclasses=['text_pattern_ops']), models.Index(django.db.models.functions.text.Right('id_number', 4), name='resident_id_tail'), models.Index(django.db.models.functions.text.Right('phone', 4), name='resident_phone_tail'), models.Index(fields=['home_organisation'], name='residents_r_home_or_37c1e0_idx')],
+            },
         ),
         migrations.CreateModel(
             name='Contract',
@@ -90,6 +97,9 @@ class Migration(migrations.Migration):
                 ('team', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='county.team')),
                 ('resident', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='residents.resident')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('resident', 'team', 'starts'), name='contract_once'), models.CheckConstraint(condition=models.Q(('ends__gte', models.F('starts'))), name='contract_order')],
+            },
         ),
         migrations.CreateModel(
             name='Review',
@@ -104,6 +114,10 @@ class Migration(migrations.Migration):
                 ('left', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='residents.identity')),
                 ('right', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='residents.identity')),
             ],
+            options={
+                'indexes': [models.Index(fields=['status', '-score'], name='residents_r_status_ec344a_idx')],
+                'constraints': [models.UniqueConstraint(fields=('left', 'right'), name='one_review_a_pair'), models.CheckConstraint(condition=models.Q(('left_id__lt', models.F('right_id'))), name='review_ordered'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('status', 'open')), models.Q(models.Q(('status', 'open'), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='review_decided_when')],
+            },
         ),
         migrations.CreateModel(
             name='Link',
@@ -115,77 +129,5 @@ class Migration(migrations.Migration):
                 ('linked_at', models.DateTimeField(auto_now_add=True)),
                 ('resident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='residents.resident')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='identity',
-            index=models.Index(condition=models.Q(('id_number__isnull', False)), fields=['id_number'], name='identity_id_number'),
-        ),
-        migrations.AddIndex(
-            model_name='identity',
-            index=models.Index(fields=['birth_date', 'surname', 'given'], name='identity_birth_name'),
-        ),
-        migrations.AddIndex(
-            model_name='identity',
-            index=models.Index(fields=['pinyin', 'birth_date'], name='identity_pinyin_birth'),
-        ),
-        migrations.AddIndex(
-            model_name='identity',
-            index=models.Index(condition=models.Q(('phone__isnull', False)), fields=['phone'], name='identity_phone'),
-        ),
-        migrations.AddConstraint(
-            model_name='identity',
-            constraint=models.UniqueConstraint(fields=('source', 'source_key'), name='identity_of_source'),
-        ),
-        migrations.AddIndex(
-            model_name='resident',
-            index=models.Index(fields=['id_number'], name='residents_r_id_numb_3bad59_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='resident',
-            index=models.Index(fields=['name'], name='resident_name', opclasses=['text_pattern_ops']),
-        ),
-        migrations.AddIndex(
-            model_name='resident',
-            index=models.Index(fields=['name_initials'], name='resident_initials', opclasses=['text_pattern_ops']),
-        ),
-        migrations.AddIndex(
-            model_name='resident',
-            index=models.Index(fields=['name_pinyin'], name='resident_pinyin', opclasses=['text_pattern_ops']),
-        ),
-        migrations.AddIndex(
-            model_name='resident',
-            index=models.Index(django.db.models.functions.text.Right('id_number', 4), name='resident_id_tail'),
-        ),
-        migrations.AddIndex(
-            model_name='resident',
-            index=models.Index(django.db.models.functions.text.Right('phone', 4), name='resident_phone_tail'),
-        ),
-        migrations.AddIndex(
-            model_name='resident',
-            index=models.Index(fields=['home_organisation'], name='residents_r_home_or_37c1e0_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.UniqueConstraint(fields=('resident', 'team', 'starts'), name='contract_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('ends__gte', models.F('starts'))), name='contract_order'),
-        ),
-        migrations.AddIndex(
-            model_name='review',
-            index=models.Index(fields=['status', '-score'], name='residents_r_status_ec344a_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='review',
-            constraint=models.UniqueConstraint(fields=('left', 'right'), name='one_review_a_pair'),
-        ),
-        migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('left_id__lt', models.F('right_id'))), name='review_ordered'),
-        ),
-        migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('status', 'open')), models.Q(models.Q(('status', 'open'), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='review_decided_when'),
         ),
     ]

@@ -60,50 +60,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='CaseRow',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.IntegerField()),
-                ('match', models.TextField(default='none')),
-                ('candidates', models.JSONField(default=list)),
-                ('name', models.TextField(default='')),
-                ('sex', models.CharField(default='0', max_length=1)),
-                ('age', models.SmallIntegerField(null=True)),
-                ('birth_date', models.DateField(null=True)),
-                ('id_number', models.TextField(null=True)),
-                ('phone', models.TextField(null=True)),
-                ('group', models.TextField(default='')),
-                ('household', models.TextField(default='')),
-                ('role', models.TextField(default='')),
-                ('onset_at', healthbrain.kernel.db.LocalDateTimeField(null=True)),
-                ('visit_at', healthbrain.kernel.db.LocalDateTimeField(null=True)),
-                ('report_at', healthbrain.kernel.db.LocalDateTimeField(null=True)),
-                ('classification', models.TextField(default='suspected')),
-                ('symptoms', models.JSONField(default=list)),
-                ('hospitalised', models.BooleanField(default=False)),
-                ('outcome', models.TextField(default='')),
-                ('source', models.TextField()),
-                ('added_at', models.DateTimeField()),
-                ('resident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='residents.resident')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Contact',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.TextField()),
-                ('phone', models.TextField(null=True)),
-                ('relation', models.TextField(default='')),
-                ('group', models.TextField(default='')),
-                ('last_contact_on', models.DateField()),
-                ('until', models.DateField()),
-                ('status', models.TextField(default='following')),
-                ('added_at', models.DateTimeField()),
-                ('case', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='surveillance.caserow')),
-                ('resident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='residents.resident')),
-            ],
-        ),
-        migrations.CreateModel(
             name='DirectReport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -115,18 +71,9 @@ class Migration(migrations.Migration):
                 ('withdrawn_at', models.DateTimeField(null=True)),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='county.organisation')),
             ],
-        ),
-        migrations.CreateModel(
-            name='Exposure',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('form', models.TextField()),
-                ('item', models.TextField()),
-                ('value', models.TextField()),
-                ('at', models.DateTimeField()),
-                ('account_id', models.BigIntegerField(null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='exposures', to='surveillance.caserow')),
-            ],
+            options={
+                'indexes': [models.Index(fields=['organisation', '-day'], name='surveillanc_organis_46ed2a_idx')],
+            },
         ),
         migrations.CreateModel(
             name='FeedState',
@@ -142,21 +89,9 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='county.organisation')),
                 ('source', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='county.source')),
             ],
-        ),
-        migrations.CreateModel(
-            name='FollowUpDay',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('reached', models.BooleanField(default=True)),
-                ('temperature', models.DecimalField(decimal_places=1, max_digits=3, null=True)),
-                ('symptoms', models.JSONField(default=list)),
-                ('abnormal', models.BooleanField(default=False)),
-                ('note', models.TextField(default='')),
-                ('at', models.DateTimeField()),
-                ('account_id', models.BigIntegerField(null=True)),
-                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='days', to='surveillance.contact')),
-            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('organisation', 'feed'), name='feed_state_once')],
+            },
         ),
         migrations.CreateModel(
             name='GuidanceVisit',
@@ -195,6 +130,9 @@ class Migration(migrations.Migration):
                 ('resident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='residents.resident')),
                 ('school', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='county.organisation')),
             ],
+            options={
+                'indexes': [models.Index(fields=['resident', 'disease'], name='surveillanc_residen_3ca593_idx'), models.Index(fields=['-drafted_at'], name='surveillanc_drafted_0d1d2e_idx')],
+            },
         ),
         migrations.CreateModel(
             name='CaseRecord',
@@ -212,6 +150,10 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='county.organisation')),
                 ('card', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='surveillance.notifiablecard')),
             ],
+            options={
+                'indexes': [models.Index(fields=['syndrome', 'visit_on'], name='case_syndrome_visit'), models.Index(fields=['identity_id'], name='case_identity')],
+                'constraints': [models.UniqueConstraint(fields=('event_id', 'syndrome'), name='case_of_event'), models.UniqueConstraint(fields=('card', 'syndrome'), name='case_of_card')],
+            },
         ),
         migrations.CreateModel(
             name='Notification',
@@ -258,6 +200,94 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(null=True)),
                 ('organisation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='county.organisation')),
             ],
+            options={
+                'indexes': [models.Index(fields=['status', '-opened_at'], name='surveillanc_status_03d8df_idx'), models.Index(fields=['organisation', '-opened_at'], name='surveillanc_organis_40fa92_idx')],
+            },
+        ),
+        migrations.CreateModel(
+            name='CaseRow',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.IntegerField()),
+                ('match', models.TextField(default='none')),
+                ('candidates', models.JSONField(default=list)),
+                ('name', models.TextField(default='')),
+                ('sex', models.CharField(default='0', max_length=1)),
+                ('age', models.SmallIntegerField(null=True)),
+                ('birth_date', models.DateField(null=True)),
+                ('id_number', models.TextField(null=True)),
+                ('phone', models.TextField(null=True)),
+                ('group', models.TextField(default='')),
+                ('household', models.TextField(default='')),
+                ('role', models.TextField(default='')),
+                ('onset_at', healthbrain.kernel.db.LocalDateTimeField(null=True)),
+                ('visit_at', healthbrain.kernel.db.LocalDateTimeField(null=True)),
+                ('report_at', healthbrain.kernel.db.LocalDateTimeField(null=True)),
+                ('classification', models.TextField(default='suspected')),
+                ('symptoms', models.JSONField(default=list)),
+                ('hospitalised', models.BooleanField(default=False)),
+                ('outcome', models.TextField(default='')),
+                ('source', models.TextField()),
+                ('added_at', models.DateTimeField()),
+                ('resident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='residents.resident')),
+                ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cases', to='surveillance.publichealthevent')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('event', 'number'), name='case_number_once'), models.UniqueConstraint(condition=models.Q(('resident__isnull', False)), fields=('event', 'resident'), name='case_resident_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Contact',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.TextField()),
+                ('phone', models.TextField(null=True)),
+                ('relation', models.TextField(default='')),
+                ('group', models.TextField(default='')),
+                ('last_contact_on', models.DateField()),
+                ('until', models.DateField()),
+                ('status', models.TextField(default='following')),
+                ('added_at', models.DateTimeField()),
+                ('case', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='surveillance.caserow')),
+                ('resident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='residents.resident')),
+                ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='surveillance.publichealthevent')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['event', 'status', 'until'], name='surveillanc_event_i_1e573b_idx')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Exposure',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('form', models.TextField()),
+                ('item', models.TextField()),
+                ('value', models.TextField()),
+                ('at', models.DateTimeField()),
+                ('account_id', models.BigIntegerField(null=True)),
+                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='exposures', to='surveillance.caserow')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('case', 'form', 'item'), name='exposure_answer_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='FollowUpDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('reached', models.BooleanField(default=True)),
+                ('temperature', models.DecimalField(decimal_places=1, max_digits=3, null=True)),
+                ('symptoms', models.JSONField(default=list)),
+                ('abnormal', models.BooleanField(default=False)),
+                ('note', models.TextField(default='')),
+                ('at', models.DateTimeField()),
+                ('account_id', models.BigIntegerField(null=True)),
+                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='days', to='surveillance.contact')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('contact', 'day'), name='follow_up_once_a_day')],
+            },
         ),
         migrations.CreateModel(
             name='OutgoingReport',
@@ -303,44 +333,9 @@ class Migration(migrations.Migration):
                 ('actor', models.TextField()),
                 ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='steps', to='surveillance.publichealthevent')),
             ],
-        ),
-        migrations.AddField(
-            model_name='contact',
-            name='event',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='surveillance.publichealthevent'),
-        ),
-        migrations.AddField(
-            model_name='caserow',
-            name='event',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cases', to='surveillance.publichealthevent'),
-        ),
-        migrations.CreateModel(
-            name='ReportLine',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('pupils', models.SmallIntegerField()),
-                ('absent_ill', models.SmallIntegerField(default=0)),
-                ('absent_other', models.SmallIntegerField(default=0)),
-                ('symptoms', models.JSONField(default=dict)),
-                ('fresh', models.JSONField(default=dict)),
-                ('current', models.BooleanField(default=True)),
-                ('report', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='surveillance.directreport')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='AbsentPupil',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.TextField(default='')),
-                ('sex', models.CharField(default='0', max_length=1)),
-                ('symptoms', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list)),
-                ('onset_on', models.DateField(null=True)),
-                ('dormitory', models.TextField(default='')),
-                ('canteen', models.BooleanField(null=True)),
-                ('resident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='residents.resident')),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pupil_rows', to='surveillance.reportline')),
-            ],
+            options={
+                'indexes': [models.Index(fields=['event', '-at', '-id'], name='surveillanc_event_i_84b9c5_idx')],
+            },
         ),
         migrations.CreateModel(
             name='RiskAssessment',
@@ -387,6 +382,9 @@ class Migration(migrations.Migration):
                 ('case', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='samples', to='surveillance.caserow')),
                 ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='samples', to='surveillance.publichealthevent')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('event', 'code', 'test'), name='sample_once')],
+            },
         ),
         migrations.CreateModel(
             name='SchoolClass',
@@ -398,11 +396,42 @@ class Migration(migrations.Migration):
                 ('active', models.BooleanField(default=True)),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='county.organisation')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('organisation', 'grade', 'name'), name='class_once')],
+            },
         ),
-        migrations.AddField(
-            model_name='reportline',
-            name='school_class',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='surveillance.schoolclass'),
+        migrations.CreateModel(
+            name='ReportLine',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('pupils', models.SmallIntegerField()),
+                ('absent_ill', models.SmallIntegerField(default=0)),
+                ('absent_other', models.SmallIntegerField(default=0)),
+                ('symptoms', models.JSONField(default=dict)),
+                ('fresh', models.JSONField(default=dict)),
+                ('current', models.BooleanField(default=True)),
+                ('report', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='surveillance.directreport')),
+                ('school_class', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='surveillance.schoolclass')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['day'], name='report_line_day')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('current', True)), fields=('school_class', 'day'), name='class_day_current')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AbsentPupil',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.TextField(default='')),
+                ('sex', models.CharField(default='0', max_length=1)),
+                ('symptoms', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list)),
+                ('onset_on', models.DateField(null=True)),
+                ('dormitory', models.TextField(default='')),
+                ('canteen', models.BooleanField(null=True)),
+                ('resident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='residents.resident')),
+                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pupil_rows', to='surveillance.reportline')),
+            ],
         ),
         migrations.CreateModel(
             name='Signal',
@@ -440,6 +469,9 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='county.organisation')),
                 ('outbreak', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='signals', to='surveillance.publichealthevent')),
             ],
+            options={
+                'indexes': [models.Index(fields=['-updated_at'], name='signal_updated'), models.Index(fields=['life', '-score'], name='signal_life_score'), models.Index(fields=['organisation', 'syndrome', '-last_day'], name='signal_of_organisation')],
+            },
         ),
         migrations.CreateModel(
             name='SignalStep',
@@ -475,6 +507,9 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField()),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='county.organisation')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('kind', 'organisation'), name='surge_once_a_place'), models.CheckConstraint(condition=models.Q(('capacity__gte', 0), ('used__gte', 0)), name='surge_not_negative')],
+            },
         ),
         migrations.CreateModel(
             name='Transmission',
@@ -515,6 +550,9 @@ class Migration(migrations.Migration):
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='county.organisation')),
                 ('warning', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recipients', to='surveillance.warningnotice')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('warning', 'organisation'), name='warning_recipient_once')],
+            },
         ),
         migrations.CreateModel(
             name='DailyCount',
@@ -555,109 +593,5 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(fields=['status', 'next_at'], name='surveillanc_status_3075c1_idx')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='directreport',
-            index=models.Index(fields=['organisation', '-day'], name='surveillanc_organis_46ed2a_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='exposure',
-            constraint=models.UniqueConstraint(fields=('case', 'form', 'item'), name='exposure_answer_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='feedstate',
-            constraint=models.UniqueConstraint(fields=('organisation', 'feed'), name='feed_state_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='followupday',
-            constraint=models.UniqueConstraint(fields=('contact', 'day'), name='follow_up_once_a_day'),
-        ),
-        migrations.AddIndex(
-            model_name='notifiablecard',
-            index=models.Index(fields=['resident', 'disease'], name='surveillanc_residen_3ca593_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='notifiablecard',
-            index=models.Index(fields=['-drafted_at'], name='surveillanc_drafted_0d1d2e_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='caserecord',
-            index=models.Index(fields=['syndrome', 'visit_on'], name='case_syndrome_visit'),
-        ),
-        migrations.AddIndex(
-            model_name='caserecord',
-            index=models.Index(fields=['identity_id'], name='case_identity'),
-        ),
-        migrations.AddConstraint(
-            model_name='caserecord',
-            constraint=models.UniqueConstraint(fields=('event_id', 'syndrome'), name='case_of_event'),
-        ),
-        migrations.AddConstraint(
-            model_name='caserecord',
-            constraint=models.UniqueConstraint(fields=('card', 'syndrome'), name='case_of_card'),
-        ),
-        migrations.AddIndex(
-            model_name='publichealthevent',
-            index=models.Index(fields=['status', '-opened_at'], name='surveillanc_status_03d8df_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='publichealthevent',
-            index=models.Index(fields=['organisation', '-opened_at'], name='surveillanc_organis_40fa92_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='eventstep',
-            index=models.Index(fields=['event', '-at', '-id'], name='surveillanc_event_i_84b9c5_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='contact',
-            index=models.Index(fields=['event', 'status', 'until'], name='surveillanc_event_i_1e573b_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='caserow',
-            constraint=models.UniqueConstraint(fields=('event', 'number'), name='case_number_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='caserow',
-            constraint=models.UniqueConstraint(condition=models.Q(('resident__isnull', False)), fields=('event', 'resident'), name='case_resident_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='sample',
-            constraint=models.UniqueConstraint(fields=('event', 'code', 'test'), name='sample_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='schoolclass',
-            constraint=models.UniqueConstraint(fields=('organisation', 'grade', 'name'), name='class_once'),
-        ),
-        migrations.AddIndex(
-            model_name='reportline',
-            index=models.Index(fields=['day'], name='report_line_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='reportline',
-            constraint=models.UniqueConstraint(condition=models.Q(('current', True)), fields=('school_class', 'day'), name='class_day_current'),
-        ),
-        migrations.AddIndex(
-            model_name='signal',
-            index=models.Index(fields=['-updated_at'], name='signal_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='signal',
-            index=models.Index(fields=['life', '-score'], name='signal_life_score'),
-        ),
-        migrations.AddIndex(
-            model_name='signal',
-            index=models.Index(fields=['organisation', 'syndrome', '-last_day'], name='signal_of_organisation'),
-        ),
-        migrations.AddConstraint(
-            model_name='surgeresource',
-            constraint=models.UniqueConstraint(fields=('kind', 'organisation'), name='surge_once_a_place'),
-        ),
-        migrations.AddConstraint(
-            model_name='surgeresource',
-            constraint=models.CheckConstraint(condition=models.Q(('capacity__gte', 0), ('used__gte', 0)), name='surge_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='warningrecipient',
-            constraint=models.UniqueConstraint(fields=('warning', 'organisation'), name='warning_recipient_once'),
         ),
     ]
