@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from healthbrain.dispatch.rules import triage
-from healthbrain.records.rules.knowledge import load
+from healthbrain.kernel.knowledge import load
 
 FOLDER = "dispatch"
 

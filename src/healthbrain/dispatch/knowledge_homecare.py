@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from healthbrain.dispatch.rules.homecare import Field, Service
-from healthbrain.records.rules.knowledge import load
+from healthbrain.kernel.knowledge import load
 
 
 def _services() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from healthbrain.dispatch.rules.roads import StraightLine
 from healthbrain.dispatch.rules.siren import Learning
-from healthbrain.records.rules.knowledge import load
+from healthbrain.kernel.knowledge import load
 
 
 def _roads() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from healthbrain.dispatch.rules.transport import Fares, Posture, Purpose
-from healthbrain.records.rules.knowledge import load
+from healthbrain.kernel.knowledge import load
 
 
 def _rules() -> dict[str, Any]:

@@ -25,7 +25,7 @@ from healthbrain.dispatch.rules.simulate import (
 from healthbrain.dispatch.rules.simulation.network import FAR, Network, Places, make_network, make_places
 from healthbrain.dispatch.rules.siting import mexclp
 from healthbrain.dispatch.rules.travel import TravelTimes
-from healthbrain.records.rules.knowledge import load
+from healthbrain.kernel.knowledge import load
 
 
 def _known() -> dict[str, Any]:

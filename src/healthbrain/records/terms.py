@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from healthbrain.kernel.knowledge import load
 from healthbrain.records.rules.codes import catalogue
-from healthbrain.records.rules.knowledge import load
 
 PREFIX_SYSTEMS = {"icd10", "icd9cm3", "atc"}  # a longer code is a kind of the shorter one
 

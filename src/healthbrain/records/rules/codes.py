@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from healthbrain.records.rules.knowledge import load
+from healthbrain.kernel.knowledge import load
 
 LOINC = re.compile(r"^\d{1,7}-\d$")
 ICD10 = re.compile(r"^[A-Z]\d{2}")

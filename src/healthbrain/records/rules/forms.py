@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from healthbrain.kernel.knowledge import load
 from healthbrain.records.rules import codes
-from healthbrain.records.rules.knowledge import load
 from healthbrain.records.rules.ledger import ORGANISATION
 
 QUESTIONNAIRE = "urn:healthbrain:form:"

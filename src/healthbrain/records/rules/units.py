@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+from healthbrain.kernel.knowledge import load
 from healthbrain.records.rules.codes import catalogue, split
-from healthbrain.records.rules.knowledge import load
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-SHIPPED = Path(__file__).resolve().parents[2] / "knowledge"
+SHIPPED = Path(__file__).resolve().parents[1] / "knowledge"
 
 
 @functools.cache
