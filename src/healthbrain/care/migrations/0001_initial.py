@@ -3,6 +3,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from healthbrain.kernel.tables import Tables
+
 
 class Migration(migrations.Migration):
 
@@ -13,7 +15,7 @@ class Migration(migrations.Migration):
         ('residents', '0001_initial'),
     ]
 
-    operations = [
+    operations = [Tables(
         migrations.CreateModel(
             name='Deferral',
             fields=[
@@ -103,4 +105,4 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['resident', 'status'], name='care_task_residen_2e1e02_idx'), models.Index(fields=['organisation', 'status', 'due'], name='care_task_organis_1a2d8d_idx'), models.Index(fields=['programme', 'task', 'status'], name='care_task_program_f13f47_idx')],
             },
         ),
-    ]
+    )]

@@ -6,6 +6,8 @@ import django.db.models.deletion
 import healthbrain.kernel.db
 from django.db import migrations, models
 
+from healthbrain.kernel.tables import Tables
+
 
 class Migration(migrations.Migration):
 
@@ -16,7 +18,7 @@ class Migration(migrations.Migration):
         ('residents', '0001_initial'),
     ]
 
-    operations = [
+    operations = [Tables(
         migrations.CreateModel(
             name='Event',
             fields=[
@@ -133,4 +135,4 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('key', 'version'), name='resource_version_once')],
             },
         ),
-    ]
+    )]

@@ -5,6 +5,8 @@ import django.db.models.deletion
 import healthbrain.kernel.db
 from django.db import migrations, models
 
+from healthbrain.kernel.tables import Tables
+
 
 class Migration(migrations.Migration):
 
@@ -15,7 +17,7 @@ class Migration(migrations.Migration):
         ('residents', '0001_initial'),
     ]
 
-    operations = [
+    operations = [Tables(
         migrations.CreateModel(
             name='Channel',
             fields=[
@@ -594,4 +596,4 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['status', 'next_at'], name='surveillanc_status_3075c1_idx')],
             },
         ),
-    ]
+    )]
