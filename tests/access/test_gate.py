@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from healthbrain.access.gate import page, require, scope_sql, visible
 from healthbrain.access.models import Account
 from healthbrain.access.roles import PERMISSIONS, ROLES
 from healthbrain.access.rules import SYSTEM, Actor
-from healthbrain.county.models import Organisation
+from healthbrain.county.models import Organisation, Team
+from healthbrain.kernel.clock import today
 from healthbrain.kernel.errors import NotAllowed
-from healthbrain.residents.models import Resident
+from healthbrain.residents.models import Contract, Resident
 
 
 @pytest.fixture
@@ -44,6 +47,22 @@ def actor(role: str, organisation: Organisation, resident_id: int | None = None)
         path=organisation.path,
         resident_id=resident_id,
     )
+
+
+def test_whoever_signed_with_a_team_is_its_resident_while_the_contract_runs(county):
+    team = Team.objects.create(code="T", name="东浦团队", organisation=county["east-1"])
+    person, day = Resident.objects.get(name="west-1"), today()
+    doctor = actor("village_doctor", county["east-1"])
+
+    def seen() -> list[str]:
+        return sorted(visible(Resident.objects.all(), doctor, "public-health").values_list("name", flat=True))
+
+    contract = Contract.objects.create(resident=person, team=team, starts=day - dt.timedelta(365), ends=day)
+    assert seen() == ["east-1", "west-1"]
+    assert not visible(Resident.objects.filter(name="nowhere"), doctor, "public-health").exists()
+    contract.ends = day - dt.timedelta(1)
+    contract.save()
+    assert seen() == ["east-1"]
 
 
 # role, works at, purpose → residents it sees

@@ -10,13 +10,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from healthbrain.access.models import BreakGlass
 from healthbrain.access.roles import PERMISSIONS, PURPOSES
 from healthbrain.access.rules import Actor
-from healthbrain.kernel.clock import now
+from healthbrain.kernel.clock import now, today
 from healthbrain.kernel.errors import NotAllowed
 
 View = Callable[..., HttpResponse]
@@ -42,7 +42,7 @@ def sees_everybody(actor: Actor, purpose: str) -> bool:
 
 
 def visible[M: Any](rows: QuerySet[M], actor: Actor, purpose: str) -> QuerySet[M]:
-    """`rows` an actor may see for a purpose. The model names its scope column in SCOPE.
+    """`rows` an actor may see for a purpose. The model names its scope column in SCOPE, more in `also_in_scope`.
 
     A resident sees only himself. Raises NotAllowed for an unknown purpose, LookupError for a model without SCOPE.
     """
@@ -55,7 +55,8 @@ def visible[M: Any](rows: QuerySet[M], actor: Actor, purpose: str) -> QuerySet[M
         return rows.filter(**{own: actor.resident_id})
     if sees_everybody(actor, purpose):
         return rows
-    return rows.filter(**{f"{scope}__startswith": actor.path})
+    inside, more = Q(**{f"{scope}__startswith": actor.path}), getattr(rows.model, "also_in_scope", None)
+    return rows.filter(inside | more(actor.path, today()) if more else inside)
 
 
 def scope_sql(actor: Actor, purpose: str, column: str, resident_column: str = "") -> tuple[str, list[Any]]:

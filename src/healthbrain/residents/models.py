@@ -1,5 +1,7 @@
 """Identities, residents, links, reviews, contracts."""
 
+import datetime as dt
+
 from django.db import models
 from django.db.models.functions import Right
 
@@ -41,6 +43,12 @@ class Resident(models.Model):
 
     def __str__(self) -> str:
         return f"resident {self.pk}"
+
+    @staticmethod
+    def also_in_scope(path: str, day: dt.date) -> models.Q:
+        """Whoever has a contract with a team of the subtree `path` on `day` is that team's, wherever he lives."""
+        signed = Contract.objects.filter(team__organisation__path__startswith=path, starts__lte=day, ends__gte=day)
+        return models.Q(pk__in=signed.values("resident_id"))
 
 
 class Identity(models.Model):
