@@ -10,7 +10,7 @@ import pytest
 from healthbrain.residents import pairs, persons, train
 from healthbrain.residents.linkage import linkage_report, load_people
 from healthbrain.residents.rules import id_number
-from healthbrain.residents.rules.compare import Person
+from healthbrain.residents.rules.compare import Person, person
 from healthbrain.residents.rules.decide import Population, code_of, judge
 from tests.residents import made_up_crowd
 
@@ -73,3 +73,42 @@ def test_planted_duplicates_are_found_and_strangers_are_not_linked(without_id_nu
     assert report["planted_recall"] >= 0.95
     assert report["precision"] >= 0.999
     assert report["recall"] >= 0.98
+
+
+LI = {
+    "name": "李雨桐",
+    "sex": "2",
+    "phone": "15400000011",
+    "address": "东风村8组102号",
+    "division_code": "330197101001",
+}
+SAME_PERSON = [
+    # what differs in the second record                                decision, why a person is asked
+    ({"birth_date": "19860828"}, "link", ""),  # a birthday by the moon calendar, everything else agrees
+    ({"birth_date": "19760828"}, "link", ""),
+    ({"birth_date": "19860828", "address": "石桥村1组2号"}, "ask", "出生日期不同"),
+    ({"birth_date": "19860828", "phone": "15400000022"}, "apart", "出生日期不同"),
+    (
+        {"birth_date": "19860828", "name": "李雨彤"},
+        "ask",
+        "出生日期不同",
+    ),  # sisters share phone and door, and sound alike
+    ({"birth_date": "19860804", "name": "李雨彤"}, "link", ""),
+    ({"birth_date": "19860804", "name": "李雨菲"}, "ask", "同日出生、同姓、名不同，可能是双胞胎"),
+    ({"birth_date": "19860804", "sex": "1"}, "ask", "性别不同"),
+]
+
+
+@pytest.mark.parametrize(("changed", "decision", "why"), SAME_PERSON)
+def test_what_follows_from_a_pair(changed, decision, why):
+    first = person(id=1, **LI, birth_date="19860804")
+    second = person(id=2, **(LI | {"birth_date": "19860804"} | changed))
+    seen = judge(train.model(), Population(50_000, {}), first, second)
+    assert (seen.decision, seen.veto) == (decision, why)
+
+
+def test_a_number_with_the_birth_date_mistyped_and_the_name_turned_round_is_still_the_number():
+    number = "330197200912019167"
+    first = person(id=1, name="邱立斌", sex="2", birth_date="20091201", id_number=number)
+    second = person(id=2, name="邱斌立", sex="2", birth_date="20101201", id_number=number)
+    assert judge(train.model(), Population(50_000, {}), first, second).rule == "id-number"

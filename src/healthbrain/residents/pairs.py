@@ -62,7 +62,7 @@ def _rulings(model: decide.Model) -> pl.DataFrame:
     rows = []
     for code, levels in enumerate(itertools.product(*(range(radix) for radix in decide.RADICES))):
         keys = [c.levels[n - 1].key if n else "unknown" for c, n in zip(COMPARISONS, levels, strict=True)]
-        bits = sum(model.bits[c.key][key] for c, key in zip(COMPARISONS, keys, strict=True) if key != "unknown")
+        bits = decide.weight(model, keys)
         rows.append(
             (code, bits, keys[0] in ALIKE_NAMES, decide.exact_key(*keys[:4]), decide.veto(*keys), keys[3] == "same")
         )

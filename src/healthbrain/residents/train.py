@@ -142,6 +142,11 @@ def load(path: Path = WEIGHTS) -> Model:
         comparison: {level: float(row["bits"]) for level, row in levels.items()}
         for comparison, levels in text["comparisons"].items()
     }
+    shared = {c: text["comparisons"][c]["same"] for c in ("phone", "address")}
     return Model(
-        weights, float(text["name_collision"]), float(text["thresholds"]["link"]), float(text["thresholds"]["ask"])
+        bits=weights,
+        name_collision=float(text["name_collision"]),
+        namesake_bits={c: math.log2(row["m"] / row["u"]) - row["bits"] for c, row in shared.items()},
+        link_bits=float(text["thresholds"]["link"]),
+        ask_bits=float(text["thresholds"]["ask"]),
     )

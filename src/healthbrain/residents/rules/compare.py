@@ -265,7 +265,7 @@ def _number_unknown(a: Person, b: Person) -> bool:
     if not a.number_text or not b.number_text:
         return True
     borrowed = (a.number and not a.own) or (b.number and not b.own)  # a newborn's mother's number says nothing
-    return bool(borrowed) and not (a.number == b.number and a.pinyin == b.pinyin)
+    return bool(borrowed) and not (a.number == b.number and a.letters == b.letters)
 
 
 NUMBER = Comparison(
@@ -274,7 +274,7 @@ NUMBER = Comparison(
     _unknown(
         "number_text_l = '' OR number_text_r = '' "
         "OR (((number_l <> '' AND NOT own_l) OR (number_r <> '' AND NOT own_r)) "
-        "AND NOT (number_l = number_r AND pinyin_l = pinyin_r))",
+        "AND NOT (number_l = number_r AND letters_l = letters_r))",
         _number_unknown,
     ),
     (

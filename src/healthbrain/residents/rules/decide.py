@@ -14,10 +14,14 @@ ID_NUMBER_BITS = 40.0  # an exact key stands for itself; shown as this weight wh
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Trained weights: bits for each (comparison, level); `name_collision` is the chance that two share a pinyin."""
+    """Trained weights: bits for each (comparison, level); `name_collision` is the chance that two share a pinyin.
+
+    `namesake_bits`: what phone and address weigh beyond their bound where a family is no explanation (`namesakes`).
+    """
 
     bits: Mapping[str, Mapping[str, float]]
     name_collision: float
+    namesake_bits: Mapping[str, float]
     link_bits: float
     ask_bits: float
 
@@ -72,6 +76,17 @@ def exact_key(name: str, born: str, sex: str, number: str) -> bool:
     return name in ALIKE_NAMES or name in {"unknown", "one-off"} or (name == "given" and born == "exact")
 
 
+def namesakes(name: str, sex: str, phone: str) -> bool:
+    """The same full name under one telephone. A family shares telephone and door, but no full name."""
+    return name == "exact" and sex == "same" and phone == "same"
+
+
+def at_home(name: str, sex: str, phone: str, address: str) -> bool:
+    """Namesakes at one door: one person whatever a birth date says. The usual reason is a birthday by the moon
+    calendar in one of the registers."""
+    return namesakes(name, sex, phone) and address in {"same", "doors"}
+
+
 TWINS = "同日出生、同姓、名不同，可能是双胞胎"
 
 
@@ -94,9 +109,23 @@ def veto(name: str, born: str, sex: str, number: str, phone: str, address: str) 
         return "缺少姓名"
     if name in {"given", "else"}:
         return "姓名不同"
-    if born in {"year", "else"} and number != "same":
+    if born in {"year", "else"} and number != "same" and not at_home(name, sex, phone, address):
         return "出生日期不同"
     return ""
+
+
+def weight(model: Model, keys: Sequence[str]) -> float:
+    """Bits of these levels together (keys in the order of COMPARISONS), without prior and rarity."""
+    known = sum(model.bits[c.key][key] for c, key in zip(COMPARISONS, keys, strict=True) if key != "unknown")
+    return known + beyond_bounds(model, keys)
+
+
+def beyond_bounds(model: Model, keys: Sequence[str]) -> float:
+    """Bits that the bounds of phone and address held back, given back to namesakes."""
+    name, _, sex, _, phone, address = keys
+    if not namesakes(name, sex, phone):
+        return 0.0
+    return model.namesake_bits["phone"] + (model.namesake_bits["address"] if address in {"same", "doors"} else 0.0)
 
 
 def judge(model: Model, population: Population, a: Person, b: Person) -> Judgement:
@@ -104,9 +133,8 @@ def judge(model: Model, population: Population, a: Person, b: Person) -> Judgeme
     outcomes = tuple(comparison.outcome(a, b) for comparison in COMPARISONS)
     alike = outcomes[0] is not None and outcomes[0].key in ALIKE_NAMES
     rarity = rarity_bits(model, population, a.pinyin, b.pinyin) if alike else 0.0
-    known = (model.bits[c.key][level.key] for c, level in zip(COMPARISONS, outcomes, strict=True) if level)
     keys = [_key(level) for level in outcomes]
-    total = population.prior_bits() + rarity + sum(known)
+    total = population.prior_bits() + rarity + weight(model, keys)
     against = veto(*keys)
     if exact_key(*keys[:4]):
         return Judgement(outcomes, rarity, max(total, ID_NUMBER_BITS), "id-number", LINK, "")
@@ -141,14 +169,16 @@ def outcomes_of(code: int) -> tuple[Level | None, ...]:
 
 def explain(model: Model, code: int, rarity: float, prior: float) -> dict[str, object]:
     """What a steward reads: each comparison, what was found, its weight in bits."""
-    levels: list[tuple[str, str, float]]
-    levels, total = [], prior
-    for comparison, level in zip(COMPARISONS, outcomes_of(code), strict=True):
+    levels: list[tuple[str, str, float]] = []
+    outcomes = outcomes_of(code)
+    for comparison, level in zip(COMPARISONS, outcomes, strict=True):
         if level is None:
             continue
         bits = model.bits[comparison.key][level.key]
         if comparison.key == "name" and level.key in ALIKE_NAMES:
             bits += rarity
-        total += bits
         levels.append((comparison.words, level.words, round(bits, 1)))
+    total = prior + rarity + weight(model, keys := [_key(level) for level in outcomes])
+    if extra := beyond_bounds(model, keys):
+        levels.append(("同名同电话", "一家人共用电话和住址，但不会同名", round(extra, 1)))
     return {"levels": levels, "prior": round(prior, 1), "total": round(total, 1)}
