@@ -71,7 +71,8 @@ def test_find_read_print_with_the_keyboard(open_as, county):
     assert "青霉素" in page.locator(".allergies").inner_text()
 
     page.get_by_role("link", name="血压", exact=True).click()
-    page.locator("#panel canvas").wait_for()
+    page.locator("#panel .plot svg text", has_text="收缩压").wait_for()  # words, not pixels: selected, printed sharp
+    assert "152" in page.locator("#panel .chart table").text_content()
     assert f"#panel=/residents/{county.east.pk}/results/blood-pressure" in page.url
     page.keyboard.press("Escape")
     page.locator("#panel").wait_for(state="hidden")

@@ -184,9 +184,13 @@
       axis.axisLabel = { color: ink, ...axis.axisLabel };
       axis.splitLine = { lineStyle: { color: line }, ...axis.splitLine };
     });
-    const chart = window.echarts.init(plot, null, { renderer: "canvas", locale: body.dataset.language === "zh" ? "ZH" : "EN" });
+    /* SVG: sharp on paper, words can be selected. It styles through the CSSOM, which the content policy allows. */
+    const chart = window.echarts.init(plot, null, { renderer: "svg", locale: body.dataset.language === "zh" ? "ZH" : "EN" });
     chart.setOption(option);
-    window.addEventListener("resize", () => chart.resize());
+    const drawn = one("svg", plot);
+    const scalable = () => drawn.setAttribute("viewBox", `0 0 ${chart.getWidth()} ${chart.getHeight()}`); /* paper is narrower */
+    scalable();
+    window.addEventListener("resize", () => { chart.resize(); scalable(); });
   }
   hb.charts = charts;
   charts();
