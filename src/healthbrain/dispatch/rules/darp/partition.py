@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from ortools.sat.python import cp_model
 from scipy.sparse import csr_array
 
 from healthbrain.dispatch.rules.darp.prepare import Problem
@@ -27,6 +26,8 @@ def best_choice(p: Problem, pool: Pool, seconds: float, bound: float) -> list[tu
     cover = _cover(p, pool, slots)
     if (np.diff(cover.indptr) == 0).any():
         return None
+    from ortools.sat.python import cp_model  # brings pandas: not for a process that only books a ride
+
     model = cp_model.CpModel()
     take = [model.new_bool_var("") for _ in slots]
     for request in range(p.n):
