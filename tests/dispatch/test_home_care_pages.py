@@ -45,9 +45,10 @@ def test_each_page_opens_to_its_roles_only(town, address: str) -> None:
 def test_a_resident_applies_and_a_nurse_admits_plans_and_repairs(town) -> None:
     patient, head = enter(town, "patient"), enter(town, "head")
     asked = {"channel": "self", "need": "卧床", "key": str(uuid.uuid4()), "resident": town.residents[5].pk}
-    assert patient.post("/homecare/apply", asked).status_code == 302
+    assert patient.post("/homecare/apply", asked).status_code == 409  # a form about somebody else is not sent
+    assert patient.post("/homecare/apply", asked | {"resident": town.residents[0].pk}).status_code == 302
     application = Application.objects.get()
-    assert application.resident_id == town.residents[0].pk  # himself, whatever the form says
+    assert application.resident_id == town.residents[0].pk
     address = f"/homecare/plan/applications/{application.pk}"
     form = {key: str(score) for key, score in DEPENDENT.items()} | {
         "do": "admit", "address": "一村 1 号", "service0": "vital-signs", "goal0": "血压稳定",

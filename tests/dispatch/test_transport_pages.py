@@ -108,7 +108,8 @@ def test_a_resident_sees_and_books_only_himself(enter, day) -> None:
     other = day.book(1)[0]
     client = enter("patient")
     asked = form(day, who=1, do="book")
-    client.post("/transport/book", asked)
+    assert client.post("/transport/book", asked).status_code == 409  # a form about somebody else is not sent
+    client.post("/transport/book", asked | {"resident": day.residents[0].pk})
     assert set(Booking.objects.values_list("resident_id", flat=True)) == {day.residents[1].pk, day.residents[0].pk}
     assert client.get(f"/transport/bookings/{other.booking_id}").status_code == 404
     client.post(f"/transport/bookings/{other.booking_id}/cancel", {"reason": "x"})

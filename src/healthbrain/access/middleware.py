@@ -9,14 +9,19 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib.auth import logout
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 
+from healthbrain.access import proxies
 from healthbrain.access.queries import actor_of
 from healthbrain.access.rules import Actor
-from healthbrain.kernel.errors import HealthBrainError
+from healthbrain.audit import actions as audit
+from healthbrain.kernel.clock import today
+from healthbrain.kernel.errors import HealthBrainError, NotAllowed
 
 ANONYMOUS = Actor(account_id=None, name="", role="", organisation_id=None, path="\x00")
 SEEN = "seen_at"
+ACTING = "acting_proxy"  # the grant this session acts by, chosen on /me/family
 
 
 class GateMiddleware:
@@ -42,6 +47,16 @@ class GateMiddleware:
         if request.headers.get("HX-Trigger-Name") != "live" and (not seen or moment - seen > 30):
             request.session[SEEN] = moment
         request.actor = actor_of(user)
+        if ACTING in request.session:
+            self._act_for_another(request)
+
+    def _act_for_another(self, request: Any) -> None:
+        """Looked up with every request: a revoked grant ends at once, and never falls back to acting for oneself."""
+        try:
+            request.actor = proxies.acting(request.actor, request.session[ACTING], today())
+        except NotAllowed:
+            del request.session[ACTING]
+            request.grant_over = True
 
     def process_view(
         self, request: Any, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -49,13 +64,31 @@ class GateMiddleware:
         permission = getattr(view, "permission", None)
         if permission is None:
             return HttpResponse("这个地址没有声明权限，已拒绝。 No declared permission: refused.", status=403)
+        if getattr(request, "grant_over", False):
+            return self._send(request, "/me/family?over=1")
+        if request.actor.proxy_id and permission not in {"public", "self.family"}:
+            self._record_use(request)
         if permission == "public" or request.actor.account_id is not None:
             return None
-        if request.headers.get("HX-Request"):
-            response = HttpResponse(status=401)
-            response["HX-Redirect"] = "/sign-in"
-            return response
-        return HttpResponseRedirect(f"/sign-in?next={quote(request.get_full_path())}")
+        return self._send(request, "/sign-in", f"/sign-in?next={quote(request.get_full_path())}", status=401)
+
+    def _send(self, request: Any, part: str, whole: str = "", *, status: int = 200) -> HttpResponse:
+        """To another page; htmx follows a header instead of a redirect."""
+        if not request.headers.get("HX-Request"):
+            return HttpResponseRedirect(whole or part)
+        response = HttpResponse(status=status)
+        response["HX-Redirect"] = part
+        return response
+
+    def _record_use(self, request: Any) -> None:
+        """Each page opened and each act done for another is told to him, but not a page renewing itself."""
+        if request.headers.get("HX-Trigger-Name") == "live":
+            return
+        with transaction.atomic():
+            audit.record(
+                by=request.actor, action="proxy.use", resident_id=request.actor.resident_id, purpose="proxy",
+                subject=f"{request.method} {request.path}",
+            )  # fmt: skip
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, HealthBrainError):

@@ -1,6 +1,7 @@
 """Accounts and grants."""
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from healthbrain.county.models import Organisation
@@ -64,3 +65,45 @@ class BreakGlass(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["account", "resident_id", "-expires"])]
+
+
+class Proxy(models.Model):
+    """One resident (the agent) may act for another (the principal). Residents are named by id: they live a room up.
+
+    Never changed but to end it; what it allowed when can always be told.
+    """
+
+    class Basis(models.TextChoices):
+        CONSENT = "consent", "本人授权"
+        PAPER = "paper", "书面委托"
+        MINOR = "minor", "未成年人监护"
+        INCAPABLE = "incapable", "成年人监护"
+
+    principal_id = models.BigIntegerField()
+    principal_name = models.TextField()  # both names in words, as of then
+    agent_id = models.BigIntegerField()
+    agent_name = models.TextField()
+    basis = models.TextField(choices=Basis.choices)
+    relation = models.TextField()  # the agent is the principal's …: knowledge/proxies/rules.yaml
+    scopes = ArrayField(models.TextField())  # keys of access.roles.SCOPES
+    evidence = models.TextField(default="")  # kind of document, by the same file; "" for consent given here
+    evidence_text = models.TextField(default="")  # its number and who issued it
+    starts = models.DateField()
+    ends = models.DateField()  # last day
+    granted_by = models.BigIntegerField()  # account
+    granted_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.TextField(default="")
+    reason = models.TextField(default="")  # why it was ended
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["principal_id", "agent_id"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="one_open_proxy_a_pair",
+            ),
+            models.CheckConstraint(condition=models.Q(ends__gte=models.F("starts")), name="proxy_order"),
+            models.CheckConstraint(condition=~models.Q(principal_id=models.F("agent_id")), name="proxy_of_another"),
+        ]
+        indexes = [models.Index(fields=["agent_id"], name="proxy_of_agent")]

@@ -32,6 +32,15 @@ PERMISSIONS: dict[str, tuple[str, str]] = {
     "fhir.read": ("通过 FHIR 接口读取", "Read through the FHIR API"),
     "fhir.write": ("通过 FHIR 接口写入", "Write through the FHIR API"),
     "self.read": ("查看本人档案", "See one's own record"),
+    "self.family": ("授权家人代办、代家人办理", "Let family act for oneself, and act for family"),
+    "proxy.register": ("登记监护人和纸质委托", "Register guardians and authorisations signed on paper"),
+}
+
+SCOPES: dict[str, tuple[str, str, frozenset[str]]] = {  # what one resident may do for another → what that permits
+    "record": ("查看健康事项和档案", "See what is due, and the record", frozenset({"self.read"})),
+    "transport": ("预约转运", "Book transport", frozenset({"transport.book"})),
+    "homecare": ("申请居家护理", "Apply for home care", frozenset({"homecare.apply"})),
+    "messages": ("接收消息", "Receive messages", frozenset()),
 }
 
 
@@ -53,8 +62,11 @@ class VillageDoctor(Role):
     held_by_zh = "村卫生室或社区卫生服务站的在岗医生，只看本站责任区的居民。"
     held_by = "A doctor on duty at a village or community station; sees the residents that station is responsible for."
     permissions = frozenset(
-        {"care.work", "record.search", "record.read", "record.break_glass", "cases.report", "homecare.apply"}
-    )
+        {
+            "care.work", "record.search", "record.read", "record.break_glass", "cases.report", "homecare.apply",
+            "proxy.register",
+        }
+    )  # fmt: skip
     home = "/today"
 
 
@@ -121,9 +133,9 @@ class Auditor(Role):
 
 class ResidentRole(Role):
     key, zh, en = "resident", "居民", "Resident"
-    held_by_zh = "本人，只看自己的档案以及谁看过它。"
-    held_by = "The person himself; sees his own record and who looked at it."
-    permissions = frozenset({"self.read", "transport.book", "homecare.apply"})
+    held_by_zh = "本人，只看自己的档案以及谁看过它；得到家人授权时可代家人办理。"
+    held_by = "The person himself; sees his own record and who looked at it; acts for family who let him."
+    permissions = frozenset({"self.read", "self.family", "transport.book", "homecare.apply"})
     home = "/me"
 
 
@@ -212,4 +224,5 @@ PURPOSES: dict[str, tuple[str, str]] = {
     "data-quality": ("数据质量", "Data quality"),
     "emergency": ("紧急救治", "Emergency"),
     "self": ("本人查看", "One's own record"),
+    "proxy": ("受托代办", "On the resident's behalf"),
 }

@@ -1,4 +1,4 @@
-"""The application: a resident for himself; a doctor or a health worker for somebody found."""
+"""The application: a resident for himself or whom he acts for; a doctor or a health worker for somebody found."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from healthbrain.access.gate import page
 from healthbrain.desks.home_care import words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import render, say
+from healthbrain.desks.transport.booking import resident_asked
 from healthbrain.dispatch.actions import homecare
 from healthbrain.dispatch.queries import homecare as reads
 from healthbrain.kernel.errors import HealthBrainError, NotFound
@@ -20,24 +21,17 @@ from healthbrain.residents import queries as people
 def _channels(actor: Any) -> list[str]:
     """How this role may apply."""
     if actor.role == "resident":
-        return ["self"]
+        return ["family" if actor.proxy_id else "self"]
     if actor.role == "hospital_doctor":
         return ["hospital", "family"]
     return ["doctor", "family"] if actor.may("record.read") else ["family", "worker"]
-
-
-def _whom(request: HttpRequest, actor: Any) -> int | None:
-    if actor.role == "resident":
-        return int(actor.resident_id) if actor.resident_id else None
-    chosen = request.POST.get("resident") or request.GET.get("resident", "")
-    return int(chosen) if chosen.isdigit() and len(chosen) < 16 else None
 
 
 @page(permission="homecare.apply")
 def show(request: HttpRequest) -> HttpResponse:
     """Find the person, say what is needed; below, what became of earlier applications."""
     actor: Any = request.actor  # type: ignore[attr-defined]
-    number, text = _whom(request, actor), request.GET.get("q", "").strip()
+    number, text = resident_asked(request), request.GET.get("q", "").strip()
     context: dict[str, Any] = {"text": text, "found": [], "person": None, "error": "", "typed": words.typed(request)}
     if number is not None:
         context["person"] = people.resident(actor, number, homecare.purpose_of(actor))

@@ -23,6 +23,18 @@ ACTIONS = {  # verb.noun of the audit log → words
     "review.open": ("复核时看过身份信息", "saw the identity in a match review"),
     "residents.review": ("复核是否同一人", "decided whether two entries are one person"),
     "people.list": ("看名单", "saw a list with this person"),
+    "proxy.grant": ("登记代办授权", "registered who may act"),
+    "proxy.revoke": ("撤回代办授权", "ended who may act"),
+    "proxy.use": ("代办时打开页面", "opened a page on behalf"),
+    "transport.ask": ("询问转运车次", "asked for transport"),
+    "transport.book": ("预约转运", "booked transport"),
+    "transport.cancel": ("取消转运", "cancelled transport"),
+    "transport.open": ("看转运预约", "saw a transport booking"),
+    "transport.rate": ("评价转运", "rated a transport"),
+    "homecare.apply": ("申请居家护理", "applied for home care"),
+    "homecare.withdraw": ("撤回居家护理申请", "withdrew an application for home care"),
+    "homecare.open": ("看居家护理记录", "saw a home-care record"),
+    "homecare.record": ("记录居家护理", "recorded a home visit"),
 }
 FIELDS = {
     "name": ("姓名", "name"),
@@ -50,7 +62,10 @@ def action_words(action: str) -> str:
 
 def _detail(row: AuditRow) -> str:
     field = FIELDS.get(str(row.detail.get("field", "")))
-    parts = [t(*field) if field else "", str(row.detail.get("reason", ""))]
+    behalf = t("受委托代办", "on behalf of the resident") if "proxy" in row.detail else ""
+    named = row.detail.get("agent") and t("代办人 {name}", "agent {name}", name=row.detail["agent"])
+    page = row.subject if row.action == "proxy.use" else ""
+    parts = [t(*field) if field else "", behalf, str(named or ""), page, str(row.detail.get("reason", ""))]
     return " · ".join(filter(None, parts))
 
 

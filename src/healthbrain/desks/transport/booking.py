@@ -28,12 +28,20 @@ from healthbrain.residents import queries as people
 
 
 def resident_asked(request: HttpRequest) -> int | None:
-    """For whom: himself in the role resident, else who was chosen."""
+    """For whom: a resident for himself or whom he acts for, else who was chosen.
+
+    Raises Conflict when a form says another resident than the session acts for: it was opened before the change.
+    """
     actor: Any = request.actor  # type: ignore[attr-defined]
-    if actor.role == "resident":
-        return int(actor.resident_id) if actor.resident_id else None
     chosen = request.POST.get("resident") or request.GET.get("resident", "")
-    return int(chosen) if chosen.isdigit() else None
+    if actor.role == "resident":
+        if request.method == "POST" and chosen != str(actor.resident_id):
+            raise Conflict(
+                t("办理对象已切换，没有提交", "You now act for somebody else: nothing was sent"),
+                hint=t("请重新打开这一页", "open this page again"),
+            )
+        return int(actor.resident_id) if actor.resident_id else None
+    return int(chosen) if chosen.isdigit() and len(chosen) < 16 else None
 
 
 @page(permission="transport.book")
@@ -154,10 +162,17 @@ def read(request: HttpRequest, person: people.ResidentRow) -> Asked:
         target=_far(request) if long else _spot(request, "to"), companions=_whole(request, "companions"),
         oxygen=request.POST.get("oxygen") == "yes", infection=request.POST.get("infection", ""), answers=answers,
         back=returns, back_at=back_at if returns else None, trip_km=float(_whole(request, "km")) if long else None,
-        channel={"transport_planner": "desk", "resident": "self"}.get(actor.role, "ward"),
+        channel=_channel(actor),
         contact_name=request.POST.get("contact_name", "").strip()[:40],
         contact_phone=request.POST.get("contact_phone", "").strip()[:20] or (person.phone or ""),
     )  # fmt: skip
+
+
+def _channel(actor: Any) -> str:
+    """Who asks, as the booking keeps it."""
+    if actor.role == "resident":
+        return "family" if actor.proxy_id else "self"
+    return "desk" if actor.role == "transport_planner" else "ward"
 
 
 def _spot(request: HttpRequest, end: str) -> Spot:

@@ -54,7 +54,7 @@ class Assessment:
 
 def purpose_of(by: Actor) -> str:
     """The purpose of looking at people on these pages."""
-    return "self" if by.role == "resident" else "treatment"
+    return by.own_purpose if by.role == "resident" else "treatment"
 
 
 def tell() -> None:
@@ -76,11 +76,11 @@ def apply(
 ) -> int:
     """Ask for care at home; the application's id. The same `key` sent twice is one application.
 
-    Residents ask for themselves, all others for people they may see. Raises Invalid, NotAllowed, NotFound, Conflict
-    (an application or a home bed is open already).
+    Residents ask for themselves, or as family for whom they act; all others for people they may see.
+    Raises Invalid, NotAllowed, NotFound, Conflict (an application or a home bed is open already).
     """
     gate.require(by, "homecare.apply")
-    if (by.role == "resident") != (channel == Application.Channel.SELF) or channel not in Application.Channel:
+    if channel not in Application.Channel or not _fits(by, channel):
         raise Invalid("请选择谁来申请 Say who applies")
     if not need.strip():
         raise Invalid("请写明需要什么护理 Say what care is needed")
@@ -106,6 +106,13 @@ def apply(
         made.save(update_fields=["recommended_by", "recommendation"])
     _record(by, "apply", made.resident_id, f"application/{made.pk}", {"channel": channel})
     return made.pk
+
+
+def _fits(by: Actor, channel: str) -> bool:
+    """Only a resident applies himself; one who acts for another is family."""
+    if by.role != "resident":
+        return channel != Application.Channel.SELF
+    return channel == (Application.Channel.FAMILY if by.proxy_id else Application.Channel.SELF)
 
 
 def _record(by: Actor, action: str, resident_id: int, subject: str, detail: dict[str, Any] | None = None) -> None:
@@ -148,10 +155,10 @@ def recommend(*, by: Actor, application_id: int, text: str) -> None:
 
 @transaction.atomic
 def withdraw(*, by: Actor, now: dt.datetime, application_id: int) -> None:
-    """Who applied takes it back. Raises NotFound, NotAllowed, Conflict."""
+    """Who applied takes it back, or the resident it is about. Raises NotFound, NotAllowed, Conflict."""
     gate.require(by, "homecare.apply")
     found = _application(by, application_id)
-    if found.applied_by != by.account_id:
+    if found.applied_by != by.account_id and by.role != "resident":
         raise NotAllowed("只能撤回自己提交的申请 Only who applied may withdraw")
     _decide(found, Application.Status.WITHDRAWN, now, "")
     _record(by, "withdraw", found.resident_id, f"application/{found.pk}")

@@ -35,7 +35,7 @@ def tell(day: dt.date) -> None:
 
 
 def purpose_of(by: Actor) -> str:
-    return "self" if by.role == "resident" else "treatment"
+    return by.own_purpose if by.role == "resident" else "treatment"
 
 
 def _require_resident(by: Actor, resident_id: int) -> None:

@@ -45,7 +45,7 @@ class ApplicationRow:
     status: str
     status_zh: str
     reason: str
-    own: bool  # the actor sent it
+    own: bool  # the actor may take it back: he sent it, or it is about him
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _person(row: Resident) -> Person:
 
 
 def _purpose(actor: Actor) -> str:
-    return "self" if actor.role == "resident" else "treatment"
+    return actor.own_purpose if actor.role == "resident" else "treatment"
 
 
 def geographic() -> bool:
@@ -164,7 +164,8 @@ def application(actor: Actor, application_id: int) -> ApplicationRow:
 def _application(row: Application, actor: Actor) -> ApplicationRow:
     return ApplicationRow(
         row.pk, _person(row.resident), row.channel, row.need, row.applied_at, row.contact_name, row.contact_phone,
-        row.recommendation, row.status, row.get_status_display(), row.reason, row.applied_by == actor.account_id,
+        row.recommendation, row.status, row.get_status_display(), row.reason,
+        row.applied_by == actor.account_id or actor.role == "resident",
     )  # fmt: skip
 
 
