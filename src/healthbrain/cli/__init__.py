@@ -43,7 +43,9 @@ def main() -> None:
         click.echo("已中断。 Interrupted.", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else cli.name
+        hint = f"用法 usage: {where} --help" if error.exit_code == 2 else ""
+        click.echo(f"错误 Error: {error.format_message()} {hint}".rstrip(), err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
