@@ -190,6 +190,8 @@ def test_rank_orders_marks_and_warns(city):
     needing = json.loads(run(*base, "--json", "--type", "chest-pain").output)["options"]
     assert [o["vehicle"] for o in needing] == ["F", "W", "C", "R"]
     assert needing[-1]["missing"] == ["als"]
+    path.write_text(VEHICLES + "W,174.01,-36.0,idle,als,0,,,7\nZ,10,10,idle,als,0,,,\n")
+    assert "straight-line estimates: Z" in json.loads(run(*base, "--json").output)["warnings"][0]
     off = json.loads(run(*base[:5], "--call", "174.04,-36.05", *base[7:], "--json").output)
     assert all(o["estimated"] for o in off["options"])
     assert "straight-line" in off["warnings"][0]
@@ -205,6 +207,8 @@ def test_rank_orders_marks_and_warns(city):
         ("A,174.01,-36,idle,,soon,,,", "line 2.*updated"),
         ("A,174.01,-36,idle,,,,,55", "line 2.*no station 55"),
         ("A,,-36,idle,,,,,", "line 2.*x"),
+        ("A,174.01,-36,idle,,,,,7.5", "line 2.*no station 7.5"),
+        ("A,174.01,-36,clearing,,,-5,,", "line 2.*wait.*negative"),
     ],
 )
 def test_mistakes_in_vehicles_are_one_line_with_the_row(city, row, what):

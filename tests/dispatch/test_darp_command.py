@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def test_the_plan_of_a_file_as_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("2 6 480 3 30", "two 6 480 3 30", "Line 1"),
+        ("2 6 480 3 30", "two 6 480 3 30", r"broken\.txt: Line 1: two is no number"),
+        ("5 5.0 5.0 3 -1 0 1440", "5 5.0 nan 3 -1 0 1440", r"Line 7: nan is no number"),
+        (FILE.partition("\n")[2], "", r"announces 6 rides, but 0 nodes follow"),
         ("5 5.0 5.0 3 -1 0 1440", "5 5.0 5.0 3 -1 0 50", r"2: the pickup window .* cannot be met"),
         ("6 -5.0 -5.0 3 -1 0 1440", "6 -50.0 -5.0 3 -1 0 1440", r"3: the direct ride takes 56\.0 min, its limit is 30"),
     ],
@@ -60,3 +63,18 @@ def test_what_cannot_be_planned_is_refused_with_the_reason(tmp_path: Path, old: 
     file.write_text(FILE.replace(old, new))
     with pytest.raises(Invalid, match=why):
         CliRunner().invoke(darp, [str(file), "--seconds", "0.1", "--json"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "written", [lambda t: t.replace("\n", "\r\n"), lambda t: "\ufeff" + t.replace(" ", "\t"), str.rstrip]
+)
+def test_a_file_from_any_editor_is_the_same_file(tmp_path: Path, written: Callable[[str], str]) -> None:
+    file = tmp_path / "edited.txt"
+    file.write_bytes(written(FILE).encode())
+    result = CliRunner().invoke(darp, [str(file), "--seconds", "0.1", "--json"], catch_exceptions=False)
+    assert sum(len(route["stops"]) - 2 for route in json.loads(result.stdout)["routes"]) == 6
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"cannot read .*gone\.txt"):
+        CliRunner().invoke(darp, [str(tmp_path / "gone.txt")], catch_exceptions=False)

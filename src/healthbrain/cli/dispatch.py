@@ -288,6 +288,9 @@ def _warnings(options: list[Any], off_map: bool, metres: float) -> list[str]:
         named = [o.vehicle for o in options if o.doubt == doubt]
         if named:
             warnings.append(f"{words}: {', '.join(named)}")
+    apart = [o.vehicle for o in options if o.estimated]
+    if apart and not off_map:
+        warnings.append(f"没有路可到，按直线估计 no road leads there, straight-line estimates: {', '.join(apart)}")
     if not options:
         warnings.append("没有可派车辆 no vehicle can go")
     return warnings

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("darp")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--seconds", type=click.FloatRange(min=0.1, max=86_400), default=10.0, show_default=True, help="Search.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the random numbers.")
 @json_option
@@ -26,20 +26,23 @@ def darp(file: Path, seconds: float, seed: int, as_json: bool) -> None:
     node as numbered in the file, first and last stop the depot (0), cost the way driven (Euclidean, unrounded).
     Exits 1 with the reason when a ride cannot be served.
     """
+    from healthbrain.dispatch.city_csv import read_text
     from healthbrain.dispatch.rules.darp import cordeau
     from healthbrain.dispatch.rules.darp.solver import solve
     from healthbrain.kernel.errors import Invalid
 
+    text = read_text(file)
     try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise Invalid(f"{file} is not a text file.") from error
-    instance = cordeau.parse(text, name=file.stem)
+        instance = cordeau.parse(text, name=file.stem)
+    except Invalid as error:
+        raise Invalid(f"{file.name}: {error}") from None
     plan = solve(instance, seconds=seconds, seed=seed)
     if plan.unserved:
         reasons = "; ".join(one.reason[1] for one in plan.unserved[:5])
         more = f" (and {len(plan.unserved) - 5} more)" if len(plan.unserved) > 5 else ""
-        raise Invalid(f"{len(plan.unserved)} of {len(instance.requests)} rides not served. {reasons}{more}.")
+        raise Invalid(
+            f"{file.name}: {len(plan.unserved)} of {len(instance.requests)} rides not served. {reasons}{more}."
+        )
     if as_json:
         emit(_as_json(instance, plan), as_json=True)
         return

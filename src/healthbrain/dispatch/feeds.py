@@ -123,8 +123,10 @@ def _vehicle(row: Row, now: dt.datetime, stations: dict[int, int]) -> Vehicle:
         known = ", ".join(sorted(AVAILABLE | BUSY))
         raise row.wrong(f"不认识的状态 unknown status {status} (known: {known})")
     station = row.text("station", "")
-    if station and int(row.number("station")) not in stations:
+    if station and row.number("station") not in stations:
         raise row.wrong(f"没有车站 no station {station}")
+    if row.number("wait", 0.0) < 0:
+        raise row.wrong(f"wait 为负 is negative: {row.text('wait')}")
     return Vehicle(
         row.text("id"),
         row.number("x"),

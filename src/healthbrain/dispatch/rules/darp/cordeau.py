@@ -36,10 +36,12 @@ def parse(text: str, *, name: str = "") -> Instance:
         raise Invalid("The file is empty.", hint="Expected the dial-a-ride format of Cordeau & Laporte.")
     vehicles, count, duration, capacity, ride = _numbers(*rows[0], wanted=5)
     nodes = [_node(line, words) for line, words in rows[1:]]
+    if len(nodes) < 3:
+        raise Invalid(f"The first line announces {count:g} rides, but {len(nodes)} nodes follow.")
     if len(nodes) % 2 == 0:
         nodes = _without_end_depot(nodes)
     requests = (len(nodes) - 1) // 2
-    if requests < 1 or count not in (requests, 2 * requests):
+    if count not in (requests, 2 * requests):
         raise Invalid(f"The first line announces {count:g} rides, but {len(nodes)} nodes follow.")
     if vehicles < 1 or vehicles != int(vehicles):
         raise Invalid(f"Line {rows[0][0]}: {vehicles:g} is no number of vehicles.")
@@ -75,13 +77,17 @@ def _without_end_depot(nodes: list[_Node]) -> list[_Node]:
 def _numbers(line: int, words: list[str], wanted: int) -> list[float]:
     if len(words) != wanted:
         raise Invalid(f"Line {line}: {len(words)} numbers, expected {wanted}.")
+    return [_number(line, word) for word in words]
+
+
+def _number(line: int, word: str) -> float:
     try:
-        values = [float(word) for word in words]
-    except ValueError as error:
-        raise Invalid(f"Line {line}: {error}.") from error
-    if not all(math.isfinite(value) for value in values):
-        raise Invalid(f"Line {line}: every number must be finite.")
-    return values
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise Invalid(f"Line {line}: {word} is no number.")
+    return value
 
 
 def _node(line: int, words: list[str]) -> _Node:
