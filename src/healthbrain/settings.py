@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "healthbrain.audit",
     "healthbrain.county",
     "healthbrain.access",
+    "healthbrain.notices",
     "healthbrain.residents",
     "healthbrain.records",
     "healthbrain.facts",

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, replace
 
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, QuerySet
 
 from healthbrain.access.gate import require
 from healthbrain.access.models import Account, Proxy
@@ -92,13 +92,12 @@ def acting(own: Actor, proxy_id: int, on: dt.date) -> Actor:
     )  # fmt: skip
 
 
-def accounts_to_tell(resident_id: int, on: dt.date) -> list[int]:
+def accounts_to_tell(resident_id: int, on: dt.date) -> tuple[list[int], list[int]]:
     """Accounts that get a message about this resident: his own, and agents' whose grant includes messages."""
     agents = _live(on).filter(principal_id=resident_id, scopes__contains=["messages"]).values_list("agent_id")
-    whose = Q(resident_id=resident_id) | Q(resident_id__in=agents)
-    return list(
-        Account.objects.filter(whose, role="resident", is_active=True).order_by("pk").values_list("pk", flat=True)
-    )
+    accounts = Account.objects.filter(role="resident", is_active=True).order_by("pk")
+    own = accounts.filter(resident_id=resident_id).values_list("pk", flat=True)
+    return list(own), list(accounts.filter(resident_id__in=agents).values_list("pk", flat=True))
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from django.db import OperationalError, close_old_connections, connection
 
 from healthbrain.care import actions as care
 from healthbrain.kernel.clock import now, today
+from healthbrain.notices import actions as notices
 from healthbrain.records import actions as records
 from healthbrain.surveillance.actions import notify, signals
 
@@ -67,7 +68,7 @@ def watch_forever(stopping: threading.Event) -> None:
             else:
                 done = signals.run_pass(now=moment)
             notify.tell_signals(done.signals, moment)
-            notify.deliver_due(moment)
+            notices.deliver_due(moment)
             if time.monotonic() > reminders_due:
                 notify.remind(moment)
                 reminders_due = time.monotonic() + REMINDERS_EVERY

@@ -17,7 +17,7 @@ from healthbrain.desks.i18n import english, t
 from healthbrain.desks.navigation import Entry, entries_for
 from healthbrain.kernel import clock
 from healthbrain.kernel.home import synthetic
-from healthbrain.surveillance.queries.notify import unread
+from healthbrain.notices.queries import unread
 
 VIEWS = {  # cookie value → icon and words of the view switch
     "standard": ("monitor", "标准", "Standard"),

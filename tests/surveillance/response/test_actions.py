@@ -10,10 +10,11 @@ import pytest
 from healthbrain.access.queries import actor_of
 from healthbrain.audit.models import AuditEvent
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
+from healthbrain.notices.models import Notification
 from healthbrain.residents.models import Resident
 from healthbrain.surveillance import handbook
 from healthbrain.surveillance.actions import cases, fieldwork, notify, papers, response
-from healthbrain.surveillance.models import EventStep, Notification, PublicHealthEvent, Signal
+from healthbrain.surveillance.models import EventStep, PublicHealthEvent, Signal
 from healthbrain.surveillance.queries import response as queries
 from healthbrain.surveillance.queries.estimates import estimate
 from healthbrain.surveillance.rules import clocks

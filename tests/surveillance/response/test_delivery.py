@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from healthbrain.kernel.clock import COUNTY_ZONE
 from healthbrain.kernel.errors import Invalid
+from healthbrain.notices import actions as notices
+from healthbrain.notices import rules as delivering
+from healthbrain.notices.models import Delivery, Notification
 from healthbrain.surveillance.actions import notify
-from healthbrain.surveillance.models import Delivery, Notification
-from healthbrain.surveillance.rules import delivering
 
 from .conftest import NINE, later
 
@@ -50,7 +51,7 @@ def robot():
 
 
 def channel(world, address: str, **more: Any) -> int:
-    return notify.save_channel(by=world.officer, **({"kind": "wecom", "name": "疾控群", "address": address} | more))
+    return notices.save_channel(by=world.officer, **({"kind": "wecom", "name": "疾控群", "address": address} | more))
 
 
 def tell(level: str = "urgent", title: str = "新信号", at: dt.datetime = NINE, **more: Any) -> int:
@@ -61,18 +62,18 @@ def tell(level: str = "urgent", title: str = "新信号", at: dt.datetime = NINE
 def test_a_message_arrives_in_the_robots_form(world, robot):
     channel(world, robot)
     assert tell() == 1
-    assert notify.deliver_due(NINE) == 1
+    assert notices.deliver_due(NINE) == 1
     path, body = Robot.got[0]
     assert path == "/robot/send?access_token=x"
     assert body == {"msgtype": "text", "text": {"content": "新信号\n三(2)班呕吐 6 人"}}
-    assert notify.deliver_due(later(hours=1)) == 0  # once
+    assert notices.deliver_due(later(hours=1)) == 0  # once
 
 
 @pytest.mark.django_db
 def test_dingtalks_address_is_signed(world, robot):
     channel(world, robot, kind="dingtalk", secret="SECabc")
     tell()
-    notify.deliver_due(NINE)
+    notices.deliver_due(NINE)
     assert Robot.got[0][0].startswith(f"/robot/send?access_token=x&timestamp={int(NINE.timestamp() * 1000)}&sign=")
 
 
@@ -91,14 +92,14 @@ def test_what_fails_is_tried_again_and_then_given_up(world, robot):
     Robot.answers[:] = [(500, b"no"), (200, b'{"errcode": 93000, "errmsg": "invalid webhook"}'), (200, b"<html>")]
     at = NINE
     for attempt, wait in ((1, 30), (2, 60), (3, 120)):
-        assert notify.deliver_due(at) == 0
+        assert notices.deliver_due(at) == 0
         one = Delivery.objects.get()
         assert (one.status, one.attempts, one.next_at) == ("queued", attempt, at + dt.timedelta(seconds=wait))
         assert one.error
-        assert notify.deliver_due(at + dt.timedelta(seconds=wait - 1)) == 0  # not before its time
+        assert notices.deliver_due(at + dt.timedelta(seconds=wait - 1)) == 0  # not before its time
         assert len(Robot.got) == attempt
         at += dt.timedelta(seconds=wait)
-    assert notify.deliver_due(at) == 1
+    assert notices.deliver_due(at) == 1
     assert Delivery.objects.get().status == "sent"
 
 
@@ -108,13 +109,13 @@ def test_a_dead_address_ends_as_failed_with_its_reason(world, robot):
     tell()
     at = NINE
     for _ in range(delivering.MOST_ATTEMPTS):
-        notify.deliver_due(at)
+        notices.deliver_due(at)
         at = Delivery.objects.get().next_at
     one = Delivery.objects.get()
     assert (one.status, one.attempts) == ("failed", 6)
     assert "refused" in one.error
     assert Notification.objects.count() == 1  # the inbox has it whatever the network says
-    notify.try_again(by=world.officer, delivery_id=one.pk, at=at)
+    notices.try_again(by=world.officer, delivery_id=one.pk, at=at)
     assert Delivery.objects.get().status == "queued"
 
 
@@ -122,7 +123,7 @@ def test_a_dead_address_ends_as_failed_with_its_reason(world, robot):
 def test_without_a_gateway_no_sms_is_said_to_have_gone(world):
     channel(world, "15400001234", kind="sms")
     tell()
-    notify.deliver_due(NINE)
+    notices.deliver_due(NINE)
     one = Delivery.objects.get()
     assert (one.status, one.sent_at, one.error) == ("queued", None, "no SMS gateway is connected")
 
@@ -133,9 +134,9 @@ def test_a_digest_gathers_and_urgent_ones_do_not_wait(world, robot):
     tell("due", "一")
     tell("due", "二", at=later(minutes=10))
     tell("urgent", "三", at=later(minutes=20))
-    assert notify.deliver_due(later(minutes=20)) == 1
+    assert notices.deliver_due(later(minutes=20)) == 1
     assert Robot.got[0][1]["text"]["content"].startswith("三")
-    assert notify.deliver_due(later(minutes=60)) == 1
+    assert notices.deliver_due(later(minutes=60)) == 1
     assert [line for line in Robot.got[1][1]["text"]["content"].splitlines() if len(line) == 1] == ["一", "二"]
     assert Delivery.objects.get(count=2).status == "sent"
 
@@ -145,10 +146,10 @@ def test_nights_are_quiet_but_not_for_urgent_ones(world, robot):
     channel(world, robot, quiet_from=dt.time(22), quiet_to=dt.time(7))
     night = NINE.replace(hour=23)
     tell("due", "夜", at=night)
-    assert notify.deliver_due(night) == 0
+    assert notices.deliver_due(night) == 0
     assert Delivery.objects.get().next_at == NINE.replace(day=11, hour=7)
     tell("urgent", "急", at=night)
-    assert notify.deliver_due(night) == 1
+    assert notices.deliver_due(night) == 1
 
 
 @pytest.mark.django_db

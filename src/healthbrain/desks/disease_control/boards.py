@@ -16,10 +16,11 @@ from healthbrain.desks.i18n import said, t
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.kernel import clock
 from healthbrain.kernel.errors import Invalid
+from healthbrain.notices import actions as notices
+from healthbrain.notices import queries as messages
 from healthbrain.surveillance import handbook
-from healthbrain.surveillance.actions import fieldwork, notify, papers
+from healthbrain.surveillance.actions import fieldwork, papers
 from healthbrain.surveillance.queries import boards
-from healthbrain.surveillance.queries import notify as messages
 
 DELIVERY = {
     "queued": ("due", "待发送", "Queued"),
@@ -34,7 +35,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     """One's own messages; a post marks them as read."""
     actor = actor_of(request)
     if request.method == "POST":
-        notify.read_inbox(by=actor, at=clock.now())
+        notices.read_inbox(by=actor, at=clock.now())
         say(request, t("全部标为已读", "All marked as read"))
         return HttpResponseRedirect(request.headers.get("Referer", "/inbox"))
     return render(request, "disease_control/inbox.html", {"lines": messages.inbox(actor)})
@@ -48,7 +49,7 @@ def channels(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         a = Answers(request.POST)
         quiet = [dt.time.fromisoformat(a.text(n)) if a.text(n) else None for n in ("quiet_from", "quiet_to")]
-        notify.save_channel(
+        notices.save_channel(
             by=actor,
             kind=a.text("kind"),
             name=a.text("name"),
@@ -80,7 +81,7 @@ def channels(request: HttpRequest) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, delivery_id: int) -> HttpResponse:
     """Send a failed message once more."""
-    notify.try_again(by=actor_of(request), delivery_id=delivery_id, at=clock.now())
+    notices.try_again(by=actor_of(request), delivery_id=delivery_id, at=clock.now())
     say(request, t("已重新排队", "Queued again"))
     return HttpResponseRedirect("/channels")
 

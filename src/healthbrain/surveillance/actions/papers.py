@@ -14,6 +14,7 @@ from healthbrain.audit import actions as audit
 from healthbrain.kernel import db
 from healthbrain.kernel.clock import COUNTY_ZONE, local
 from healthbrain.kernel.errors import Conflict, Invalid, NotFound
+from healthbrain.notices import actions as notices
 from healthbrain.surveillance import handbook
 from healthbrain.surveillance.actions import notify, steps
 from healthbrain.surveillance.models import Measure, OutgoingReport, PublicHealthEvent, WarningNotice, WarningRecipient
@@ -184,7 +185,7 @@ def send_warning(*, by: Actor, warning_id: int, organisation_ids: Iterable[int],
         WarningRecipient.objects.get_or_create(warning=warning, organisation_id=place)
     warning.sent_at = warning.sent_at or at
     warning.save(update_fields=["sent_at"])
-    told = notify.tell_organisations(
+    told = notices.tell_organisations(
         places, level="urgent", title=f"{handbook.words('warnings')[warning.kind]['zh']}：{warning.title}",
         text=warning.text[:200], url=f"/warnings/{warning.pk}", key=f"warning:{warning.pk}", at=at,
     )  # fmt: skip
@@ -216,7 +217,7 @@ def feed_back_warning(*, by: Actor, warning_id: int, text: str, at: dt.datetime)
     warning.fed_back_at, warning.feedback = at, steps.said(text, "反馈内容", "the feedback")
     warning.save()
     places = list(warning.recipients.values_list("organisation_id", flat=True))
-    notify.tell_organisations(
+    notices.tell_organisations(
         places, level="due", title=f"预警反馈：{warning.title}", text=warning.feedback[:200],
         url=f"/warnings/{warning.pk}", key=f"warning-feedback:{warning.pk}", at=at,
     )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Reads of surveillance: `signals` and `feeds`, `response` (events and their rooms), `notify`."""
+"""Reads of surveillance: `signals` and `feeds`, `response` (events and their rooms)."""
