@@ -21,6 +21,7 @@ from healthbrain.kernel.ids import uuid_array
 from healthbrain.records import lake
 from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake.prepared import SEPARATOR, Prepared
+from healthbrain.records.rules import index
 from healthbrain.records.whose import with_identities
 
 STORED, WAITING, DUPLICATE = "stored", "waiting", "duplicate"
@@ -76,6 +77,7 @@ def write(
     Cost: about ten statements for any number of rows.
     """
     written = Written()
+    prepared = _keys_fit(prepared)
     if prepared.resources["key"].n_unique() < len(prepared.resources):  # a row sent twice made its events twice
         prepared = replace(prepared, events=prepared.events.unique(maintain_order=True))
     ends: list[pl.DataFrame] = []
@@ -86,6 +88,23 @@ def write(
         written.identity_ids = sorted(set(written.identity_ids))
         bus.publish(EventsRecorded(written.identity_ids))
     return written
+
+
+def _keys_fit(prepared: Prepared) -> Prepared:
+    """What a source calls people and places, short enough for an index: very long ones end in a hash of the whole."""
+    columns = {"resources": ("person",), "persons": ("source_key", "alias"), "events": ("organisation",)}
+    changed = {}
+    for name, keys in columns.items():
+        frame: pl.DataFrame = getattr(prepared, name)
+        if any((frame[key].str.len_chars().max() or 0) > index.LONGEST for key in keys):
+            changed[name] = frame.with_columns(
+                pl.when(pl.col(key).str.len_chars() > index.LONGEST)
+                .then(pl.col(key).map_elements(index.clip, return_dtype=pl.Utf8))
+                .otherwise(key)
+                .alias(key)
+                for key in keys
+            )
+    return replace(prepared, **changed) if changed else prepared
 
 
 def _rounds(resources: pl.DataFrame) -> list[pl.DataFrame]:

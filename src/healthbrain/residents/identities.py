@@ -20,11 +20,15 @@ SEXES = {
 }
 _TEXT = ("source_key", "name", "sex", "id_number", "phone", "address", "division_code")
 _DATES = ("birth_date", "deceased_on")
+# Characters kept of what a source says; the whole stands in its own resource. A longer "name" is no name: matching it
+# costs memory in the square of its length, and an index entry has a limit.
+_LONGEST = {"name": 100, "id_number": 40, "phone": 40, "address": 300, "division_code": 40}
 _STORED = (
     "source_id", "source_key", "name", "pinyin", "surname", "given", "initials", "sex", "birth_date", "id_number",
     "id_number_raw", "phone", "address", "division_code", "deceased_on",
 )  # fmt: skip
 _DEMOGRAPHICS = _STORED[2:]
+_EARLIEST = 1800  # a date of birth before this year is a filler (0001-01-01), and tells nobody apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ def _with_numbers(frame: pl.DataFrame) -> pl.DataFrame:
 def normalise(rows: pl.DataFrame | Sequence[PersonRow | Mapping[str, Any]]) -> pl.DataFrame:
     """The rows as they are stored, the last word of each (source_id, source_key) winning."""
     frame = _frame(rows).unique(["source_id", "source_key"], keep="last", maintain_order=True)
+    frame = frame.with_columns(pl.col(column).str.slice(0, longest) for column, longest in _LONGEST.items())
+    frame = frame.with_columns(pl.when(pl.col(c).dt.year() >= _EARLIEST).then(c) for c in _DATES)
     sex = pl.col("sex").str.strip_chars().str.to_uppercase().replace_strict(SEXES, default="0").fill_null("0")
     phone = pl.col("phone").str.replace_all(r"[^\d]", "").str.replace(r"^(0086|86)(1\d{10})$", "${2}")
     frame = frame.with_columns(sex=sex, phone=pl.when(phone.str.len_chars() >= 7).then(phone))

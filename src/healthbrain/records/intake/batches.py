@@ -118,13 +118,18 @@ def add_counts(batch: Batch, prepared: Prepared, ends: dict[str, int], *, done: 
     batch.waiting += ends.get("waiting", 0)
     batch.stored += ends.get("stored", 0)
     batch.duplicates += prepared.rows - rejected - ends.get("waiting", 0) - ends.get("stored", 0)
-    batch.by_type = dict(Counter(batch.by_type) + prepared.by_type)
-    batch.notes = (batch.notes + [[n.row, n.field, n.message] for n in prepared.notes])[:KEPT]
+    batch.by_type = dict(Counter(batch.by_type) + Counter({_text(k): n for k, n in prepared.by_type.items()}))
+    batch.notes = (batch.notes + [[n.row, _text(n.field), _text(n.message)] for n in prepared.notes[:KEPT]])[:KEPT]
     batch.position = prepared.position
     if done:
         batch.status, batch.finished = Batch.Status.DONE, now
     if rejected:
         _reject(batch.pk, prepared.rejects)
+
+
+def _text(words: str) -> str:
+    """What PostgreSQL takes as text: a sender's own names of types and elements may hold a NUL."""
+    return words.replace("\x00", "")
 
 
 def save(batch: Batch) -> bool:

@@ -223,7 +223,8 @@ def _records(lines: Lines, text: Text, number: int) -> Iterator[tuple[int, list[
             broken = True
         number += 1
         if broken:
-            text.refused[number] = "quote-open"
+            too_long = any(len(line) > LONGEST_FIELD for line in lines.pending[:1])
+            text.refused[number] = "row-too-large" if too_long else "quote-open"
             row = [lines.pending[0].rstrip("\r\n")]
             lines.put_back(lines.pending[1:])
             reader = csv.reader(lines, delimiter=text.delimiter, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -87,7 +88,7 @@ def _ndjson(chunk: MessageChunk) -> Prepared:
     namings: dict[str, Naming] = {}
     for row, line in enumerate(chunk.data, chunk.first_row):
         try:
-            resource = orjson.loads(line)
+            resource = orjson.loads(line.removeprefix(BOM_UTF8))
         except orjson.JSONDecodeError as error:
             _unreadable(builder, row, line, error)
             continue
@@ -154,7 +155,7 @@ def _bundle(chunk: MessageChunk) -> Prepared:
 
 def _add_json(builder: Builder, chunk: MessageChunk) -> None:
     try:
-        content = orjson.loads(chunk.data)
+        content = orjson.loads(chunk.data.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         _unreadable(builder, 1, chunk.data, error)
         return
@@ -191,7 +192,7 @@ def _stream_entries(path: Path) -> Iterator[tuple[Any, int]]:
     """The entries of a large Bundle, one at a time, each with its length. Raises Refused, with the position,
     where the JSON breaks off."""
     decode = json.JSONDecoder().raw_decode
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         text = file.read(WINDOW)
         found = _ENTRY_LIST.search(text)
         if not found:

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import polars as pl
-from django.db import DataError, IntegrityError, OperationalError, transaction
+import psycopg
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError, transaction
 
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
@@ -33,14 +34,21 @@ def store(batch: Batch, prepared: Prepared, *, by: Actor, done: bool) -> Outcome
         try:
             with transaction.atomic():
                 return _store(batch, prepared, by, done)
-        except (IntegrityError, OperationalError):  # a key somebody else wrote first, or a deadlock
-            if attempt == ATTEMPTS - 1:
+        except (IntegrityError, OperationalError, DataError) as error:
+            batch.refresh_from_db()
+            if not _of_a_row(error):  # a key somebody else wrote first, or a deadlock
+                if attempt == ATTEMPTS - 1:
+                    raise
+                continue
+            if prepared.resources.is_empty():  # nothing left to halve: the fault is in the counts, not in a row
                 raise
-            batch.refresh_from_db()
-        except DataError:
-            batch.refresh_from_db()
             break
     return _store_piecewise(batch, prepared, by, done)
+
+
+def _of_a_row(error: DatabaseError) -> bool:
+    """Whether the database refuses what a row holds (no such text, a value too long to index), however often tried."""
+    return isinstance(error, DataError) or isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded)
 
 
 def _store(batch: Batch, prepared: Prepared, by: Actor, done: bool) -> Outcome:
@@ -66,11 +74,11 @@ def store_group(made: list[Batch], group: Group, *, by: Actor) -> Outcome:
         try:
             with transaction.atomic():
                 return _store_group(made, group, by)
-        except (IntegrityError, OperationalError):
+        except (IntegrityError, OperationalError, DataError) as error:
+            if _of_a_row(error):
+                break
             if attempt == ATTEMPTS - 1:
                 raise
-        except DataError:
-            break
     total = Outcome()
     for place, batch in enumerate(made):
         _blank(batch)

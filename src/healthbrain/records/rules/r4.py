@@ -80,6 +80,7 @@ PATTERNS = {
     "time": _CLOCK,
     "base64Binary": r"[0-9a-zA-Z+/=\s]*",
 }
+LONGEST = 1 << 20  # characters of a string (R4 datatypes.html#string)
 WHOLE = {"integer": -(2**31), "unsignedInt": 0, "positiveInt": 1}
 PRIMITIVES = {"string", "markdown", "xhtml", "boolean", "decimal", *PATTERNS, *WHOLE}
 DATES = {"date", "dateTime", "instant"}
@@ -97,6 +98,13 @@ def _no_such_day(value: str) -> bool:
     return False
 
 
+def _holds_nul(node: Any) -> bool:
+    """Whether a NUL stands anywhere inside: no database text can hold one, so such a row would break every search."""
+    if type(node) is dict:
+        return any("\0" in key for key in node) or any(map(_holds_nul, node.values()))
+    return any(map(_holds_nul, node)) if type(node) is list else type(node) is str and "\0" in node
+
+
 def _string(name: str) -> Checker:
     def run(value: Any, where: Where, issues: list[Issue]) -> None:
         if type(value) is not str:
@@ -104,6 +112,8 @@ def _string(name: str) -> Checker:
         elif not value or "\0" in value:
             level = "fatal" if value else "error"
             _add(issues, level, "value", (where, name), "文本为空或含非法字符 (empty or NUL)")
+        elif len(value) > LONGEST:
+            _add(issues, "error", "too-long", (where, name), "文本超过 1 MB (a string is at most 1 MB)")
 
     return run
 
@@ -254,7 +264,8 @@ def _compiled(kind: str) -> Checker:
         for key, item in value.items():
             checker = get(key)
             if checker is None:
-                _add(issues, "error", "structure", (where, key), f"R4 的 {kind} 没有此元素 (unknown element)")
+                level = "fatal" if _holds_nul([key, item]) else "error"
+                _add(issues, level, "structure", (where, key), f"R4 的 {kind} 没有此元素 (unknown element)")
             else:
                 checker(item, where, issues)
         keys = value.keys()
