@@ -28,6 +28,7 @@ from tests.records import intake_files as feeds
 pytestmark = pytest.mark.django_db
 AS_OF = dt.date(2026, 4, 1)
 PERSON = "jw01,P1,王测试,1,1960-03-20,,13800000000,,"
+NUMBER = "330197195001010010"  # made up: no county has this prefix; of a man born on 1950-01-01
 ROW = "jw01,P1,8480-6,2026-03-20 08:30,138,mmHg,H1"
 
 
@@ -290,6 +291,91 @@ def test_rollback_restores_what_stood_before_the_batch_even_after_two_correction
     )
     actions.rollback_batch(by=SYSTEM, batch_id=take(path).batch_ids[0])
     assert [event.value for event in current()] == [138]
+
+
+def person(**fields):
+    row = {"source": "jw01", "source_id": "P1", "name": "王测试", "sex": "1", "birth_date": "1960-03-20"} | fields
+    return ",".join(row.get(column, "") for column in feeds.PERSONS.split(","))
+
+
+def said(*keys):
+    fields = ("name", "sex", "birth_date", "id_number", "phone", "address", "deceased_on")
+    return {row[0]: row[1:] for row in Identity.objects.filter(source_key__in=keys).values_list("source_key", *fields)}
+
+
+def take_persons(folder, *rows):
+    return take(feeds.text_file(folder, "persons.csv", feeds.PERSONS, *rows)).batch_ids[0]
+
+
+def test_rollback_gives_people_their_previous_words_back(tmp_path):
+    """A sheet with a wrong number, phone and address for one man: his own come back, what it added goes."""
+    take_persons(tmp_path, person(phone="13800000000"))
+    before = said("P1")
+    wrong = take_persons(tmp_path, person(name="李测试", phone="13911111111", id_number=NUMBER, address="某路1号"))
+    assert said("P1") != before
+    actions.rollback_batch(by=SYSTEM, batch_id=wrong)
+    assert said("P1") == before == {"P1": ("王测试", "1", dt.date(1960, 3, 20), None, "13800000000", None, None)}
+    resident = Link.objects.get(identity__source_key="P1").resident
+    assert (resident.name, resident.phone, resident.id_number) == ("王测试", "13800000000", None)
+
+
+def test_rollback_keeps_what_a_later_batch_said(tmp_path):
+    take_persons(tmp_path, person(phone="13800000000"))
+    wrong = take_persons(tmp_path, person(phone="13911111111", address="某路1号"))
+    take_persons(tmp_path, person(name="王测试甲"))
+    actions.rollback_batch(by=SYSTEM, batch_id=wrong)
+    assert said("P1") == {"P1": ("王测试甲", "1", dt.date(1960, 3, 20), None, "13800000000", None, None)}
+
+
+def test_rollback_withdraws_a_person_only_that_batch_described(tmp_path):
+    """Its resident goes, its events wait; sent again, both are there again."""
+    take(feeds.text_file(tmp_path, "observations.csv", feeds.OBSERVATIONS, ROW))
+    first = take_persons(tmp_path, person(), person(source_id="P2", name="赵某某"))
+    resident = Link.objects.get(identity__source_key="P1").resident
+    actions.rollback_batch(by=SYSTEM, batch_id=first)
+    assert set(said("P1", "P2").values()) == {("", "0", None, None, None, None, None)}
+    assert not Link.objects.exists()
+    resident.refresh_from_db()
+    assert resident.merged_into == 0  # a tombstone: no search finds it
+    assert current().get().identity.source_key == "P1"
+    assert take(feeds.text_file(tmp_path, "observations.csv", feeds.OBSERVATIONS, ROW.replace("138", "140"))).waiting
+    take_persons(tmp_path, person(), person(source_id="P2", name="赵某某"))
+    assert Link.objects.count() == 2
+    assert said("P1")["P1"][0] == "王测试"
+
+
+def test_rollback_leaves_the_same_person_of_another_source_alone(tmp_path):
+    take_persons(tmp_path, person(source="jw02", source_id="Q1", id_number=NUMBER))
+    wrong = take_persons(tmp_path, person(id_number=NUMBER, phone="13911111111"))
+    assert Link.objects.get(identity__source_key="P1").resident.phone == "13911111111"
+    actions.rollback_batch(by=SYSTEM, batch_id=wrong)
+    (link,) = Link.objects.all()
+    assert (link.identity.source_key, link.resident.phone, link.resident.merged_into) == ("Q1", None, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rollback_brings_back_whom_a_wrong_number_had_moved(tmp_path):
+    """A sheet gives P1 the number of somebody else: he moves to that resident, and returns with the rollback."""
+    take_persons(tmp_path, person(), person(source_id="P2", name="赵某某", birth_date="1950-01-01", id_number=NUMBER))
+    own = Link.objects.get(identity__source_key="P1").resident_id
+    wrong = take_persons(tmp_path, person(name="赵某某", birth_date="1950-01-01", id_number=NUMBER))
+    assert Link.objects.get(identity__source_key="P1").resident_id != own
+    actions.rollback_batch(by=SYSTEM, batch_id=wrong)
+    link = Link.objects.get(identity__source_key="P1")
+    assert (link.resident_id, link.resident.name, link.resident.merged_into) == (own, "王测试", None)
+
+
+def test_rollback_of_fhir_patients_reaches_the_stub_that_waited_under_their_id(tmp_path):
+    number = {"type": {"coding": [{"code": "MR"}]}, "value": "77"}
+    patient = feeds.patient("srv-1", identifier=[number])
+    visit = feeds.observation("Patient/srv-1")
+    take(feeds.json_file(tmp_path, "visit.json", feeds.bundle(visit)))
+    batch = take(feeds.json_file(tmp_path, "patient.json", feeds.bundle(patient))).batch_ids[0]
+    names = set(Identity.objects.values_list("name", flat=True))
+    assert "" not in names
+    actions.rollback_batch(by=SYSTEM, batch_id=batch)
+    assert set(Identity.objects.values_list("name", flat=True)) == {""}
+    assert not Link.objects.exists()
 
 
 def test_only_a_steward_takes_back_anothers_batch(tmp_path):

@@ -78,6 +78,7 @@ def cancel_batch(*, by: Actor, batch_id: int) -> None:
 def rollback_batch(*, by: Actor, batch_id: int) -> int:
     """Take back what a batch stored: its resources go or return to what they were; how many. One's own, or a steward's.
 
+    People it described are again as the other messages say; whom none describes waits without a name, as before it.
     The history keeps both. Raises NotFound, NotAllowed, Conflict (running, or taken back already).
     """
     return withdraw.rollback_batch(by=by, batch_id=batch_id)

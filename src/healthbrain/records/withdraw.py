@@ -1,10 +1,12 @@
-"""Take back what one batch stored: its resources go, or return to what they were before; the history keeps both."""
+"""Take back what one batch stored: its resources go, or return to what they were before; so do the people it described.
+The history keeps both."""
 
 from __future__ import annotations
 
 import datetime as dt
 
 import orjson
+import polars as pl
 from django.db import transaction
 
 from healthbrain.access import gate
@@ -13,10 +15,14 @@ from healthbrain.audit import actions as audit
 from healthbrain.kernel import db
 from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import Conflict, NotAllowed, NotFound
+from healthbrain.kernel.ids import stable_id, uuid_array
 from healthbrain.records import store
 from healthbrain.records.intake import calls
 from healthbrain.records.intake.fhir import Builder, Naming
+from healthbrain.records.intake.patients import person_of
+from healthbrain.records.intake.prepared import PERSONS
 from healthbrain.records.models import Batch
+from healthbrain.residents import actions as residents
 
 BEFORE = """
 SELECT uuid_send(r.key), s.code, before.body, before.deleted
@@ -28,6 +34,33 @@ LEFT JOIN LATERAL (
 ) before ON true
 WHERE r.batch_id = %(batch)s AND NOT r.deleted
 """
+
+# Whom the batch described, and every Patient that describes them: (Patient's key and id, identity). A Patient speaks of
+# his own identity, and of the stub events had made under his id before he came; the two are linked since.
+DESCRIBED = """
+WITH told AS (
+    SELECT DISTINCT r.identity_id FROM records_resource r
+    WHERE r.type = 'Patient' AND r.identity_id IS NOT NULL AND (r.batch_id = %(batch)s OR r.key IN (
+        SELECT v.key FROM records_resourceversion v WHERE v.batch_id = %(batch)s))
+)
+SELECT uuid_send(r.key), r.id, s.code, i.id, i.source_id, i.source_key, i.id = told.identity_id
+FROM told JOIN records_resource r ON r.identity_id = told.identity_id AND r.type = 'Patient'
+JOIN residents_identity own ON own.id = told.identity_id JOIN county_source s ON s.id = own.source_id
+LEFT JOIN residents_link l ON l.identity_id = own.id
+LEFT JOIN residents_link beside ON beside.resident_id = l.resident_id
+JOIN residents_identity i ON i.source_id = own.source_id AND (i.id = own.id OR i.id = beside.identity_id)
+"""
+WORDS = """
+SELECT uuid_send(said.key), said.body
+FROM (
+    SELECT key, version, updated, deleted, batch_id, body FROM records_resource
+    UNION ALL SELECT key, version, updated, deleted, batch_id, body FROM records_resourceversion
+) said LEFT JOIN records_batch b ON b.id = said.batch_id
+WHERE said.key = ANY(%s::uuid[]) AND NOT said.deleted AND b.status IS DISTINCT FROM 'rolled-back'
+ORDER BY said.updated, said.version
+"""
+IDENTITY = {"source_id": pl.Int64, "source_key": pl.Utf8}
+SAID = {name: kind for name, kind in PERSONS.items() if name not in {"key", "hash", "source", "source_key", "alias"}}
 
 
 @transaction.atomic
@@ -51,7 +84,8 @@ def rollback_batch(*, by: Actor, batch_id: int) -> int:
         _restore(back, moment)
     batch.status, batch.finished = Batch.Status.ROLLED_BACK, moment
     batch.save(update_fields=["status", "finished"])
-    detail = {"withdrawn": len(gone), "restored": len(back), "name": batch.name}
+    people, nobody = _restate(batch)
+    detail = {"withdrawn": len(gone), "restored": len(back), "people": people, "unnamed": nobody, "name": batch.name}
     audit.record(by=by, action="intake.rollback", subject=f"batch/{batch_id}", detail=detail)
     return len(rows)
 
@@ -75,3 +109,23 @@ def _restore(bodies: list[tuple[str, bytes]], moment: dt.datetime) -> None:
         resource = orjson.loads(body)
         builder.message([(None, resource)], Naming(source, keep_ids=True), first_row=builder.rows + 1)
     store.write(builder.prepared(), now=moment)
+
+
+def _restate(batch: Batch) -> tuple[int, int]:
+    """People the batch described are again what the other messages say of them: how many, and how many nobody names."""
+    called = [
+        (bytes(key), identity, source_id, source_key)
+        for key, id_, source, identity, source_id, source_key, own in db.select(DESCRIBED, {"batch": batch.pk})
+        if own or id_ in {source_key, stable_id(source, "Patient", source_key)}
+    ]
+    if not called:
+        return 0, 0
+    who = pl.DataFrame(called, schema={"key": pl.Binary, "identity": pl.Int64, **IDENTITY}, orient="row").unique()
+    said = [
+        (bytes(key), *person_of(orjson.loads(bytes(body))))
+        for key, body in db.select(WORDS, (uuid_array(who["key"].unique()),))
+    ]
+    words = pl.DataFrame(said, schema={"key": pl.Binary, **SAID}, orient="row")
+    words = words.join(who, on="key", maintain_order="left").drop("key", "identity")
+    ids = who["identity"].unique().to_list()
+    return len(ids), residents.restate_identities(words, identity_ids=ids, since=batch.started)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from healthbrain.residents import candidates, identities, match
+from healthbrain.residents import candidates, identities, match, restating
 from healthbrain.residents.contracts import ContractRow, load_contracts
 from healthbrain.residents.identities import PersonRow
 from healthbrain.residents.settle import Settled
@@ -25,6 +26,7 @@ __all__ = [
     "match_new",
     "merge",
     "reopen_review",
+    "restate_identities",
     "undo",
     "unmatched",
     "unmerge",
@@ -60,6 +62,15 @@ def match_new(identity_ids: Iterable[int], *, mode: str = "auto") -> Settled:
     Runs in the caller's transaction when there is one. Raises ValueError for an unknown mode.
     """
     return match.match_new(list(identity_ids), mode=mode)
+
+
+def restate_identities(words: pl.DataFrame, *, identity_ids: Collection[int], since: dt.datetime) -> int:
+    """These identities as `words` alone say (columns of `PersonRow`, in the order they were said); how many nobody
+    describes any more: their link goes, their events wait again, and a resident left without identities is buried.
+
+    Links that moved by themselves from `since` on go back where they were. Then they are matched.
+    """
+    return restating.restate(words, identity_ids=identity_ids, since=since)
 
 
 def unmatched() -> list[int]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from healthbrain.kernel import bus
+from healthbrain.residents import history
 from healthbrain.residents.candidates import prepared
+from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.rules.survivorship import FIELDS, order_by
 
 _UNNAMED = "i.name ~ '之[大小长次双]?[子女婴]' OR i.name ~ '(婴儿|新生儿|宝宝|未命名|未取名|不详|未知|佚名)'"
@@ -67,3 +70,10 @@ def refresh(resident_ids: Collection[int]) -> list[int]:
         (list(resident_ids),),
     )
     return [row[0] for row in rows]
+
+
+def after_moves(resident_ids: Collection[int]) -> None:
+    """Golden records, tombstones and the event after links moved."""
+    refresh(resident_ids)
+    history.bury(resident_ids)
+    bus.publish(ResidentsChanged(sorted(resident_ids)))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from healthbrain.kernel import bus, db
+from healthbrain.kernel import db
 from healthbrain.residents import golden, history
-from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.settle import Facts, Scored, explanation_of, write_reviews
 
 
@@ -28,6 +27,4 @@ def recheck(changed: Sequence[int], pairs: Sequence[Scored], facts: Facts) -> No
     if asked:
         write_reviews(asked, links, facts)
     db.execute("UPDATE residents_link SET linked_at = clock_timestamp() WHERE identity_id = ANY(%s)", (list(changed),))
-    golden.refresh(touched)
-    history.bury(touched)
-    bus.publish(ResidentsChanged(sorted(touched)))
+    golden.after_moves(touched)

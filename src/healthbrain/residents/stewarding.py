@@ -10,20 +10,12 @@ from django.db import transaction
 from healthbrain.access.gate import require
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
-from healthbrain.kernel import bus, db
+from healthbrain.kernel import db
 from healthbrain.kernel.errors import Conflict, Invalid, NotFound
 from healthbrain.residents import golden, history
-from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.models import LinkChange, Resident, Review
 
 PERMISSION = "steward.work"
-
-
-def _settle(residents: Collection[int]) -> None:
-    """Golden records, tombstones and the event after links moved."""
-    golden.refresh(residents)
-    history.bury(residents)
-    bus.publish(ResidentsChanged(sorted(residents)))
 
 
 def _identities_of(resident_ids: Collection[int]) -> list[int]:
@@ -51,7 +43,7 @@ def merge(*, by: Actor, resident_ids: Sequence[int], into: int, reason: str) -> 
         dict.fromkeys(moved, into), rule="steward", explanation={"reason": reason}, account_id=by.account_id
     )
     _close_reviews(by, moved, into)
-    _settle({into, *others})
+    golden.after_moves({into, *others})
     for resident in (into, *others):
         detail = {"into": into, "residents": others, "reason": reason, "group": str(group)}
         audit.record(by=by, action="residents.merge", resident_id=resident, subject=f"resident/{into}", detail=detail)
@@ -90,7 +82,7 @@ def unmerge(*, by: Actor, identity_ids: Sequence[int], reason: str) -> uuid.UUID
         account_id=by.account_id,
     )  # fmt: skip
     _remember_different(by, sorted(links), staying, group)
-    _settle({old, target})
+    golden.after_moves({old, target})
     for resident in (old, target):
         detail = {"from": old, "to": target, "identities": sorted(links), "reason": reason, "group": str(group)}
         audit.record(by=by, action="residents.unmerge", resident_id=resident, subject=f"resident/{old}", detail=detail)
@@ -134,7 +126,7 @@ def decide_review(*, by: Actor, review_id: int, same: bool) -> uuid.UUID | None:
         group = history.move(
             dict.fromkeys(_identities_of([gone]), keep), rule="steward", explanation=why, account_id=by.account_id
         )
-        _settle({keep, gone})
+        golden.after_moves({keep, gone})
     detail = {"same": same, "left": review.left_id, "right": review.right_id, "group": str(group or "")}
     for resident in {keep, gone}:
         audit.record(
@@ -192,7 +184,7 @@ def undo(*, by: Actor, group: uuid.UUID | str) -> None:
     _restore_reasons(changes)
     _reopen_reviews(changes, str(group))
     touched = {c.to_resident_id for c in changes} | set(back.values())
-    _settle(touched)
+    golden.after_moves(touched)
     for resident in sorted(touched):
         audit.record(
             by=by, action="residents.undo", resident_id=resident, subject=f"link-change/{group}",
