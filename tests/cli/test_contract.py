@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -131,14 +132,46 @@ def test_one_record_per_resident_and_todays_work(fed, home: Path, tmp_path: Path
 
 
 def test_a_backup_comes_back_whole(fed, home: Path, tmp_path: Path) -> None:
-    before = len(export("links", home, tmp_path))
-    answer(healthbrain("backup", str(tmp_path / "kept"), "--json", home=home))
-    refused = healthbrain("restore", str(tmp_path / "kept"), home=home)
+    before, waiting = export("links", home, tmp_path), home / "uploads" / "sheet.csv"
+    waiting.parent.mkdir(exist_ok=True)
+    waiting.write_text("来源,人员编号\n")  # a sheet that waits for the steward is part of the truth too
+    kept = tmp_path / "kept"
+    answer(healthbrain("backup", str(kept), "--json", home=home))
+    waiting.unlink()
+    refused = healthbrain("restore", str(kept), home=home)
     assert refused.returncode == 1
     assert "--replace" in refused.stderr
-    restored = answer(healthbrain("restore", str(tmp_path / "kept"), "--replace", "--json", home=home))
+    restored = answer(healthbrain("restore", str(kept), "--replace", "--json", home=home))
     assert restored["audit_chain"] == "ok"
-    assert len(export("links", home, tmp_path)) == before
+    assert export("links", home, tmp_path) == before
+    assert waiting.exists()
+    elsewhere = tmp_path / "elsewhere"
+    answer(healthbrain("restore", str(kept), "--json", home=elsewhere))
+    assert export("links", elsewhere, tmp_path) == before
+
+
+def test_a_damaged_backup_leaves_what_is_there(fed, home: Path, tmp_path: Path) -> None:
+    before, kept = export("links", home, tmp_path), tmp_path / "kept"
+    answer(healthbrain("backup", str(kept), "--json", home=home))
+    dump = kept / "healthbrain.dump"
+    dump.write_bytes(dump.read_bytes()[:20_000])
+    refused = healthbrain("restore", str(kept), "--replace", home=home)
+    assert (refused.returncode, "healthbrain.dump" in refused.stderr) == (1, True)
+    manifest = json.loads((kept / "manifest.json").read_text())
+    manifest["files"]["healthbrain.dump"]["sha256"] = hashlib.sha256(dump.read_bytes()).hexdigest()
+    (kept / "manifest.json").write_text(json.dumps(manifest))
+    failed = healthbrain("restore", str(kept), "--replace", home=home)  # breaks off in the middle
+    assert failed.returncode == 1
+    assert export("links", home, tmp_path) == before
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/x", "mysql://a/b"])
+def test_a_database_that_does_not_answer_is_one_line(url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    done = healthbrain("doctor", home=home)
+    assert done.returncode == 1
+    assert "DATABASE_URL" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_the_doctor_finds_a_healthy_installation(fed, home: Path) -> None:

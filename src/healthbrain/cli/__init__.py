@@ -26,9 +26,9 @@ def cli() -> None:
 
 
 def _load() -> None:
-    from healthbrain.cli import benches, care, demo, detect, dispatch, intake, operate, serving
+    from healthbrain.cli import backup, benches, care, demo, detect, dispatch, examination, intake, serving
 
-    for module in (demo, intake, care, serving, operate, detect, dispatch, benches):
+    for module in (demo, intake, care, serving, examination, backup, detect, dispatch, benches):
         for command in module.COMMANDS:
             cli.add_command(command)
 
@@ -50,12 +50,25 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        from healthbrain.kernel.errors import HealthBrainError
-
-        if not isinstance(error, HealthBrainError):
+        told = _told(error)
+        if not told:
             raise
-        click.echo(f"错误 Error: {error}", err=True)
+        click.echo(f"错误 Error: {told}", err=True)
         sys.exit(1)
+
+
+def _told(error: Exception) -> str:
+    """One line for what a person can mend; empty for a fault of ours, whose trace is wanted."""
+    from django.db import OperationalError
+
+    from healthbrain.kernel.errors import HealthBrainError
+
+    if isinstance(error, HealthBrainError):
+        return str(error)
+    if isinstance(error, OperationalError):
+        reason = str(error).strip().splitlines()[0]
+        return f"数据库不应答 The database does not answer: {reason}. 检查 DATABASE_URL 和磁盘 check both"
+    return ""
 
 
 __all__ = ["cli", "main"]

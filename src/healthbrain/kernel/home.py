@@ -7,12 +7,23 @@ from pathlib import Path
 
 import platformdirs
 
+from healthbrain.kernel.errors import HealthBrainError
+
 
 def home() -> Path:
-    """Folder that holds the embedded database, the lake, uploads and reports. Created on first use."""
+    """Folder that holds the embedded database, the lake, uploads and reports. Created on first use.
+
+    Raises HealthBrainError when it cannot be made.
+    """
     named = os.environ.get("HEALTHBRAIN_HOME")
     path = Path(named).expanduser() if named else Path(platformdirs.user_data_dir("healthbrain"))
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HealthBrainError(
+            f"不能建立数据文件夹 Cannot make the data folder {path}: {error.strerror}",
+            hint="用 HEALTHBRAIN_HOME 指定可写的文件夹 name one you may write to in HEALTHBRAIN_HOME",
+        ) from error
     return path.resolve()
 
 

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from healthbrain.kernel.errors import HealthBrainError
 from healthbrain.kernel.home import folder
 
 # Tuned for one machine that also runs the application; durability stays on (fsync, synchronous_commit).
@@ -62,10 +63,12 @@ def database_url() -> str:
 
 
 def django_database(url: str) -> dict[str, object]:
-    """`url` as a Django DATABASES entry. Raises ValueError for anything but PostgreSQL."""
+    """`url` as a Django DATABASES entry. Raises HealthBrainError for anything but PostgreSQL."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise ValueError(f"DATABASE_URL must begin with postgresql://, not {parts.scheme}://")
+        raise HealthBrainError(
+            f"DATABASE_URL 不是 PostgreSQL is not PostgreSQL: {parts.scheme}://", hint="postgresql://user@host/name"
+        )
     host = parts.hostname or parse_qs(parts.query).get("host", [""])[0]
     return {
         "ENGINE": "django.db.backends.postgresql",
