@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from django.db import connection, models
 
 from healthbrain.kernel.clock import local
+
+FEW = 1_000
+_BY_INDEX = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 
 
 class LocalDateTimeField(models.DateTimeField):
@@ -45,6 +55,37 @@ def execute(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
+
+
+def prepared(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of a statement planned once a connection: for one record, planning costs more than running.
+
+    Values travel apart from the text, so each needs its type there (`%s::bigint[]`). A list of more than FEW is planned
+    anew each time: a plan made for few is wrong for a million.
+    """
+    connection.ensure_connection()
+    values = params.values() if isinstance(params, dict) else params
+    few = all(len(value) <= FEW for value in values if isinstance(value, list))
+    wire = connection.connection
+    wire.prepare_threshold = 0  # Django turns preparing off, and for its own statements it stays so
+    try:
+        with connection.wrap_database_errors, psycopg.Cursor(wire) as cursor:
+            cursor.execute(sql, params, prepare=few)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        wire.prepare_threshold = None
+
+
+@contextmanager
+def by_index() -> Iterator[None]:
+    """In here `prepared` statements step from row to row by index, with one plan for any values. In a transaction only.
+
+    Statistics that a bulk load has outrun must not talk the planner into reading whole tables once a row, and it would
+    plan anew for each list it is given, because it takes an unknown list for ten.
+    """
+    execute("; ".join(f"SET LOCAL {name} = {value}" for name, value in _BY_INDEX.items()))
+    yield
+    execute("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in _BY_INDEX))
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

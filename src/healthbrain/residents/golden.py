@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from healthbrain.kernel import bus
+from healthbrain.kernel.db import prepared
 from healthbrain.residents import history
-from healthbrain.residents.candidates import prepared
 from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.rules.survivorship import FIELDS, order_by
 

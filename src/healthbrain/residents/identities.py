@@ -116,7 +116,7 @@ def normalise(rows: pl.DataFrame | Sequence[PersonRow | Mapping[str, Any]]) -> p
     return _with_numbers(_with_names(frame)).select(_STORED)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def upsert_frame(rows: pl.DataFrame | Sequence[PersonRow | Mapping[str, Any]]) -> pl.DataFrame:
     """Store identities; frame of source_id, source_key, identity_id. Unknown values keep what was known.
 
@@ -167,7 +167,7 @@ def _merged() -> str:
     return ", ".join(f"{column} = {_kept(column)}" for column in _DEMOGRAPHICS)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def stubs(pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
     """Identity ids of (source_id, source_key) pairs; unknown ones are made without demographics."""
     wanted = sorted(set(pairs))

@@ -32,7 +32,7 @@ def _lock(people: Sequence[Person] | None) -> None:
         db.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_LOCK_CLASS,))
         return
     keys = {key for p in people for key in (p.number, p.born, p.pinyin) if key}
-    candidates.prepared(
+    db.prepared(
         """WITH shared AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%s, 0))
            SELECT pg_advisory_xact_lock(k) FROM shared, (
                SELECT DISTINCT hashtextextended(key, 1) AS k FROM unnest(%s::text[]) AS key ORDER BY 1) AS keys""",
@@ -42,7 +42,7 @@ def _lock(people: Sequence[Person] | None) -> None:
 
 def waiting(identity_ids: Sequence[int]) -> tuple[list[int], list[int]]:
     """(with a person's data and no link yet, linked but changed since it was last looked at)."""
-    rows = candidates.prepared(
+    rows = db.prepared(
         """SELECT i.id, l.identity_id IS NULL FROM residents_identity i
            LEFT JOIN residents_link l ON l.identity_id = i.id
            WHERE i.id = ANY(%s::bigint[]) AND (l.identity_id IS NULL OR i.updated > l.linked_at)
@@ -62,48 +62,58 @@ def unmatched() -> list[int]:
     return [row[0] for row in rows]
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def match_new(identity_ids: Sequence[int], *, mode: str = "auto") -> Settled:
     """See `actions.match_new`."""
     if mode not in {"auto", "online", "batch"}:
         raise ValueError(f"mode must be auto, online or batch, not {mode}")
     new, changed = waiting(identity_ids)
-    batch = mode == "batch" or (mode == "auto" and len(new) > ONLINE_AT_MOST)
+    batch = bool(new) and (mode == "batch" or (mode == "auto" and len(new) > ONLINE_AT_MOST))
     if not new and not changed:
         return Settled({}, [], 0)
-    people = None if batch else candidates.load(new + changed)
-    _lock(people)
-    settled = Settled({}, [], 0)
-    if new and batch:
+    people = [] if batch else candidates.load(new + changed)
+    _lock(None if batch else people)
+    if batch:
         settled = _joined([settle(*part) for part in _batch(new)])
-    elif new:
-        found, facts = online([p for p in people or () if p.id in set(new)])
-        settled = settle(new, found, facts)
+        people = candidates.load(changed)
+    else:
+        settled = _settled(new, people)
     if changed:
-        found, facts = online(candidates.load(changed))
+        with db.by_index():
+            found, facts = online(_only(people, changed))
         recheck.recheck(changed, found, facts)
     return settled
 
 
-def _without_phone(p: Person) -> Person:
-    return replace(p, phone="")
+def _only(people: Sequence[Person], ids: Sequence[int]) -> list[Person]:
+    wanted = set(ids)
+    return [p for p in people if p.id in wanted]
+
+
+def _settled(new: Sequence[int], people: Sequence[Person]) -> Settled:
+    """Links of the few among `people` that are new. About ten statements, however many there are."""
+    if not new:
+        return Settled({}, [], 0)
+    with db.by_index():
+        found, facts = online(_only(people, new))
+        return settle(new, found, facts)
 
 
 def online(people: Sequence[Person]) -> tuple[list[Scored], Facts]:
-    """Pairs of these people with stored identities, scored in Python."""
-    found, crowd, model = candidates.find(people), candidates.population(people), train.model()
+    """Pairs of these people with stored identities, scored in Python. Call in `db.by_index`."""
+    found, model = candidates.find(people), train.model()
     mine = {p.id for p in people}
-    facts, scored = Facts(prior=crowd.prior_bits()), []
+    facts, scored = Facts(prior=found.population.prior_bits()), []
     for p in people:
         facts.numbers |= {p.id: p.number} if p.own else {}
         facts.births |= {p.id: p.born} if p.born else {}
-        side = _without_phone(p) if candidates.crowded(p, found[p.id]) else p
-        for other in found[p.id]:
+        side = replace(p, phone="") if p.id in found.crowded else p
+        for other in found.of[p.id]:
             if other.resident_id is None and other.person.id not in mine:
                 continue  # another process holds it, not yet linked
             if other.resident_id is None and other.person.id < p.id:
                 continue  # a pair of two new ones is seen from the other side too
-            seen = judge(model, crowd, side, other.person)
+            seen = judge(model, found.population, side, other.person)
             if seen.decision == APART:
                 continue
             if other.resident_id is not None:
@@ -132,7 +142,7 @@ def foes(scored: Iterable[Scored]) -> dict[int, frozenset[int]]:
         node[pair.right] = -pair.right_resident if pair.right_resident else pair.right
     if not node:
         return {}
-    rows = candidates.prepared(
+    rows = db.prepared(
         """SELECT r.left_id, r.right_id, ll.resident_id, rl.resident_id FROM residents_review r
            LEFT JOIN residents_link ll ON ll.identity_id = r.left_id
            LEFT JOIN residents_link rl ON rl.identity_id = r.right_id
@@ -158,7 +168,10 @@ def _existing(new: Sequence[int]) -> pl.DataFrame:
         return candidates.frame(f"SELECT {columns} FROM {joined}")
     near: set[int] = set()
     for start in range(0, len(new), 5_000):
-        for stored in candidates.find(candidates.load(new[start : start + 5_000])).values():
+        people = candidates.load(new[start : start + 5_000])
+        with db.by_index():
+            found = candidates.find(people)
+        for stored in found.of.values():
             near.update(s.person.id for s in stored if s.resident_id is not None)
     return candidates.frame(f"SELECT {columns} FROM {joined} WHERE i.id = ANY(%s)", (list(near),))
 

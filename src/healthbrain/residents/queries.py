@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Right
 from django.db.models.lookups import Exact
@@ -270,9 +271,11 @@ def match_candidates(
         id_number=parsed.number if parsed else None, id_number_raw=id_number.clean(number) or None, phone=phone,
         address=address,
     )  # fmt: skip
-    model, crowd = train.model(), candidates.population([asked])
+    with transaction.atomic(), db.by_index():
+        model, found = train.model(), candidates.find([asked])
+    asked, crowd = replace(asked, phone="" if found.crowded else asked.phone), found.population
     best: dict[int, Candidate] = {}
-    for stored in candidates.find([asked])[0]:
+    for stored in found.of[0]:
         seen = judge(model, crowd, asked, stored.person)
         if stored.resident_id is None or seen.total < model.ask_bits - 7:
             continue

@@ -95,6 +95,8 @@ def _node(pair: Scored) -> int:
 
 
 def _resident_ids(count: int) -> list[int]:
+    if not count:
+        return []
     rows = db.select(
         "SELECT nextval(pg_get_serial_sequence('residents_resident', 'id')) FROM generate_series(1, %s)", (count,)
     )
