@@ -108,10 +108,28 @@ def test_series_of_different_length_are_tested_as_far_as_each_goes(tmp_path: Pat
         ("series,period,count\n", "no rows"),
         ("series,period,count\n,1,2\n", "Line 2: series is empty"),
         ("series,period,count\na,1,2\na,2,2\n", "needs 7 periods of history"),
+        ("series,period,count\na,1,2\n\n,,\na,2,-3\n", "Line 5: count -3 is negative"),
+        ("series,period,count\na,1,2\na,2,1,234\n", "Line 3: 4 cells, the first line has 3"),
+        (
+            "name;week;cases\na;1;2\n",
+            "No column date or period and no column count in the first line, which is 'name;w",
+        ),
+        ("", "cannot be read as CSV"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_where_and_why(tmp_path: Path, text: str, says: str) -> None:
     assert says in refused(write(tmp_path, text), "--method", "ears_c1")
+
+
+@pytest.mark.parametrize(("comma", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "gbk"), (";", "gb18030")])
+def test_tables_as_spreadsheets_save_them(tmp_path: Path, comma: str, encoding: str) -> None:
+    """With other separators, as "Unicode text", with empty rows and rows of empty cells at the end."""
+    plain = "series,period,count\n" + weeks([3, 4, 5, 3, 4, 5, 3, 4, 5, 30], "诺如")
+    wanted = json.loads(run(write(tmp_path, plain), "--method", "ears_c1", "--json").output)["results"]
+    odd = (plain + "\n,,\n,,\n").replace(",", comma).replace("\n", "\r\n")
+    found = run(write(tmp_path, odd, encoding), "--method", "ears_c1", "--json")
+    assert json.loads(found.output)["results"] == wanted
+    assert [row["alarm"] for row in wanted] == [0, 0, 1]
 
 
 def test_gaps_can_be_declared_zero(tmp_path: Path) -> None:
@@ -127,6 +145,45 @@ def test_wrong_words_are_answered_with_the_right_ones(tmp_path: Path) -> None:
     assert "It has: method, baseline, min_sigma, alpha" in refused(file, "--method", "ears_c1", "--param", "w=3")
     assert "the file has 1 to 2" in refused(file, "--method", "fixed", "--from", "2024-01-01")
     assert "series has 1 to 2" in refused(file, "--method", "fixed", "--from", "9")
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "says"),
+    [
+        ("own", "alpha=0", "0 < alpha < 1"),
+        ("own", "alpha=nan", "0 < alpha < 1"),
+        ("own", "min_cases=-1", "min_cases >= 0"),
+        ("own", "calendar=no", "It has: alpha, min_cases, follow"),
+        ("own", "alpha=two", "alpha=two: expected a number"),
+        ("flex_noufaily", "w=26", "windows of w=26 overlap"),
+        ("flex_noufaily", "skip=500", "skip=500 leaves nothing of b=5 years"),
+        ("flex_noufaily", "b=9", "needs about 471 periods of history"),
+        ("cdc", "m=20", "m=20"),
+        ("ladder", "alpha=0.1", "It has none"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_in_one_line(tmp_path: Path, name: str, setting: str, says: str) -> None:
+    file = write(tmp_path, "series,period,count\n" + weeks([3, 5, 4, 6, 2] * 84))
+    assert says in refused(file, "--method", name, "--from", "400", "--param", setting)
+
+
+def test_an_alpha_too_small_for_numbers_has_an_infinite_bound(tmp_path: Path) -> None:
+    """R: qnbinom(1 - 1e-300) is Inf."""
+    file = write(tmp_path, "series,period,count\n" + weeks([3, 5, 4, 6, 2] * 84))
+    result = run(file, "--method", "flex_noufaily", "--from", "420", "--alpha", "1e-300", "--csv", "-")
+    assert result.output.splitlines()[1].split(",")[4:6] == ["inf", "0"]
+
+
+def test_functions_of_r_without_a_number_are_their_settings_there(tmp_path: Path) -> None:
+    """R's help pages: bayes(b = 0, w = 6, actY = TRUE), rki(b = 2, w = 4, actY = FALSE)."""
+    file = write(tmp_path, "series,period,count\n" + weeks([3, 5, 4, 6, 2] * 84))
+    for given, same in (("bayes", "bayes1"), ("rki", "rki3")):
+        assert run(file, "--method", given, "--json").output == run(file, "--method", same, "--json").output
+
+
+def test_a_result_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    file = write(tmp_path, "series,period,count\n" + weeks([3, 5, 4] * 10))
+    assert "No such file or directory" in refused(file, "--method", "ears_c1", "--csv", tmp_path / "no" / "x.csv")
 
 
 def test_the_list_names_every_method_with_its_history() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from healthbrain.cli.output import emit, json_option
+from healthbrain.kernel.errors import Invalid
 
 EXAMPLES = """
 \b
@@ -20,7 +20,7 @@ FILE.csv has one row per series and period:
     norovirus,2023-W51,4
     norovirus,2023-W52,9
 Columns: series (optional), date or period, count, and optionally population and expected.
-Dates 2024-01-31, ISO weeks 2024-W05, months 2024-01, or whole numbers. UTF-8 or GBK.
+Dates 2024-01-31, ISO weeks 2024-W05, months 2024-01, or whole numbers. Commas, semicolons or tabs; UTF-8 or GBK.
 
 \b
 Examples:
@@ -33,7 +33,9 @@ Examples:
 
 \b
 Out (--csv): series, period, observed, expected, bound, alarm (1 or 0), pvalue; an empty cell means the method
-cannot say. Methods named as in R give the numbers of R `surveillance` 1.20.3 (docs/surveillance.md).
+cannot say. own writes the bound -1 where the periods just before alarm by themselves; cdc's expected, bound and
+alarm are about four periods together. Methods named as in R give the numbers of R `surveillance` 1.20.3
+(docs/surveillance.md).
 """
 COLUMNS = ("series", "period", "observed", "expected", "bound", "alarm", "pvalue")
 SHOWN = 20
@@ -97,8 +99,8 @@ def detect(
         _write(out, pairs)
     alarms = sum(int(found.alarm.sum()) for found in results)
     summary: dict[str, Any] = {
-        "method": name,
-        "settings": asdict(chosen.settings),
+        "method": chosen.name,
+        "settings": chosen.said(),
         "frequency": axis.frequency.name.lower(),
         "series": sum(series.n_series for series in groups),
         "tested": sum(found.observed.size for found in results),
@@ -116,7 +118,6 @@ def detect(
 
 
 def _run(chosen: Any, series: Any, first: int, begin: int | None, start: str | None) -> Any:
-    from healthbrain.kernel.errors import Invalid
     from healthbrain.surveillance.rules.series import TooLittleHistory
 
     index = None if begin is None else begin - first
@@ -164,8 +165,11 @@ def _write(out: str, pairs: Sequence[tuple[Any, Any]]) -> None:
     if out == "-":
         _write_rows(sys.stdout, pairs)
         return
-    with Path(out).open("w", encoding="utf-8", newline="") as file:
-        _write_rows(file, pairs)
+    try:
+        with Path(out).open("w", encoding="utf-8", newline="") as file:
+            _write_rows(file, pairs)
+    except OSError as error:
+        raise Invalid(f"--csv {out}: {error.strerror}.") from None
 
 
 def _write_rows(file: Any, pairs: Sequence[tuple[Any, Any]]) -> None:

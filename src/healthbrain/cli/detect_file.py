@@ -1,12 +1,14 @@
 """The long table that `healthbrain detect` reads: one row per series and period, every mistake named by its line.
 
-Columns series (may be missing: one series), date or period, count, and if wanted population and expected. UTF-8, with
-or without byte order mark, or GBK. Dates 2024-01-31, 2024/1/31 or 20240131, ISO weeks 2024-W05, months 2024-01, or
-whole numbers that count the periods.
+Columns series (may be missing: one series), date or period, count, and if wanted population and expected, between
+commas, semicolons or tabs. UTF-8, with or without byte order mark, UTF-16 or GBK. Empty rows are passed over. Dates
+2024-01-31, 2024/1/31 or 20240131, ISO weeks 2024-W05, months 2024-01, or whole numbers that count the periods.
 """
 
 from __future__ import annotations
 
+import codecs
+import csv
 import datetime as dt
 import io
 import math
@@ -28,6 +30,7 @@ WEEK = re.compile(r"(\d{4})-?W(\d{1,2})", re.IGNORECASE)
 MONTH = re.compile(r"(\d{4})[-/](\d{1,2})")
 DAY = re.compile(r"(\d{4})([-/]?)(\d{1,2})\2(\d{1,2})")
 NUMBER = re.compile(r"\d{1,6}")
+SEPARATORS = (",", ";", "\t")
 FIRST_LINE = 2  # the first row of values is the file's second line
 
 
@@ -52,20 +55,20 @@ class Axis:
 def read(path: Path, *, frequency: Frequency | None, zero_gaps: bool) -> tuple[list[SeriesSet], list[int], Axis]:
     """Series grouped by equal first and last period, the number of each group's first period, and the axis."""
     table = _columns(_text(path))
-    lines = np.arange(FIRST_LINE, len(table) + FIRST_LINE)
+    lines = table["line"].to_numpy()
     axis = _axis(table, frequency)
     at = table["period"].replace_strict(axis.number, return_dtype=pl.Int64).to_numpy()
     names = table["series"].unique(maintain_order=True).to_list()
     which = table["series"].replace_strict({name: i for i, name in enumerate(names)}, return_dtype=pl.Int64).to_numpy()
     values = {name: _numbers(table, name) for name in ("count", *OPTIONAL) if name in table.columns}
     order = np.lexsort((at, which))
-    _no_doubles(which[order], at[order], lines[order], names, table["period"])
+    _no_doubles(which[order], at[order], lines[order], names, table["period"].gather(order))
     first = np.full(len(names), np.iinfo(np.int64).max)
     last = np.full(len(names), np.iinfo(np.int64).min)
     np.minimum.at(first, which, at)
     np.maximum.at(last, which, at)
     if not zero_gaps:
-        _no_gaps(which[order], at[order], lines[order], names, table["period"])
+        _no_gaps(which[order], at[order], lines[order], names, table["period"].gather(order))
     elif "population" in values or "expected" in values:
         raise Invalid("--zero-gaps cannot fill population or expected: give these rows.")
     labels = _labels(axis, int(first.min()), int(last.max()))
@@ -106,6 +109,8 @@ def _series(
 
 def _text(path: Path) -> str:
     raw = path.read_bytes()
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", errors="replace")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return raw.decode(encoding)
@@ -115,30 +120,46 @@ def _text(path: Path) -> str:
 
 
 def _columns(text: str) -> pl.DataFrame:
-    """All cells as trimmed text, columns by their standard names."""
+    """All cells as trimmed text, columns by their standard names, and `line`, the row's line in the file."""
+    head = text.partition("\n")[0]
+    comma = max(SEPARATORS, key=head.count)
     try:
-        table = pl.read_csv(io.StringIO(text), infer_schema=False, truncate_ragged_lines=True)
+        table = pl.read_csv(io.StringIO(text), infer_schema=False, separator=comma)
     except pl.exceptions.PolarsError as error:
-        raise Invalid(f"The file cannot be read as CSV: {str(error).splitlines()[0]}") from None
+        raise Invalid(_unreadable(text, comma, error)) from None
     table = table.rename({name: name.strip().lower() for name in table.columns})
     for name, standard in NAMES.items():
         if name in table.columns and name != standard and standard not in table.columns:
             table = table.rename({name: standard})
-    if "series" not in table.columns:
-        table = table.with_columns(pl.lit("series").alias("series"))
     missing = [name for name in ("period", "count") if name not in table.columns]
     if missing:
         wanted = {"period": "date or period", "count": "count"}
-        raise Invalid(f"No column {' and no column '.join(wanted[name] for name in missing)} in the first line.")
+        what = " and no column ".join(wanted[name] for name in missing)
+        raise Invalid(f"No column {what} in the first line, which is {head.strip()[:80]!r}.")
+    kept = [name for name in ("series", "period", "count", *OPTIONAL) if name in table.columns]
+    table = table.with_row_index("line", FIRST_LINE).select(
+        pl.col("line").cast(pl.Int64), *(pl.col(name).fill_null("").str.strip_chars() for name in kept)
+    )
+    table = table.filter(pl.any_horizontal(pl.col(name) != "" for name in kept))
     if table.is_empty():
         raise Invalid("The file has a first line but no rows.")
-    kept = [name for name in ("series", "period", "count", *OPTIONAL) if name in table.columns]
-    table = table.select(pl.col(name).fill_null("").str.strip_chars() for name in kept)
+    if "series" not in kept:
+        table = table.with_columns(pl.lit("series").alias("series"))
     for name in ("series", "period"):
-        empty = table[name].eq("").arg_true()
+        empty = table["line"].filter(table[name].eq(""))
         if len(empty):
-            raise Invalid(f"Line {empty[0] + FIRST_LINE}: {name} is empty.")
+            raise Invalid(f"Line {empty[0]}: {name} is empty.")
     return table
+
+
+def _unreadable(text: str, comma: str, error: Exception) -> str:
+    """Why the file is no table: the first line with more cells than the first, else the reader's own words."""
+    rows = csv.reader(io.StringIO(text), delimiter=comma)
+    width = len(next(rows, []))
+    for number, row in enumerate(rows, FIRST_LINE):
+        if len(row) > width:
+            return f"Line {number}: {len(row)} cells, the first line has {width}. Is a comma inside a number or a name?"
+    return f"The file cannot be read as CSV: {str(error).splitlines()[0]}"
 
 
 def _numbers(table: pl.DataFrame, name: str) -> np.ndarray:
@@ -146,13 +167,13 @@ def _numbers(table: pl.DataFrame, name: str) -> np.ndarray:
     value = table[name].cast(pl.Float64, strict=False)
     bad = (value.is_null() | ~value.is_finite()).fill_null(True).arg_true()
     if len(bad):
-        line = bad[0] + FIRST_LINE
+        line = table["line"][bad[0]]
         hint = "A period without cases is a 0; a period without a report cannot be tested." if name == "count" else ""
         raise Invalid(f"Line {line}: {name} {table[name][bad[0]]!r} is not a number.", hint=hint)
     low = (value <= 0 if name == "population" else value < 0).arg_true()
     if len(low):
         what = "must be above 0" if name == "population" else "is negative"
-        raise Invalid(f"Line {low[0] + FIRST_LINE}: {name} {table[name][low[0]]} {what}.")
+        raise Invalid(f"Line {table['line'][low[0]]}: {name} {table[name][low[0]]} {what}.")
     return value.to_numpy()
 
 
@@ -249,8 +270,7 @@ def _no_doubles(which: np.ndarray, at: np.ndarray, lines: np.ndarray, names: lis
     if len(double):
         i = int(double[0])
         here, there = sorted((int(lines[i]), int(lines[i + 1])))
-        text = period[here - FIRST_LINE]
-        raise Invalid(f"Line {there}: {text} of series {names[which[i]]} was already given in line {here}.")
+        raise Invalid(f"Line {there}: {period[i]} of series {names[which[i]]} was already given in line {here}.")
 
 
 def _no_gaps(which: np.ndarray, at: np.ndarray, lines: np.ndarray, names: list[str], period: pl.Series) -> None:
@@ -260,13 +280,13 @@ def _no_gaps(which: np.ndarray, at: np.ndarray, lines: np.ndarray, names: list[s
         missing, line = int(at[i + 1] - at[i] - 1), int(lines[i])
         raise Invalid(
             f"Line {line}: series {names[which[i]]} has a gap of {missing} period{'s' if missing > 1 else ''} after "
-            f"{period[line - FIRST_LINE]} ({len(gap)} gap{'s' if len(gap) > 1 else ''} in the file).",
+            f"{period[i]} ({len(gap)} gap{'s' if len(gap) > 1 else ''} in the file).",
             hint="If no row means no case, add --zero-gaps.",
         )
 
 
 def _line(table: pl.DataFrame, text: str) -> int:
-    return int(table["period"].eq(text).arg_true()[0]) + FIRST_LINE
+    return int(table["line"][table["period"].eq(text).arg_true()[0]])
 
 
 def _span(number: dict[str, int]) -> str:

@@ -32,6 +32,8 @@ class CdcSettings:
 
 def cdc(series: SeriesSet, *, from_index: int, settings: CdcSettings) -> Detection:
     year = int(series.frequency)
+    if BLOCK * (settings.m + 1) > year:
+        raise Invalid(f"CDC: with m={settings.m} last year's blocks reach into the tested one; use a smaller m.")
     back = np.array(
         [-year * i + BLOCK * step for i in range(1, settings.b + 1) for step in range(-settings.m, settings.m + 1)]
     )

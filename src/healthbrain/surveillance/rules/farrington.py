@@ -136,14 +136,27 @@ def farrington_classic(series: SeriesSet, *, from_index: int, settings: ClassicS
 
 def history(series: SeriesSet, settings: FarringtonSettings) -> int:
     """Periods of history needed before the first tested one."""
+    _check_windows(int(series.frequency), settings)
     first = oldest(series, b=settings.b, w=settings.w, calendar=settings.by_calendar(series))
     if first == series.n_periods:
+        needs = settings.b * int(series.frequency) + settings.w
         raise TooLittleHistory(
-            f"Farrington with b={settings.b} years and w={settings.w} needs {settings.b * int(series.frequency)} + "
-            f"{settings.w} periods of history; there are {series.n_periods} periods in all.",
+            f"Farrington with b={settings.b} years and w={settings.w} needs about {needs} periods of history before "
+            f"the first tested one; the series has {series.n_periods} periods in all.",
             hint="Use fewer years (--b) or a method for short histories (ears_c1).",
         )
     return max(first, settings.limit_periods - 1)
+
+
+def _check_windows(year: int, settings: FarringtonSettings) -> None:
+    """Windows of neighbouring years must not overlap, and the oldest must not be skipped."""
+    if 2 * settings.w + 1 > year:
+        raise Invalid(f"Farrington: windows of w={settings.w} overlap in a year of {year} periods; use a smaller --w.")
+    past = settings.b * year - settings.w
+    if settings.skip is not None and settings.skip >= past:
+        raise Invalid(
+            f"Farrington: skip={settings.skip} leaves nothing of b={settings.b} years; it must be below {past}."
+        )
 
 
 def enough_cases(series: SeriesSet, periods: NDArray[np.intp], settings: FarringtonSettings) -> Bools:

@@ -166,12 +166,11 @@ def _increment(target: Floats, sums: Floats, p: int, trend: bool, *, subtract: b
     weight, first, second = sums[:, :p], sums[:, p : 2 * p], sums[:, 2 * p :]
     residual = target - sums[:, : 2 * p] if subtract else target
     change = np.zeros((len(sums), p + 1))
-    centre = first / weight
-    if trend:
-        spread = (second - centre * first).sum(1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            change[:, p] = (residual[:, p:] - centre * residual[:, :p]).sum(1) / spread
-    change[:, :p] = residual[:, :p] / weight - change[:, p:] * centre
+    with np.errstate(divide="ignore", invalid="ignore"):  # a level of one zero count has no weight left: NaN
+        centre = first / weight
+        if trend:
+            change[:, p] = (residual[:, p:] - centre * residual[:, :p]).sum(1) / (second - centre * first).sum(1)
+        change[:, :p] = residual[:, :p] / weight - change[:, p:] * centre
     return change
 
 

@@ -11,7 +11,7 @@ import difflib
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -34,6 +34,7 @@ from healthbrain.surveillance.rules.percentile import (
 from healthbrain.surveillance.rules.rki import RkiSettings, rki
 from healthbrain.surveillance.rules.series import Detection, SeriesSet
 
+KINDS = {bool: "yes or no", int: "a whole number", float: "a number"}
 YES, NO = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 # Names of R's control lists, so that a call can be carried over word by word.
 R_NAMES = {
@@ -51,6 +52,8 @@ R_NAMES = {
     "theta": "kappa",
     "epochAsDate": "calendar",
 }
+# R's functions without a number, by the settings they have there.
+R_FUNCTIONS = {"bayes": "bayes1", "rki": "rki3"}
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,15 @@ class Method:
             start = min(start, series.n_periods - 1)  # too short: let the detector say what is missing
         return self.run(series, from_index=start, settings=self.settings)
 
+    def said(self) -> dict[str, Any]:
+        """The settings that can be given as text, with their values (own's table of holidays cannot)."""
+        values = {field.name: getattr(self.settings, field.name) for field in fields(self.settings)}
+        return {name: value for name, value in values.items() if not is_dataclass(value)}
+
     def with_text(self, given: Mapping[str, str]) -> Method:
         """The same method with settings given as text, by our names or R's."""
         hints = get_type_hints(type(self.settings))
-        known = {field.name: hints[field.name] for field in fields(self.settings)}
+        known = {name: hints[name] for name in self.said()}
         values: dict[str, Any] = {}
         for key, text in given.items():
             if key == "limit54" and "limit_cases" in known:
@@ -82,13 +90,15 @@ class Method:
                 continue
             name = R_NAMES.get(key, key)
             if name not in known:
-                raise Invalid(f"{self.name} has no setting {key}.", hint=f"It has: {', '.join(known)}.")
+                has = f"It has: {', '.join(known)}." if known else "It has none."
+                raise Invalid(f"{self.name} has no setting {key}.", hint=has)
             values[name] = _read(key, text, known[name])
         return replace(self, settings=replace(self.settings, **values))
 
 
 def method(name: str) -> Method:
     """By name; an unknown one names its nearest neighbours."""
+    name = R_FUNCTIONS.get(name, name)
     if name == "own" and (own := _own()):
         return own[0]
     known = _without_own()
@@ -262,7 +272,7 @@ def _read(key: str, text: str, hint: Any) -> Any:
             return text
         return kind(text)
     except ValueError:
-        allowed = ", ".join(get_args(kind)) if get_origin(kind) is typing.Literal else kind.__name__
+        allowed = ", ".join(get_args(kind)) if get_origin(kind) is typing.Literal else KINDS[kind]
         raise Invalid(f"{key}={text}: expected {allowed}.") from None
 
 

@@ -29,9 +29,14 @@ def nb_lower_tail(count: Floats, mean: Floats, phi: Floats) -> Floats:
 
 
 def nb_quantile(probability: float, mean: Floats, phi: Floats) -> Floats:
-    """Smallest count with P(Y <= count) >= probability: a first guess, then exact steps of bisection. NaN for NaN."""
+    """Smallest count with P(Y <= count) >= probability: a first guess, then exact steps of bisection. NaN for NaN.
+
+    Infinite at probability 1, as in R: an alpha below 1e-16 leaves 1 - alpha = 1.
+    """
     mean, phi = np.broadcast_arrays(np.asarray(mean, float), np.asarray(phi, float))
     found = np.full(mean.shape, np.nan)
+    if probability >= 1.0:
+        return np.where(np.isfinite(mean) & np.isfinite(phi), np.inf, found)
     huge = np.isfinite(mean) & (mean >= COUNTABLE)
     found[huge] = mean[huge] + ndtri(probability) * np.sqrt(mean[huge] * phi[huge])
     known = np.isfinite(phi) & (mean < COUNTABLE)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from healthbrain.kernel.errors import Invalid
 from healthbrain.surveillance.rules.own import baseline
 from healthbrain.surveillance.rules.own.design import Calendar, Design, build
 from healthbrain.surveillance.rules.own.evidence import POISSON, judge
@@ -54,6 +55,10 @@ class OwnSettings:
     min_cases: float = 1.0
     calendar: Calendar = field(default_factory=Calendar)
     follow: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.alpha is None or 0 < self.alpha < 1) or not self.min_cases >= 0:
+            raise Invalid("own: min_cases >= 0 and 0 < alpha < 1 are needed.")
 
 
 @dataclass(frozen=True)
