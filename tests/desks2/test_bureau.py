@@ -81,7 +81,7 @@ def test_the_list_behind_a_figure_is_masked_and_logged(figures, sign_in):
     assert "东*" in page
     assert "/residents/" not in page, "the bureau may not open records"
     assert AuditEvent.objects.filter(action="measure.list", purpose="quality").count() == 1
-    rows = sheet_of(client.get("/county/list.xlsx?measure=hypertension.controlled").content)
+    rows = sheet_of(client.get("/county/list?measure=hypertension.controlled&export=xlsx").content)
     assert any("张*明" in map(str, row) for row in rows)
     assert not any("张小明" in map(str, row) for row in rows)
 

@@ -15,7 +15,7 @@ PAGES = {
     "/county/definition/rate": {"township_doctor", "bureau", "steward"},
     "/county/export/feeds.xlsx": {"township_doctor", "bureau", "steward"},
     "/county/list?measure=hypertension.enrolled": {"township_doctor", "bureau"},
-    "/county/list.xlsx?measure=hypertension.enrolled": {"township_doctor", "bureau"},
+    "/county/list?measure=hypertension.enrolled&export=xlsx": {"township_doctor", "bureau"},
     "/steward": {"steward"},
     "/steward/rejects": {"steward"},
     "/steward/reviews": {"steward"},

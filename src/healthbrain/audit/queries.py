@@ -6,9 +6,13 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F
+
 from healthbrain.audit.models import AuditEvent
 from healthbrain.audit.rules import GENESIS, Entry
 from healthbrain.kernel.db import select
+
+ORDERS = {"at": "at", "actor": "actor", "role": "role", "action": "action", "resident": "resident_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,9 @@ def search(
     until: dt.datetime | None = None,
     limit: int = 100,
     offset: int = 0,
+    order: str = "-at",
 ) -> tuple[list[AuditRow], int]:
-    """Events by who, whom, what and when, newest first; and how many there are in all."""
+    """Events by who, whom, what and when, newest first or by `order` (of ORDERS); and how many there are in all."""
     events = AuditEvent.objects.all()
     if account_id is not None:
         events = events.filter(account_id=account_id)
@@ -71,7 +76,10 @@ def search(
         events = events.filter(at__gte=since)
     if until:
         events = events.filter(at__lt=until)
-    return _rows(events.order_by("-at", "-id")[offset : offset + limit]), events.count()
+    column = ORDERS[order.removeprefix("-")]
+    last = True if column == "resident_id" else None  # elsewhere it would keep the index on "-at" from being used
+    first = F(column).desc(nulls_last=last) if order.startswith("-") else F(column).asc()
+    return _rows(events.order_by(first, "-at", "-id")[offset : offset + limit]), events.count()
 
 
 def verify() -> Verification:

@@ -16,6 +16,10 @@ from healthbrain.kernel.db import select, select_dicts
 from healthbrain.kernel.errors import Invalid
 from healthbrain.kernel.masking import mask_name
 
+ORDERS = {  # of measure_list; age rises as the birth date falls
+    "name": "r.name_pinyin", "age": "-(r.birth_date - DATE '2000-01-01')", "organisation": "o.name",
+    "state": "e.risk_level", "since": "e.since", "resident": "e.resident_id",
+}  # fmt: skip
 MEASURES = ("enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue")
 _DEFINITIONS = {
     "residents": Words("责任辖区内在册居民（未死亡、未迁出）", "residents of the area, alive and not moved away"),
@@ -40,7 +44,7 @@ _DEFINITIONS = {
         "规范管理 /（在管满一年）；在管不满一年者次数尚不可比，不计入",
         "managed to standard / enrolled for a year or longer; for those enrolled later visits cannot be compared yet",
     ),
-    "overdue": Words("已过应完成日、尚无完成证据的任务数", "tasks past their due day without evidence"),
+    "overdue": Words("已过应完成日（有宽限的过宽限日）、尚无完成证据的任务数", "tasks past their due day, and grace where there is one, without evidence"),
     "rate": Words(
         "达标 / 在管（无读数者在分母中）", "controlled / enrolled (those without a reading stay in the denominator)"
     ),
@@ -148,7 +152,7 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
         f"SELECT a.township_id, t.programme, count(*) FROM care_task t "
         f"JOIN residents_resident r ON r.id = t.resident_id JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id "
         "WHERE t.status IN ('upcoming', 'due', 'overdue') AND "
-        f"t.due < %s AND t.expires >= %s AND {scope} GROUP BY 1, 2",
+        f"t.grace_until < %s AND t.expires >= %s AND {scope} GROUP BY 1, 2",
         [as_of, as_of, *values],
     )
     rows, measured = [], _sources()
@@ -175,10 +179,17 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
 
 
 def measure_list(
-    actor: Actor, measure: str, place: int | None = None, *, as_of: dt.date, limit: int | None = None, offset: int = 0
+    actor: Actor,
+    measure: str,
+    place: int | None = None,
+    *,
+    as_of: dt.date,
+    limit: int | None = None,
+    offset: int = 0,
+    order: str = "",
 ) -> tuple[list[Person], int]:
     """The people behind a figure, a page of them and how many there are. `measure` is "programme.controlled" and the
-    like, `place` a township. Each look is audited."""
+    like, `place` a township, `order` a key of ORDERS, "-" before it for descending. Each look is audited."""
     require(actor, "people.list")
     name, _, kind = measure.partition(".")
     if programme(name) is None or kind not in MEASURES:
@@ -191,7 +202,7 @@ def measure_list(
     if kind == "overdue":
         picked = (
             "EXISTS (SELECT 1 FROM care_task t WHERE t.resident_id = e.resident_id AND t.programme = e.programme AND "
-            "t.status IN ('upcoming', 'due', 'overdue') AND t.due < %s AND t.expires >= %s)"
+            "t.status IN ('upcoming', 'due', 'overdue') AND t.grace_until < %s AND t.expires >= %s)"
         )
         parameters += [as_of, as_of]
     if kind in {"standard", "substandard"}:
@@ -205,7 +216,7 @@ def measure_list(
         f"FROM care_enrolment e JOIN residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = "
         "r.home_organisation_id JOIN county_organisation o ON o.id = r.home_organisation_id "
         f"WHERE e.programme = %s AND e.status = 'active' AND {scope} AND {picked} AND {where} "
-        "ORDER BY e.resident_id LIMIT %s OFFSET %s",
+        f"ORDER BY {_order(order)} e.resident_id LIMIT %s OFFSET %s",
         [*parameters, limit, offset],
     )
     with transaction.atomic():
@@ -222,6 +233,11 @@ def measure_list(
         del row["total"]
         people.append(Person(**{**row, "name": mask_name(row["name"])}))
     return people, total
+
+
+def _order(wanted: str) -> str:
+    column = ORDERS.get(wanted.removeprefix("-"), "")
+    return f"{column} {'DESC' if wanted.startswith('-') else 'ASC'}," if column else ""
 
 
 def _bucket() -> str:
@@ -242,7 +258,7 @@ def _pairs(kind: str) -> list[str]:
 def _teams(actor: Actor, as_of: dt.date) -> list[TeamLoad]:
     scope, values = scope_sql(actor, "quality", "o.path")
     rows = select(
-        "SELECT o.id, o.name, count(*), count(*) FILTER (WHERE t.due < %s) FROM care_task t "
+        "SELECT o.id, o.name, count(*), count(*) FILTER (WHERE t.grace_until < %s) FROM care_task t "
         "JOIN county_organisation o ON o.id = t.organisation_id "
         "WHERE t.status IN ('upcoming', 'due', 'overdue') AND t.opens <= %s AND t.expires >= %s "
         f"AND {scope} GROUP BY 1, 2 ORDER BY 4 DESC, 1",

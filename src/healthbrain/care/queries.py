@@ -110,13 +110,14 @@ class QuarantineRow:
 
 
 _COLUMNS = """
-    t.id AS task_id, t.resident_id, r.name, r.sex, r.birth_date, t.programme, t.task, t.key, t.opens, t.due, t.expires,
+    t.id AS task_id, t.resident_id, r.name, r.sex, r.birth_date, t.programme, t.task, t.key, t.opens, t.due, t.grace_until, t.expires,
     t.status, t.urgent, t.escalated_to, t.reason, t.closed_on, o.name AS organisation
 """
 _JOINED = """
     FROM care_task t JOIN residents_resident r ON r.id = t.resident_id
     LEFT JOIN county_organisation o ON o.id = t.organisation_id
 """
+ORDERS = {"due": "b.due,", "name": "b.name_pinyin,", "programme": "b.programme,"}  # of today's list
 # What is open on a day follows from the dates; the stored word is only as fresh as the last evaluation.
 _OPEN = "t.status IN ('upcoming', 'due', 'overdue') AND t.opens <= %(as_of)s AND t.expires >= %(as_of)s"
 
@@ -130,8 +131,11 @@ def today(
     text: str = "",
     limit: int = 50,
     offset: int = 0,
+    order: str = "",
 ) -> Today:
     """What stands on the actor's desk on a day: urgent, overdue, returned, abnormal, due; in each the oldest first.
+
+    `order` "due", "name" or "programme" puts that before the state.
 
     What has waited for more than a year comes after the rest of its group: a backlog to plan, not today's first step.
 
@@ -146,24 +150,26 @@ def today(
     filters = ["(%(programme)s = '' OR t.programme = %(programme)s)"]
     filters.append("(%(text)s = '' OR r.name LIKE %(like)s OR r.name_initials LIKE lower(%(like)s))")
     group = (
-        "CASE WHEN t.urgent THEN 1 WHEN t.due < %(as_of)s THEN 2 WHEN t.task = '" + RETURNED + "' THEN 3 "
+        "CASE WHEN t.urgent THEN 1 WHEN t.grace_until < %(as_of)s THEN 2 WHEN t.task = '" + RETURNED + "' THEN 3 "
         "WHEN t.programme || '/' || (t.reason ->> 'state') = ANY(%(abnormal)s) THEN 4 "
         "WHEN t.due <= %(soon)s THEN 5 ELSE 6 END"
     )
-    columns = f"t.id, t.due, t.due < %(as_of)s::date - INTERVAL '1 year' AS backlog, {group} AS state_no"
+    backlog = "t.due < %(as_of)s::date - INTERVAL '1 year' AS backlog"
+    columns = f"t.id, t.due, t.programme, r.name_pinyin, {backlog}, {group} AS state_no"
     base = f"SELECT {columns} {_JOINED} WHERE {_OPEN} AND {scoped} AND {' AND '.join(filters)}"
     counts = {
         STATES[n - 1]: count for n, count in select(f"SELECT state_no, count(*) FROM ({base}) b GROUP BY 1", parameters)
     }
     wanted = STATES.index(state) + 1 if state in STATES else 0
+    sequence = f"{ORDERS.get(order, '')} b.state_no, b.backlog, b.due, b.id"
     page = (
         f"SELECT * FROM ({base}) b WHERE (%(wanted)s = 0 AND state_no < 6) OR state_no = %(wanted)s "
-        "ORDER BY state_no, backlog, due, id LIMIT %(limit)s OFFSET %(offset)s"
+        f"ORDER BY {sequence} LIMIT %(limit)s OFFSET %(offset)s"
     )
     rows = select_dicts(
         f"SELECT {_COLUMNS}, b.state_no FROM ({page}) b JOIN care_task t ON t.id = b.id JOIN residents_resident r ON "
         "r.id = t.resident_id LEFT JOIN county_organisation o ON o.id = t.organisation_id "
-        "ORDER BY b.state_no, b.backlog, b.due, b.id",
+        f"ORDER BY {sequence}",
         {**parameters, "wanted": wanted},
     )
     total = counts.get(state, 0) if wanted else sum(n for name, n in counts.items() if name != "upcoming")
@@ -301,7 +307,8 @@ class _Dates:
     """A row's dates as the algebra reads them."""
 
     def __init__(self, row: dict[str, Any]) -> None:
-        self.opens, self.due, self.expires, self.closed_on = row["opens"], row["due"], row["expires"], row["closed_on"]
+        self.opens, self.grace_until = row["opens"], row["grace_until"]
+        self.expires, self.closed_on = row["expires"], row["closed_on"]
 
 
 def _enrolment(e: Enrolment, tasks: Iterable[TaskLine]) -> EnrolmentRow:

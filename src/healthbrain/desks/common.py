@@ -9,7 +9,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
 from healthbrain.access.queries import home_of
+from healthbrain.desks.i18n import t
+from healthbrain.desks.listing import PAGE_SIZES
+from healthbrain.desks.models import ListChoice
 from healthbrain.desks.shell import VIEWS
+from healthbrain.kernel.errors import Invalid
 
 YEAR = 365 * 24 * 3600
 
@@ -41,6 +45,19 @@ def preferences(request: HttpRequest) -> HttpResponse:
             settings.LANGUAGE_COOKIE_NAME, language, max_age=YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
         )
     return response
+
+
+@page(permission="signed-in")
+@require_POST
+def list_choice(request: HttpRequest) -> HttpResponse:
+    """Rows a page and columns put away for one list, remembered for the account."""
+    size, address = request.POST.get("size", ""), request.POST.get("list", "")[:200]
+    if not size.isdigit() or int(size) not in PAGE_SIZES:
+        raise Invalid(t("每页行数只能从列出的里选", "Choose one of the row counts listed"))
+    hidden = sorted(set(request.POST.getlist("column")[:50]) - set(request.POST.getlist("shown")))
+    chosen = {"size": int(size), "hidden": hidden}
+    ListChoice.objects.update_or_create(account=request.user, list=address, defaults=chosen)
+    return HttpResponseRedirect(safe_next(request, request.POST.get("next")))
 
 
 @page(permission="signed-in")

@@ -46,6 +46,9 @@ def desk_modules() -> tuple[ModuleType, ...]:
 
 
 def entries_for(actor: Actor) -> list[Entry]:
-    """The rail of one actor: his own desk first, then the others in the order of their folders' names."""
+    """The rail of one actor: the pages of his own desk first, then the others in the order of their folders' names."""
     listed = [entry for module in desk_modules() for entry in getattr(module, "NAVIGATION", ())]
-    return sorted((entry for entry in listed if entry.open_to(actor)), key=lambda entry: entry.url != home_of(actor))
+    mine = home_of(actor)
+    return sorted(
+        (entry for entry in listed if entry.open_to(actor)), key=lambda e: not f"{e.url}/".startswith(f"{mine}/")
+    )

@@ -8,6 +8,7 @@ from healthbrain.desks.navigation import desk_modules
 urlpatterns = [
     path("", common.home, name="home"),
     path("preferences", common.preferences, name="preferences"),
+    path("preferences/list", common.list_choice, name="list-choice"),
     path("still-here", common.still_here, name="still-here"),
     path("sign-in", account.sign_in, name="sign-in"),
     path("sign-in/<str:token>", account.sign_in_link, name="sign-in-link"),

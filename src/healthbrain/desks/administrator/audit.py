@@ -32,15 +32,16 @@ def _number(text: str) -> int | None:
 def log(request: HttpRequest) -> HttpResponse:
     """Who saw and who changed what, by account, resident, action and day; newest first."""
     columns = [
-        Column("at", t("时间", "When")),
-        Column("actor", t("谁", "Who")),
-        Column("role", t("角色", "Role")),
-        Column("action", t("做了什么", "Did what")),
-        Column("resident", t("居民编号", "Resident no.")),
-        Column("purpose", t("目的", "Purpose")),
-        Column("detail", t("说明", "Detail")),
+        Column("at", t("时间", "When"), sortable=True, value=lambda row: row[1].at_words),
+        Column("actor", t("谁", "Who"), sortable=True, value=lambda row: row[0].actor),
+        Column("role", t("角色", "Role"), sortable=True, value=lambda row: row[1].role_words),
+        Column("action", t("做了什么", "Did what"), sortable=True, value=lambda row: row[1].action_words),
+        Column("subject", t("对象", "On what"), value=lambda row: row[0].subject),
+        Column("resident", t("居民编号", "Resident no."), sortable=True, value=lambda row: row[0].resident_id),
+        Column("purpose", t("目的", "Purpose"), value=lambda row: row[1].purpose_words),
+        Column("detail", t("说明", "Detail"), value=lambda row: row[1].detail_words),
     ]
-    listing = Listing.of(request, columns)
+    listing = Listing.of(request, columns, sort="-at")
     given = {key: request.GET.get(key, "").strip() for key in ("account", "resident", "action", "since", "until")}
     until = _day(given["until"])
     rows, listing.total = queries.search(
@@ -49,10 +50,13 @@ def log(request: HttpRequest) -> HttpResponse:
         action=given["action"],
         since=_day(given["since"]),
         until=until + dt.timedelta(days=1) if until else None,  # the last day counts whole
-        limit=listing.size,
+        limit=listing.limit,
         offset=listing.offset,
+        order=listing.order,
     )
     listing.rows = list(zip(rows, in_words(rows), strict=True))
+    if listing.exporting:
+        return listing.workbook(request, t("审计日志", "Audit log"))
     return render(request, "administrator/audit.html", {"listing": listing, "given": given})
 
 

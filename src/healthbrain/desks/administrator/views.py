@@ -33,14 +33,17 @@ def accounts(request: HttpRequest) -> HttpResponse:
     text, role = request.GET.get("q", "").strip(), request.GET.get("role", "")
     found = queries.accounts(text)
     columns = [
-        Column("name", t("姓名", "Name")),
-        Column("username", t("用户名", "Username")),
-        Column("role", t("角色", "Role")),
-        Column("organisation", t("机构", "Organisation")),
-        Column("totp", t("动态口令", "Second factor")),
-        Column("state", t("状态", "State")),
-    ]
+        Column("name", t("姓名", "Name"), sortable=True, value=lambda row: row.name),
+        Column("username", t("用户名", "Username"), sortable=True, value=lambda row: row.username),
+        Column("role", t("角色", "Role"), sortable=True, value=lambda row: t(ROLES[row.role].zh, ROLES[row.role].en)),
+        Column("organisation", t("机构", "Organisation"), sortable=True, value=lambda row: row.organisation),
+        Column("totp", t("动态口令", "Second factor"), sortable=True,
+               value=lambda row: t("已绑定", "enrolled") if row.totp else t("未绑定", "not yet")),
+        Column("state", t("状态", "State"), sortable=True, value=lambda row: _state(row)[1]),
+    ]  # fmt: skip
     listing = Listing.of(request, columns).of_all([row for row in found if not role or row.role == role])
+    if listing.exporting:
+        return listing.workbook(request, t("账号", "Accounts"))
     chips = [{"label": t("全部", "All"), "href": listing.url(role=""), "on": not role, "count": len(found)}]
     for key, kind in ROLES.items():
         count = sum(row.role == key for row in found)
@@ -48,7 +51,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
             chips.append(
                 {"label": t(kind.zh, kind.en), "href": listing.url(role=key), "on": role == key, "count": count}
             )
-    context = {"listing": listing, "text": text, "chips": chips, "roles": ROLES, "state": _state}
+    context = {"listing": listing, "text": text, "chips": chips, "state": _state}
     return render(request, "administrator/accounts.html", context)
 
 

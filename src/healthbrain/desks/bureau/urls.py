@@ -14,7 +14,6 @@ urlpatterns = [
     path("county", views.county, name="county"),
     path("county/definition/<str:key>", views.define, name="county-definition"),
     path("county/list", views.people, name="county-list"),
-    path("county/list.xlsx", views.people_export, name="county-list-export"),
     path("county/outbreaks", outbreaks.outbreaks, name="county-outbreaks"),
     path("county/outbreaks/definition/<str:name>", outbreaks.define, name="county-outbreaks-definition"),
     path("county/outbreaks/export.xlsx", outbreaks.export, name="county-outbreaks-export"),

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from healthbrain.access.gate import page
 from healthbrain.access.rules import Actor
-from healthbrain.audit import actions as audit
 from healthbrain.care import queries as care
 from healthbrain.desks.bureau import figures, workbook
 from healthbrain.desks.bureau.definitions import definition, name
-from healthbrain.desks.bureau.workbook import Sheet
-from healthbrain.desks.i18n import age_of, sex_of, t
+from healthbrain.desks.i18n import age_of, said, sex_of, t
 from healthbrain.desks.listing import Column, Listing
 from healthbrain.desks.shell import as_of, render
 from healthbrain.kernel.errors import NotFound
-from healthbrain.kernel.masking import mask_name
 
 LISTED = (  # measures with people behind them
     "enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue",
@@ -122,70 +117,27 @@ def people(request: HttpRequest) -> HttpResponse:
     """The people behind a figure, masked; care writes the look into the audit log."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
     measure, place = request.GET.get("measure", ""), _place(request)
+    day = as_of(request)
     columns = [
-        Column("name", t("姓名", "Name")),
-        Column("who", t("性别年龄", "Sex, age")),
-        Column("organisation", t("责任机构", "Responsible")),
-        Column("state", t("状态", "State")),
-        Column("since", t("起始", "Since")),
-    ]
-    listing = Listing.of(request, columns, size=50)
-    found, listing.total = care.measure_list(
-        actor, measure, place, as_of=as_of(request), limit=listing.size, offset=listing.offset
-    )
-    listing.rows = found
-    programme, _, kind = measure.partition(".")
-    context = {
-        "listing": listing,
-        "title": f"{figures.title_of(programme)} · {name(kind)}",
-        "may_open": actor.may("record.read"),
-        "state_title": _state_title,
-        "place": next((o.organisation for o in found), "") if place else "",
-    }
-    listing.export_url = f"/county/list.xlsx?{request.GET.urlencode()}"
-    return render(request, "bureau/people.html", context)
-
-
-def _state_title(programme: str, state: str) -> Any:
-    return care.state_title(programme, state)
-
-
-@page(permission="people.list")
-@require_GET
-def people_export(request: HttpRequest) -> HttpResponse:
-    """The same list as a workbook, masked as on the screen."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
-    measure, day = request.GET.get("measure", ""), as_of(request)
-    found, _ = care.measure_list(actor, measure, _place(request), as_of=day)
-    programme, _, kind = measure.partition(".")
-    title = f"{figures.title_of(programme)} {name(kind)}"
-    columns = [t("居民编号", "Resident no."), t("姓名", "Name"), t("性别", "Sex"), t("年龄", "Age"),
-               t("责任机构", "Responsible"), t("状态", "State"), t("起始", "Since")]  # fmt: skip
-    rows = [
-        [str(one.resident_id), mask_name(one.name), sex_of(one.sex), age_of(one.birth_date, day), one.organisation,
-         str(_state_title(one.programme, one.risk_level)), one.since.isoformat()]
-        for one in found
+        Column("name", t("姓名", "Name"), sortable=True, value=lambda one: one.name),
+        Column("sex", t("性别", "Sex"), value=lambda one: sex_of(one.sex)),
+        Column("age", t("年龄", "Age"), sortable=True, value=lambda one: age_of(one.birth_date, day)),
+        Column("organisation", t("责任机构", "Responsible"), sortable=True, value=lambda one: one.organisation),
+        Column("state", t("状态", "State"), sortable=True,
+               value=lambda one: said(care.state_title(one.programme, one.risk_level))),
+        Column("since", t("起始", "Since"), sortable=True, value=lambda one: one.since.isoformat()),
+        Column("resident", t("居民编号", "Resident no."), value=lambda one: str(one.resident_id)),
     ]  # fmt: skip
-    return _workbook(request, title, [Sheet(title, columns, rows, _notes(request, day))])
-
-
-def _notes(request: HttpRequest, day: dt.date) -> list[str]:
-    made = t("导出人", "Exported by")
-    return [f"{t('数据截至', 'Data as of')} {day.isoformat()}", f"{made} {request.actor.name}"]  # type: ignore[attr-defined]
-
-
-def _workbook(request: HttpRequest, report: str, sheets: list[Sheet]) -> HttpResponse:
-    unit = request.user.organisation.name  # type: ignore[union-attr]
-
-    with transaction.atomic():
-        audit.record(
-            by=request.actor,  # type: ignore[attr-defined]
-            action="export.workbook",
-            subject=report,
-            purpose="quality",
-            detail={"rows": sum(len(sheet.rows) for sheet in sheets)},
-        )
-    return workbook.response(workbook.workbook(sheets), workbook.file_name(unit, report, as_of(request)))
+    listing = Listing.of(request, columns, sort="resident")
+    listing.rows, listing.total = care.measure_list(
+        actor, measure, place, as_of=day, limit=listing.limit, offset=listing.offset, order=listing.order
+    )
+    programme, _, kind = measure.partition(".")
+    title = f"{figures.title_of(programme)} · {name(kind)}"
+    if listing.exporting:
+        return listing.workbook(request, title)
+    context = {"listing": listing, "title": title, "may_open": actor.may("record.read")}
+    return render(request, "bureau/people.html", context)
 
 
 @page(permission="indicators.read")
@@ -206,7 +158,7 @@ def export(request: HttpRequest, block: str) -> HttpResponse:
         sheet = figures.feed_sheet(found.value)
     else:
         raise NotFound(t("没有这张表", "No such table"))
-    notes = [*_notes(request, as_of(request)), f"{t('读取时间', 'Read at')} {found.at:%Y-%m-%d %H:%M}"]
+    notes = [f"{t('读取时间', 'Read at')} {found.at:%Y-%m-%d %H:%M}"]
     if published:
         notes.append(t("公开版：1 至 7 的数不列出", "Published: counts of 1 to 7 are withheld"))
-    return _workbook(request, sheet.title, [Sheet(sheet.title, sheet.columns, sheet.rows, notes)])
+    return workbook.hand_out(request, sheet.title, [sheet], notes)

@@ -125,7 +125,7 @@
   let pending = new Map();
   function refresh(name) {
     regions(name).forEach((region) => {
-      if (pending.has(region)) return;
+      if (pending.has(region) || one("details.menu[open]", region)) return; /* not while somebody chooses in it */
       pending.set(region, setTimeout(() => { pending.delete(region); window.htmx.trigger(region, "refresh"); }, 250));
     });
   }
@@ -153,10 +153,19 @@
     const row = marked && document.getElementById(marked);
     if (row && event.detail.target.contains(row) && event.detail.target.matches("[data-on]")) row.classList.add("at");
     all("[data-toast]").forEach(arm);
+    fit();
     charts(event.detail.target);
     const told = one("[data-announce]", event.detail.target);
     if (told && told.dataset.announce !== hb.lastTold) { hb.lastTold = told.dataset.announce; announce(told.dataset.announce); }
   });
+
+  /* A table that fits lets the page scroll, its head stays under the top bar; one that does not scrolls in its own box. */
+  const fit = () => all("[data-table]").forEach((box) => {
+    box.classList.remove("fits");
+    box.classList.toggle("fits", box.scrollWidth <= box.clientWidth);
+  });
+  window.addEventListener("resize", fit);
+  fit();
 
   /* Charts: the option is data in the page; ECharts is fetched only where a chart stands. */
   function charts(root = document) {

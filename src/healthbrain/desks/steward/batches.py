@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
 from healthbrain.desks.bureau.workbook import response
-from healthbrain.desks.i18n import number, t
+from healthbrain.desks.i18n import moment, number, t
 from healthbrain.desks.listing import Column, Listing
 from healthbrain.desks.shell import render, say
 from healthbrain.desks.steward import jobs
@@ -39,25 +40,32 @@ def state_words(batch: BatchRow) -> tuple[str, str]:
 
 def _columns() -> list[Column]:
     return [
-        Column("name", t("批次", "Batch")),
-        Column("source", t("来源", "Source")),
-        Column("started", t("开始", "Started")),
-        Column("state", t("状态", "State")),
-        Column("rows_in", t("收到", "Received"), number=True, unit=t("行", "rows")),
-        Column("stored", t("入库", "Stored"), number=True),
-        Column("duplicates", t("重复", "Duplicate"), number=True),
-        Column("rejected", t("退回", "Rejected"), number=True),
-        Column("waiting", t("等待", "Waiting"), number=True),
-    ]
+        Column("name", t("批次", "Batch"), sortable=True, value=lambda row: row.name),
+        Column("source", t("来源", "Source"), sortable=True, value=lambda row: row.source),
+        Column("started", t("开始", "Started"), sortable=True, value=lambda row: moment(row.started)),
+        Column("state", t("状态", "State"), sortable=True, value=lambda row: state_words(row)[1]),
+        *(
+            Column(key, t(zh, en), number=True, sortable=True, unit=unit, value=operator.attrgetter(key))
+            for key, zh, en, unit in (
+                ("rows_in", "收到", "Received", t("行", "rows")), ("stored", "入库", "Stored", ""),
+                ("duplicates", "重复", "Duplicate", ""), ("rejected", "退回", "Rejected", ""),
+                ("waiting", "等待", "Waiting", ""),
+            )
+        ),
+    ]  # fmt: skip
 
 
 @page(permission="steward.work")
 @require_GET
 def overview(request: HttpRequest) -> HttpResponse:
     """Batches, newest first; a running one renews itself."""
-    listing = Listing.of(request, _columns(), size=20)
+    listing = Listing.of(request, _columns(), sort="-started", size=20)
     status, text = request.GET.get("status", ""), request.GET.get("q", "").strip()
-    listing.rows, listing.total = queries.batches(status=status, text=text, offset=listing.offset, limit=listing.size)
+    listing.rows, listing.total = queries.batches(
+        status=status, text=text, offset=listing.offset, limit=listing.limit, order=listing.order
+    )
+    if listing.exporting:
+        return listing.workbook(request, t("数据批次", "Batches"))
     chips = [{"label": t("全部", "All"), "href": listing.url(status=""), "on": not status}]
     chips += [
         {"label": t(zh, en), "href": listing.url(status=key), "on": status == key}
@@ -140,19 +148,21 @@ def error_sheet(request: HttpRequest, batch_id: int) -> HttpResponse:
 def reject_list(request: HttpRequest) -> HttpResponse:
     """All rejected rows, by reason, newest batch first."""
     columns = [
-        Column("batch", t("批次", "Batch")),
-        Column("row", t("行号", "Row"), number=True),
-        Column("field", t("列", "Field")),
-        Column("message", t("原因", "Reason")),
-        Column("raw", t("原始内容", "Raw text")),
+        Column("batch", t("批次", "Batch"), sortable=True, value=lambda row: row.batch),
+        Column("row", t("行号", "Row"), number=True, sortable=True, value=lambda row: row.row),
+        Column("field", t("列", "Field"), sortable=True, value=lambda row: row.field),
+        Column("message", t("原因", "Reason"), sortable=True, value=lambda row: row.message),
+        Column("raw", t("原始内容", "Raw text"), value=lambda row: row.raw),
     ]
-    listing = Listing.of(request, columns, size=20)
+    listing = Listing.of(request, columns, sort="-batch", size=20)
     reason = request.GET.get("reason", "")
     wanted = request.GET.get("batch", "")
     batch_id = int(wanted) if wanted.isdigit() else None
     listing.rows, listing.total = queries.rejects(
-        batch_id=batch_id, reason=reason, offset=listing.offset, limit=listing.size
+        batch_id=batch_id, reason=reason, offset=listing.offset, limit=listing.limit, order=listing.order
     )
+    if listing.exporting:
+        return listing.workbook(request, t("退回行", "Rejects"))
     counted = queries.reasons(batch_id)
     chips = [{"label": t("全部", "All"), "href": listing.url(reason=""), "on": not reason,
               "count": sum(one.rows for one in counted)}]  # fmt: skip

@@ -30,7 +30,7 @@ def review_list(request: HttpRequest) -> HttpResponse:
     ]
     listing = Listing.of(request, columns, size=20)
     listing.total = queries.open_reviews()
-    rows = queries.reviews(request.actor, limit=listing.size, offset=listing.offset)  # type: ignore[attr-defined]
+    rows = queries.reviews(request.actor, limit=listing.limit, offset=listing.offset)  # type: ignore[attr-defined]
     listing.rows = list(enumerate(rows, listing.offset))
     return render(request, "steward/reviews.html", {"listing": listing})
 

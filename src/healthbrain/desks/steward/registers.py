@@ -24,8 +24,8 @@ from healthbrain.kernel.errors import Invalid
 def quarantine(request: HttpRequest) -> HttpResponse:
     """Residents whose evaluation broke, and names that came in with the data but stand in no register."""
     columns = [
-        Column("resident", t("居民编号", "Resident no.")),
-        Column("programme", t("项目", "Programme")),
+        Column("resident", t("居民编号", "Resident no."), sortable=True, value=lambda row: row.resident_id),
+        Column("programme", t("项目", "Programme"), sortable=True, value=lambda row: row.programme),
         Column("error", t("出错原因", "What went wrong")),
         Column("at", t("时间", "When")),
         Column("do", ""),

@@ -80,11 +80,9 @@ def line_of(row: Any) -> Line:
     )
 
 
-def today(
-    actor: Actor, as_of: dt.date, *, programme: str = "", state: str = "", text: str = "", limit: int, offset: int
-) -> tuple[list[Line], int, Answer]:
-    """One page of today's list, how many fit the filter, and the answer over everything."""
-    found = care.today(actor, as_of, programme=programme, state=state, text=text, limit=limit, offset=offset)
+def today(actor: Actor, as_of: dt.date, **asked: Any) -> tuple[list[Line], int, Answer]:
+    """One page of today's list (`asked`: as `care.queries.today`), how many fit the filter, the answer over all."""
+    found = care.today(actor, as_of, **asked)
     counts = dict(found.counts)
     for_today = sum(count for name, count in counts.items() if name != "upcoming")
     return [line_of(row) for row in found.lines], found.total, Answer(for_today, counts)

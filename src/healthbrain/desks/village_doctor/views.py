@@ -12,8 +12,8 @@ from healthbrain.access.gate import page
 from healthbrain.care import queries as care
 from healthbrain.desks import forms
 from healthbrain.desks.hospital_doctor.opening import Opened, open_record
-from healthbrain.desks.i18n import said, t
-from healthbrain.desks.listing import Listing
+from healthbrain.desks.i18n import age_of, said, sex_of, t
+from healthbrain.desks.listing import Column, Listing
 from healthbrain.desks.shell import as_of, render
 from healthbrain.desks.village_doctor import lines
 from healthbrain.records import queries as records
@@ -54,7 +54,17 @@ class Reading:
 def today(request: HttpRequest) -> HttpResponse:
     """The day's work, answer first."""
     day = as_of(request)
-    listing = Listing.of(request, (), size=50)
+    columns = [
+        Column("name", t("姓名", "Name"), sortable=True, value=lambda line: lines.masked(line.name)),
+        Column("sex", t("性别", "Sex"), value=lambda line: sex_of(line.sex)),
+        Column("age", t("年龄", "Age"), value=lambda line: age_of(line.birth_date, day)),
+        Column("programme", t("项目", "Programme"), sortable=True, value=lambda line: _programme(line.programme)),
+        Column("what", t("要做的事", "What to do"), value=lambda line: line.what),
+        Column("why", t("为什么", "Why"), value=lambda line: line.why),
+        Column("due", t("最迟", "Due"), sortable=True, value=lambda line: line.due.isoformat()),
+        Column("state", t("状态", "State"), value=lambda line: t(*STATE_WORDS[line.state])),
+    ]
+    listing = Listing.of(request, columns)
     chosen = {key: request.GET.get(key, "") for key in ("programme", "state")}
     text = request.GET.get("q", "").strip()
     rows, listing.total, answer = lines.today(
@@ -63,10 +73,13 @@ def today(request: HttpRequest) -> HttpResponse:
         programme=chosen["programme"],
         state=chosen["state"] if chosen["state"] in STATE_WORDS else "",
         text=text,
-        limit=listing.size,
+        limit=listing.limit,
         offset=listing.offset,
+        order=listing.order,
     )
     listing.rows = rows
+    if listing.exporting:
+        return listing.workbook(request, t("今日任务", "Today's tasks"))
     context = {
         "listing": listing,
         "answer": answer,
@@ -76,6 +89,10 @@ def today(request: HttpRequest) -> HttpResponse:
         "text": text,
     }
     return render(request, "village_doctor/today.html", context)
+
+
+def _programme(name: str) -> str:
+    return t(*PROGRAMMES[name]) if name in PROGRAMMES else name
 
 
 def _chips(listing: Listing, key: str, chosen: str, words: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:

@@ -11,6 +11,12 @@ from healthbrain.access.models import Account
 from healthbrain.kernel.errors import NotFound
 from healthbrain.records.models import Batch, RejectedRow
 
+BATCH_ORDERS = {
+    "name": "name", "source": "source__name", "started": "started", "state": "status", "rows_in": "rows_in",
+    "stored": "stored", "duplicates": "duplicates", "rejected": "rejected", "waiting": "waiting",
+}  # fmt: skip
+REJECT_ORDERS = {"batch": "batch_id", "row": "row", "field": "field", "message": "reason"}
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
@@ -90,11 +96,16 @@ def _batch_rows(found: Iterable[Batch]) -> list[BatchRow]:
     ]
 
 
+def _by(order: str, columns: dict[str, str]) -> str:
+    """ "-state" → "-status"."""
+    return ("-" if order.startswith("-") else "") + columns[order.removeprefix("-")]
+
+
 def batches(
-    *, status: str = "", source: str = "", text: str = "", offset: int = 0, limit: int = 20
+    *, status: str = "", source: str = "", text: str = "", offset: int = 0, limit: int = 20, order: str = "-started"
 ) -> tuple[list[BatchRow], int]:
-    """Batches, newest first, and how many there are in all."""
-    found = Batch.objects.select_related("source").order_by("-started", "-id")
+    """Batches, newest first or by `order` (of BATCH_ORDERS), and how many there are in all."""
+    found = Batch.objects.select_related("source").order_by(_by(order, BATCH_ORDERS), "-started", "-id")
     if status:
         found = found.filter(status=status)
     if source:
@@ -113,10 +124,11 @@ def batch(batch_id: int) -> BatchRow:
 
 
 def rejects(
-    *, batch_id: int | None = None, reason: str = "", offset: int = 0, limit: int = 20
+    *, batch_id: int | None = None, reason: str = "", offset: int = 0, limit: int = 20, order: str = "-batch"
 ) -> tuple[list[RejectRow], int]:
-    """Rejected rows, newest batch first, in the order of the sheet; and how many there are in all."""
-    found = RejectedRow.objects.select_related("batch__source").order_by("-batch_id", "row", "id")
+    """Rejected rows, newest batch first or by `order` (of REJECT_ORDERS), then as in the sheet; and how many in all."""
+    sequence = (_by(order, REJECT_ORDERS), "-batch_id", "row", "id")
+    found = RejectedRow.objects.select_related("batch__source").order_by(*sequence)
     if batch_id is not None:
         found = found.filter(batch_id=batch_id)
     if reason:
