@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from healthbrain.desks.ambulance import arrivals, crew
+from healthbrain.desks.ambulance import arrivals, crew, known
 from healthbrain.desks.navigation import Entry
 
 NAVIGATION = (
@@ -14,7 +14,9 @@ urlpatterns = [
     path("crew", crew.show, name="crew"),
     path("crew/position", crew.position, name="crew-position"),
     path("crew/missions/<int:mission_id>/<str:action>", crew.act, name="crew-act"),
+    path("crew/calls/<int:call_id>/known", known.for_crew, name="crew-known"),
     path("arrivals", arrivals.board, name="arrivals"),
     path("arrivals/state", arrivals.state, name="arrivals-state"),
+    path("arrivals/calls/<int:call_id>/known", known.for_hospital, name="arrivals-known"),
     path("arrivals/ecg/<int:ecg_id>", arrivals.ecg, name="arrivals-ecg"),
 ]

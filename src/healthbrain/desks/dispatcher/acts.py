@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from healthbrain.access.gate import page
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import say
-from healthbrain.dispatch.actions import calls, missions
+from healthbrain.dispatch.actions import calls, missions, patients
 from healthbrain.kernel import clock
 from healthbrain.kernel.errors import Conflict, HealthBrainError, Invalid, NotFound
 
@@ -139,6 +139,25 @@ def _assign(request: HttpRequest, call_id: int) -> str:
         note=request.POST.get("note", ""),
     )
     return t("已派 {code}", "{code} sent", code=request.POST.get("code", ""))
+
+
+@page(permission="emergency.dispatch")
+@require_POST
+def link_patient(request: HttpRequest, call_id: int, resident_id: int | None = None) -> HttpResponse:
+    """Who the patient is by the health records, or that he is nobody there after all; the toast takes either back."""
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    try:
+        before = patients.link_resident(by=actor, call_id=call_id, resident_id=resident_id)
+    except HealthBrainError as error:
+        say(request, str(error), level="failed")
+        return back(call_id)
+    undo = f"/dispatch/calls/{call_id}/patient" + (f"/{before}" if before else "")
+    if resident_id is not None:
+        told = t("已关联居民档案，车组和医院可看过敏与诊断", "Linked: crew and hospital see the record")
+        say(request, told, undo_url=undo)
+    else:
+        say(request, t("已解除关联", "Link removed"), undo_url=undo if before else "")
+    return back(call_id)
 
 
 ACTS: dict[str, Callable[[HttpRequest, int], str]] = {

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from healthbrain.desks.ambulance import known
 from healthbrain.desks.dispatcher import acts, events, fleet, maps, planning, views
 from healthbrain.desks.navigation import Entry
 
@@ -18,6 +19,10 @@ urlpatterns = [
     path("dispatch/advice", views.advice, name="dispatch-advice"),
     path("dispatch/places", views.places, name="dispatch-places"),
     path("dispatch/calls/<int:call_id>/timeline", views.timeline, name="dispatch-timeline"),
+    path("dispatch/people", views.people, name="dispatch-people"),
+    path("dispatch/calls/<int:call_id>/known", known.for_desk, name="dispatch-known"),
+    path("dispatch/calls/<int:call_id>/patient", acts.link_patient, name="dispatch-unlink"),
+    path("dispatch/calls/<int:call_id>/patient/<int:resident_id>", acts.link_patient, name="dispatch-link"),
     path("dispatch/take", acts.take, name="dispatch-take"),
     path("dispatch/ring", acts.ring, name="dispatch-ring"),
     path("dispatch/calls/<int:call_id>/<str:action>", acts.act, name="dispatch-act"),

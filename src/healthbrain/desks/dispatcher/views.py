@@ -13,8 +13,9 @@ from healthbrain.audit import actions as audit
 from healthbrain.desks.dispatcher import maps, words
 from healthbrain.desks.shell import render
 from healthbrain.dispatch import knowledge
-from healthbrain.dispatch.queries import calls, recommend
+from healthbrain.dispatch.queries import calls, patient, recommend
 from healthbrain.kernel import clock
+from healthbrain.residents import queries as residents
 
 SHOWN_VEHICLES, SHOWN_HOSPITALS = 5, 3
 
@@ -29,7 +30,7 @@ def desk(request: HttpRequest) -> HttpResponse:
     context = {"rows": rows, "chosen": chosen, "override": knowledge.overrides(), **words.context()}
     if chosen:
         row = calls.call(request.actor, chosen, now=now)  # type: ignore[attr-defined]
-        context |= _call_context(row) | _advice_context(request, row)
+        context |= _call_context(request, row) | _advice_context(request, row)
     return render(request, "dispatcher/desk.html", context)
 
 
@@ -38,7 +39,7 @@ def _chosen(request: HttpRequest) -> int | None:
     return int(given) if given.isdigit() else None
 
 
-def _call_context(row: calls.CallRow) -> dict[str, Any]:
+def _call_context(request: HttpRequest, row: calls.CallRow) -> dict[str, Any]:
     one = row.call
     return {
         "row": row,
@@ -47,6 +48,7 @@ def _call_context(row: calls.CallRow) -> dict[str, Any]:
         "marks": maps.fixed_marks(),
         "last_place": None if one.x is not None else calls.last_place_of(one.phone, before=one.pk),
         "duplicates": calls.duplicates(one),
+        "person": patient.resident_of(request.actor, one),  # type: ignore[attr-defined]
         "instructions": [(key, knowledge.instructions()[key]) for key in row.stands.instructions],
         "sources": knowledge.question_sources(),
         "types": knowledge.types(),
@@ -94,6 +96,24 @@ def places(request: HttpRequest) -> HttpResponse:
     """Address search while typing."""
     found = calls.places(request.GET.get("place", ""))
     return render(request, "dispatcher/places_part.html", {"found": found, "chosen": _chosen(request)})
+
+
+@page(permission="emergency.dispatch")
+@require_GET
+def people(request: HttpRequest) -> HttpResponse:
+    """Residents who may be the patient, masked; the search is audited, its words are not kept."""
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    text, chosen = request.GET.get("q", "").strip(), _chosen(request)
+    found = residents.find(actor, text, patient.PURPOSE, 6, permission="emergency.dispatch") if text else []
+    with transaction.atomic():
+        audit.record(
+            by=actor,
+            action="emergency.find_patient",
+            subject=f"call/{chosen}",
+            purpose=patient.PURPOSE,
+            detail={"found": len(found)},
+        )
+    return render(request, "dispatcher/people_part.html", {"found": found, "chosen": chosen})
 
 
 @page(permission="emergency.dispatch")

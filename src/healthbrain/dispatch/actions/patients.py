@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.db.models import Q
 
+from healthbrain.access import gate
 from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import knowledge
@@ -16,11 +17,14 @@ from healthbrain.dispatch.actions import journal
 from healthbrain.dispatch.actions.missions import own_mission, step
 from healthbrain.dispatch.models import Call, EcgFile, Mission, TimelineEvent, Vitals
 from healthbrain.dispatch.rules import handover as bundles
-from healthbrain.kernel.errors import Conflict, Invalid
+from healthbrain.kernel.errors import Conflict, Invalid, NotFound
 from healthbrain.records import actions as records
+from healthbrain.residents import queries as residents
+from healthbrain.residents.models import Resident
 from healthbrain.residents.rules import id_number as numbers
 
 SOURCE = "EMS"
+PURPOSE = "emergency"
 LARGEST_ECG = 5 * 1024 * 1024
 ECG_KINDS = {
     b"%PDF": "application/pdf",
@@ -101,8 +105,36 @@ def identify(*, by: Actor, mission_id: int, name: str, sex: str, id_number: str,
     call = Call.objects.select_for_update().get(pk=mission.call_id)
     call.patient_name, call.patient_sex, call.patient_age = name.strip(), sex, age
     call.patient_id_number = parsed.number if parsed else ""
-    call.save(update_fields=["patient_name", "patient_sex", "patient_age", "patient_id_number"])
-    audit.record(by=by, action="emergency.identify", subject=f"call/{call.pk}", purpose="emergency")
+    if parsed:  # the card in the crew's hand is surer than what the desk found by telephone
+        call.resident = Resident.objects.filter(id_number=parsed.number, merged_into__isnull=True).first()
+    call.save(update_fields=["patient_name", "patient_sex", "patient_age", "patient_id_number", "resident"])
+    audit.record(
+        by=by, action="emergency.identify", subject=f"call/{call.pk}", purpose="emergency", resident_id=call.resident_id
+    )
+
+
+@transaction.atomic
+def link_resident(*, by: Actor, call_id: int, resident_id: int | None) -> int | None:
+    """Say which resident the patient is (None: nobody after all); whom the call named before, to undo it by.
+
+    What the caller said stays as it was said. Also after the call is over, until the mission is in the record.
+    Raises NotFound, NotAllowed, Conflict when the record has the mission already.
+    """
+    gate.require(by, "emergency.dispatch")
+    call = Call.objects.select_for_update().filter(pk=call_id).first()
+    if call is None:
+        raise NotFound("没有这个呼救 No such call")
+    if call.missions.filter(handed_over=True).exists():
+        raise Conflict("病人已交接，记录已写入健康档案 Handed over: the mission is in the record already")
+    before = call.resident_id
+    call.resident_id = residents.resident(by, resident_id, PURPOSE).id if resident_id is not None else None
+    call.save(update_fields=["resident"])
+    audit.record(
+        by=by, action="emergency.link" if resident_id is not None else "emergency.unlink", subject=f"call/{call.pk}",
+        purpose=PURPOSE, resident_id=call.resident_id or before, detail={"before": before, "after": call.resident_id},
+    )  # fmt: skip
+    journal.tell(call_id=call.pk)
+    return before
 
 
 def hand_over(
@@ -114,7 +146,7 @@ def hand_over(
     sent: dt.datetime | None = None,
     client_id: uuid.UUID | None = None,
 ) -> bool:
-    """The hospital has the patient; False when known already. With an identity number the mission goes into the record.
+    """The hospital has the patient; False when known already. If it is known who he is, the mission goes on record.
 
     One transaction: either the press and the record are both there, or neither. Raises Conflict without a destination.
     """
@@ -132,20 +164,29 @@ def hand_over(
         return True
 
 
+def _who(call: Call) -> bundles.Patient | None:
+    """The patient as the crew identified him, else the resident the desk found; None when neither is known."""
+    parsed = numbers.parse(call.patient_id_number)
+    if parsed and call.patient_name:
+        return bundles.Patient(parsed.number, call.patient_name, call.patient_sex, parsed.birth_date, parsed.number)
+    if call.resident_id is None:
+        return None
+    found = residents.resident(SYSTEM, call.resident_id, PURPOSE)
+    key = found.id_number or f"resident-{found.id}"
+    return bundles.Patient(key, found.name, found.sex, found.birth_date, found.id_number or "", found.phone or "")
+
+
 def _into_the_record(mission: Mission, *, by: Actor) -> None:
     call = mission.call
-    if not call.patient_id_number or not call.patient_name:
+    who = _who(call)
+    if who is None:
         return  # who it was is not known: the hospital's own feed will bring the visit
     moments = TimelineEvent.objects.filter(Q(mission__isnull=True) | Q(mission=mission), call=call)
     times = dict(moments.order_by("-at").values_list("kind", "at"))  # the first of each kind stays
-    parsed = numbers.parse(call.patient_id_number)
     bundle = bundles.bundle(
         bundles.Handover(
             mission_id=mission.pk,
-            name=call.patient_name,
-            sex=call.patient_sex,
-            birth_date=parsed.birth_date if parsed else None,
-            id_number=call.patient_id_number,
+            patient=who,
             suspected=str(knowledge.types().get(call.suspected, {}).get("title", {}).get("zh", "")),
             priority=call.priority or 3,
             destination=mission.destination.code if mission.destination else "",

@@ -81,6 +81,8 @@ class Arrival:
     ecgs: tuple[tuple[int, str], ...]
     left_scene: dt.datetime | None
     hospital: str
+    call_id: int
+    linked: bool  # to a resident, whose record may be opened
 
 
 def arrivals(actor: Actor, *, now: dt.datetime) -> list[Arrival]:
@@ -111,7 +113,7 @@ def _arrival(mission: Mission, state: HospitalState | None, now: dt.datetime) ->
         mission.pk, mission.vehicle.code, mission.step, mission.call.suspected, mission.call.priority,
         mission.call.patient_name, mission.call.patient_sex, mission.call.patient_age, minutes, estimated,
         (now - position.received).total_seconds() if position else None, vitals, _alarms(vitals), files, left,
-        mission.destination.name if mission.destination else "",
+        mission.destination.name if mission.destination else "", mission.call_id, mission.call.resident_id is not None,
     )  # fmt: skip
 
 

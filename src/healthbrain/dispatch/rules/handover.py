@@ -21,14 +21,23 @@ Resource = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
-    """What a handed-over mission leaves. `times` by timeline kind; `vitals`: (moment, value by name)."""
+class Patient:
+    """Who it was. `key` makes the Patient of this source: the identity number, or the resident without one."""
 
-    mission_id: int
+    key: str
     name: str
     sex: str
     birth_date: dt.date | None
     id_number: str
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a handed-over mission leaves. `times` by timeline kind; `vitals`: (moment, value by name)."""
+
+    mission_id: int
+    patient: Patient
     suspected: str
     priority: int
     destination: str
@@ -39,10 +48,10 @@ class Handover:
 
 def bundle(done: Handover, vitals: Mapping[str, Mapping[str, Any]]) -> Resource:
     """The transaction bundle. `vitals`: LOINC code and UCUM unit of each vital sign by its name here."""
-    patient = stable_id("EMS", "patient", done.id_number)
+    patient = stable_id("EMS", "patient", done.patient.key)
     call, visit = stable_id("EMS", "call", str(done.mission_id)), stable_id("EMS", "mission", str(done.mission_id))
     subject = {"reference": f"Patient/{patient}"}
-    resources = [_patient(done, patient), _request(done, call, subject), _encounter(done, visit, call, subject)]
+    resources = [_patient(done.patient, patient), _request(done, call, subject), _encounter(done, visit, call, subject)]
     for number, (at, values) in enumerate(done.vitals):
         for name, value in values.items():
             own = stable_id("EMS", "vital", str(done.mission_id), str(number), name)
@@ -57,15 +66,18 @@ def bundle(done: Handover, vitals: Mapping[str, Mapping[str, Any]]) -> Resource:
     }
 
 
-def _patient(done: Handover, own: str) -> Resource:
+def _patient(who: Patient, own: str) -> Resource:
     found: Resource = {
         "resourceType": "Patient",
         "id": own,
-        "identifier": [{"use": "official", "system": CITIZEN_ID, "value": done.id_number}],
-        "name": [{"use": "official", "text": done.name}],
-        "gender": GENDER.get(done.sex, "unknown"),
+        "name": [{"use": "official", "text": who.name}],
+        "gender": GENDER.get(who.sex, "unknown"),
     }
-    return found | ({"birthDate": done.birth_date.isoformat()} if done.birth_date else {})
+    if who.id_number:
+        found["identifier"] = [{"use": "official", "system": CITIZEN_ID, "value": who.id_number}]
+    if who.phone:
+        found["telecom"] = [{"system": "phone", "value": who.phone}]
+    return found | ({"birthDate": who.birth_date.isoformat()} if who.birth_date else {})
 
 
 def _request(done: Handover, own: str, subject: Resource) -> Resource:
