@@ -10,6 +10,7 @@ from healthbrain.care.knowledge import programme
 from healthbrain.care.rules.compile import calls_of
 from healthbrain.care.rules.loader import load_programme
 from healthbrain.care.whole_county import places_of_lake, run_plan
+from healthbrain.county.models import Organisation
 from healthbrain.facts.knowledge import catalogue
 from healthbrain.facts.lake import lake_connection, write_facts
 
@@ -64,12 +65,13 @@ def compare(path: Path, as_of: dt.date) -> Diff:
             for one, other in (("new", "old"), ("old", "new"))
         )
         work = duck.execute(
-            "SELECT coalesce(CAST(organisation_id AS TEXT), '-') || ' ' || task, sum(n) FROM ("
+            "SELECT organisation_id, task, CAST(sum(n) AS INTEGER) FROM ("
             "SELECT organisation_id, task, 1 AS n FROM new_tasks UNION ALL "
-            "SELECT organisation_id, task, -1 FROM old_tasks) w GROUP BY 1 HAVING sum(n) <> 0 "
-            "ORDER BY abs(sum(n)) DESC, 1"
+            "SELECT organisation_id, task, -1 FROM old_tasks) w GROUP BY ALL HAVING sum(n) <> 0 "
+            "ORDER BY abs(sum(n)) DESC, 1, 2"
         ).fetchall()
+    places = Organisation.objects.in_bulk([place for place, _, _ in work if place])
     return Diff(
         changed.id, changed.version, published.version if published else "", enters, leaves, dict(moves), more, less,
-        {name: int(count) for name, count in work},
+        {f"{places[place].name if place else '-'} {task}": more_or_less for place, task, more_or_less in work},
     )  # fmt: skip

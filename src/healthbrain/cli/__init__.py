@@ -68,6 +68,8 @@ def _told(error: Exception) -> str:
     if isinstance(error, OperationalError):
         reason = str(error).strip().splitlines()[0]
         return f"数据库不应答 The database does not answer: {reason}. 检查 DATABASE_URL 和磁盘 check both"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     return ""
 
 

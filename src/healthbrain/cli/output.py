@@ -28,9 +28,22 @@ def emit(value: Mapping[str, Any], *, as_json: bool, title: str = "") -> None:
         return
     table = Table(title=title or None, show_header=False, box=None, pad_edge=False)
     for key, item in value.items():
-        shown = f"{item:,}" if isinstance(item, int) and not isinstance(item, bool) else str(item)
-        table.add_row(f"[dim]{key}[/dim]", shown)
+        table.add_row(f"[dim]{key}[/dim]", _shown(item))
     Console().print(table)
+
+
+def _shown(item: Any) -> Table | str:
+    """A value as a person reads it: thousands apart, four figures, a table within the table."""
+    if isinstance(item, Mapping):
+        inner = Table(show_header=False, box=None, pad_edge=False)
+        for key, value in item.items():
+            inner.add_row(str(key), _shown(value))
+        return inner
+    if isinstance(item, (list, tuple)):
+        return ", ".join(str(_shown(one)) if not isinstance(one, Mapping) else str(one) for one in item)
+    if isinstance(item, float):
+        return f"{item:,.4g}" if abs(item) < 1_000 else f"{item:,.0f}"
+    return f"{item:,}" if isinstance(item, int) and not isinstance(item, bool) else str(item)
 
 
 @contextmanager
