@@ -33,7 +33,7 @@ def emit(value: Mapping[str, Any], *, as_json: bool, title: str = "") -> None:
 
 
 def _shown(item: Any) -> Table | str:
-    """A value as a person reads it: thousands apart, four figures, a table within the table."""
+    """A value as a person reads it: thousands apart, six figures, a table within the table."""
     if isinstance(item, Mapping):
         inner = Table(show_header=False, box=None, pad_edge=False)
         for key, value in item.items():
@@ -42,7 +42,7 @@ def _shown(item: Any) -> Table | str:
     if isinstance(item, (list, tuple)):
         return ", ".join(str(_shown(one)) if not isinstance(one, Mapping) else str(one) for one in item)
     if isinstance(item, float):
-        return f"{item:,.4g}" if abs(item) < 1_000 else f"{item:,.0f}"
+        return f"{item:,.6g}" if abs(item) < 1_000 else f"{item:,.0f}"
     return f"{item:,}" if isinstance(item, int) and not isinstance(item, bool) else str(item)
 
 
