@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.db import DatabaseError, connection, transaction
 
 from healthbrain.access.queries import actor_of
 from healthbrain.audit.models import AuditEvent
@@ -279,6 +280,18 @@ def test_the_timeline_is_append_only(world, event):
         step.save()
     with pytest.raises(TypeError):
         step.delete()
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE surveillance_eventstep SET note = 'x'", "DELETE FROM surveillance_eventstep"]
+)
+def test_the_database_keeps_the_timeline_too(world, event, change):
+    """Whoever asks, past the models: nothing of a timeline is rewritten or lost."""
+    before = list(event.steps.order_by("pk").values_list("pk", "kind", "note"))
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(change)
+    assert before
+    assert list(event.steps.order_by("pk").values_list("pk", "kind", "note")) == before
 
 
 def test_a_warning_is_formed_sent_answered_and_fed_back(world, event):
