@@ -84,8 +84,10 @@ def test_a_signal_grows_once_and_stays_one(small: SmallCounty) -> None:
     assert run_pass(now=NOW).signals
     assert run_pass(now=NOW + dt.timedelta(minutes=1), everything=True).signals == ()
     (signal,) = Signal.objects.all()
-    assert signal.life == "unchanged"
-    assert signal.observed == 11
+    assert (signal.life, signal.observed) == ("grown", 11)  # a minute later it is still news
+    assert run_pass(now=NOW + DAY, everything=True).signals == ()
+    signal.refresh_from_db()
+    assert (signal.life, signal.observed) == ("unchanged", 11)
     assert [s.kind for s in SignalStep.objects.filter(signal=signal).order_by("pk")] == ["new", "grown"]
 
 

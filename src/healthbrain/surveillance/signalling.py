@@ -18,6 +18,7 @@ from healthbrain.surveillance.rules.syndromes import Words
 from healthbrain.surveillance.watching import Scope, series
 
 CHART_DAYS = 60
+NEWS = dt.timedelta(days=1)  # a signal is called new, or grown, until the desk's next day: passes run every minute
 LEVEL_WORDS = {
     "watch": Words("关注线", "watch line"),
     "cluster": Words("聚集性疫情标准", "cluster criterion"),
@@ -139,17 +140,16 @@ def _apply(change: Change, names: _Names, now: dt.datetime, data_at: dt.datetime
             SignalStep.objects.create(signal=signal, at=now, kind="new", observed=candidate.observed, note=words.zh)
         return signal.pk if fresh else None
     signal = Signal.objects.select_for_update().get(pk=known.id)
-    if (
-        change.life == "unchanged"
-        and signal.life == "unchanged"
-        and signal.detail.get("findings") == detail["findings"]
-    ):
+    lives = change.life
+    if lives == "unchanged" and signal.life in {"new", "grown"} and now - signal.updated_at < NEWS:
+        lives = signal.life
+    if change.life == "unchanged" and lives == signal.life and signal.detail.get("findings") == detail["findings"]:
         return None
     values["first_day"] = min(signal.first_day, candidate.first_day)
     if change.life == "unchanged" and candidate.observed < signal.observed:
         values |= {k: getattr(signal, k) for k in ("sentence_zh", "sentence_en", "level", "rule", "score", "observed")}
     kept = {k: v for k, v in signal.detail.items() if k not in detail}
-    for field, value in {**values, "life": change.life, "detail": {**kept, **detail}}.items():
+    for field, value in {**values, "life": lives, "detail": {**kept, **detail}}.items():
         setattr(signal, field, value)
     if change.life == "grown":
         signal.updated_at, signal.data_at = now, signal.data_at
