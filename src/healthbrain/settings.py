@@ -103,6 +103,14 @@ SECURE_CSP = {
 FORM_RENDERER = "django.forms.renderers.Jinja2"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
 IDLE_LOGOUT_SECONDS = int(os.environ.get("HEALTHBRAIN_IDLE_SECONDS", "1800"))
+# The county's SMS gateway in its operator's form: {phone}, {text} and {key} are filled in; with a body POST, else GET;
+# taken: what its answer to a message it takes contains. The key stays in the environment.
+SMS_GATEWAY = {
+    "url": os.environ.get("HEALTHBRAIN_SMS_URL", ""),
+    "body": os.environ.get("HEALTHBRAIN_SMS_BODY", ""),
+    "taken": os.environ.get("HEALTHBRAIN_SMS_TAKEN", ""),
+    "key": os.environ.get("HEALTHBRAIN_SMS_KEY", ""),
+}
 SILENCED_SYSTEM_CHECKS: list[str] = []
 LOGGING = {
     "version": 1,

@@ -1,4 +1,4 @@
-"""When a message may go out and in which form: quiet hours, digests, retries, DingTalk and WeCom bodies. Pure."""
+"""When a message may go out and in which form: quiet hours, digests, retries, bodies of robots and gateways. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+import json
+import re
 import urllib.parse
+from collections.abc import Callable, Mapping
 from typing import Any
 
 MOST_ATTEMPTS = 6
@@ -55,6 +58,16 @@ def refused(answer: dict[str, Any]) -> str:
     """What a robot answered when it did not take the message; "" when it did. Both use errcode 0 for taken."""
     code = answer.get("errcode", 0)
     return "" if code == 0 else f"errcode {code}: {answer.get('errmsg', '')}".strip()
+
+
+def filled(template: str, values: Mapping[str, str], escape: Callable[[str], str]) -> str:
+    """A template with {name} replaced by the escaped value; other braces (JSON's own) stay as they are."""
+    return re.sub(r"\{(\w+)\}", lambda found: escape(values[found[1]]) if found[1] in values else found[0], template)
+
+
+def in_json(text: str) -> str:
+    """As it stands between the quotes of a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def signed(url: str, secret: str, moment: dt.datetime) -> str:

@@ -31,6 +31,13 @@ class Robot(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
         self.got.append((self.path, json.loads(self.rfile.read(length))))
+        self._answer()
+
+    def do_GET(self) -> None:
+        self.got.append((self.path, {}))
+        self._answer()
+
+    def _answer(self) -> None:
         status, said = self.answers.pop(0) if self.answers else (200, b'{"errcode": 0, "errmsg": "ok"}')
         self.send_response(status)
         self.end_headers()
@@ -126,6 +133,56 @@ def test_without_a_gateway_no_sms_is_said_to_have_gone(world):
     notices.deliver_due(NINE)
     one = Delivery.objects.get()
     assert (one.status, one.sent_at, one.error) == ("queued", None, "no SMS gateway is connected")
+
+
+@pytest.fixture
+def gateway(robot, settings):
+    """An SMS gateway that wants JSON, with a key; its templates as an operator's manual gives them."""
+    settings.SMS_GATEWAY = {
+        "url": robot.split("?")[0],
+        "body": '{"apikey": "{key}", "mobile": "{phone}", "content": {"text": "{text}"}}',
+        "taken": '"code":0',
+        "key": 'k"1',
+    }
+
+
+@pytest.mark.django_db
+def test_an_sms_goes_out_in_the_gateways_form(world, gateway):
+    channel(world, "15400001234", kind="sms")
+    tell(title='新"信号"')
+    Robot.answers[:] = [(200, b'{"code":0}')]
+    assert notices.deliver_due(NINE) == 1
+    assert Robot.got == [
+        ("/robot/send", {"apikey": 'k"1', "mobile": "15400001234", "content": {"text": '新"信号"\n三(2)班呕吐 6 人'}})
+    ]
+    assert Delivery.objects.get().status == "sent"
+
+
+@pytest.mark.django_db
+def test_a_gateway_by_address_gets_everything_quoted(world, gateway, settings):
+    settings.SMS_GATEWAY |= {"body": "", "taken": ""}
+    settings.SMS_GATEWAY["url"] += "?to={phone}&msg={text}&key={key}"
+    Delivery.objects.create(phone="15400001234", text="复查 & 取药", queued_at=NINE, next_at=NINE)
+    assert notices.deliver_due(NINE) == 1
+    assert Robot.got[0][0] == "/robot/send?to=15400001234&msg=%E5%A4%8D%E6%9F%A5+%26+%E5%8F%96%E8%8D%AF&key=k%221"
+
+
+@pytest.mark.django_db
+def test_an_sms_that_fails_is_tried_again_and_the_key_is_in_no_log(world, gateway):
+    channel(world, "15400001234", kind="sms")
+    tell()
+    Robot.answers[:] = [(500, b"no"), (200, b'{"code":7,"apikey":k"1}'), (200, b'{"code":0}')]
+    reasons, at = [], NINE
+    for wait in (30, 60):
+        assert notices.deliver_due(at) == 0
+        one = Delivery.objects.get()
+        assert (one.status, one.next_at) == ("queued", at + dt.timedelta(seconds=wait))
+        reasons.append(one.error)
+        at = one.next_at
+    assert reasons == ["HTTP Error 500: Internal Server Error", 'the gateway did not take it: {"code":7,"apikey":***}']
+    assert notices.deliver_due(at) == 1
+    one = Delivery.objects.get()
+    assert (one.status, one.attempts, one.error) == ("sent", 3, "")
 
 
 @pytest.mark.django_db
