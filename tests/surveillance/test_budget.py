@@ -8,7 +8,7 @@ from scipy.stats import norm, poisson
 
 from healthbrain.kernel.errors import Invalid
 from healthbrain.surveillance.rules.budget import calibrate, corrected, ranking, within_budget
-from healthbrain.surveillance.rules.fusion import correlation, fuse, lend, truncated_product
+from healthbrain.surveillance.rules.fusion import correlation, fuse, truncated_product
 
 
 def discrete(rng, shape, mean=0.7):
@@ -109,9 +109,3 @@ def test_truncated_product_by_simulation():
 
 def test_truncated_product_of_one_pvalue_is_itself():
     assert truncated_product(np.array([[0.03], [0.001], [0.4]])) == pytest.approx([0.03, 0.001, 1.0])
-
-
-def test_neighbours_become_sources():
-    lent = lend(np.array([0.1, 0.2, 0.3]), np.array([[1, 2], [0, -1], [-1, -1]]))
-    assert lent[0].tolist() == [0.1, 0.2, 0.3]
-    assert np.isnan(lent[2, 1:]).all()

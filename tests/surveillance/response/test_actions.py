@@ -274,6 +274,53 @@ def test_undo(world, event):
     assert (event.status, event.verified_at, event.reports.count()) == ("verifying", None, 0)
 
 
+COLD_DISHES = """姓名,班级或部门,寝室或家庭,发病时间,病例分类,吃过凉菜或生食,吃过外卖
+甲,三(1)班,A-1,2026-03-09,疑似,是,否
+乙,三(1)班,A-1,2026-03-09,疑似,是,是
+丙,三(3)班,A-1,2026-03-09,疑似,是,否
+丁,三(3)班,A-2,2026-03-09,疑似,是,否
+戊,三(2)班,A-2,2026-03-09,疑似,是,不知道
+己,三(1)班,A-2,2026-03-09,排除,否,否
+庚,三(1)班,A-2,2026-03-09,排除,否,是
+辛,三(3)班,A-3,2026-03-09,排除,否,否
+壬,三(3)班,A-3,2026-03-09,排除,否,否
+癸,三(2)班,A-3,2026-03-09,排除,否,是
+"""
+
+
+def test_the_meal_all_the_ill_ate_stands_first(world, event):
+    """Meals come as columns of the sheet; the well stand in it as excluded. 5 of 5 who ate, none of 5 others."""
+    response.describe_event(by=world.officer, event_id=event.pk, at=NINE, disease="norovirus")
+    done = cases.import_cases(by=world.officer, event_id=event.pk, name="x.csv", data=COLD_DISHES.encode(), at=NINE)
+    assert (done.stored, done.rejected) == (10, 0)
+    found = queries.room(world.officer, event.pk, NINE).common
+    first = found[0]
+    assert (first.kind, first.name, first.asked) == ("answer", "cold-dish", 10)
+    table = first.found.table
+    assert (table.exposed_ill, table.exposed_well, table.other_ill, table.other_well) == (5, 0, 0, 5)
+    assert first.found.fisher == pytest.approx(1 / 252)  # one of the ways to choose 5 of 10
+    others = {(c.kind, c.name): c.found.table for c in found}
+    assert others["answer", "delivery"].exposed_ill == 1  # "unknown" is left out
+    assert others["answer", "delivery"].exposed + others["answer", "delivery"].others == 9
+    assert (others["household", "A-1"].exposed_ill, others["household", "A-1"].exposed) == (3, 3)
+
+
+def test_a_class_is_compared_with_all_pupils_of_the_others(world, event):
+    """Without asking anybody: the school told how many pupils each class has (45, 44, 46)."""
+    event.cases.all().delete()
+    onset = dt.datetime(2026, 3, 9, 10)  # noqa: DTZ001  county time
+    rows = [CaseInput(name=f"生{n}", group="三(2)班", onset_at=onset) for n in range(11)]
+    rows += [CaseInput(name=f"员{n}", group="三(1)班", onset_at=onset) for n in range(3)]
+    cases.add_cases(by=world.officer, event_id=event.pk, rows=rows, at=NINE)
+    first = queries.room(world.officer, event.pk, NINE).common[0]
+    table = first.found.table
+    assert (first.kind, first.name) == ("group", "三(2)班")
+    assert (table.exposed_ill, table.exposed, table.other_ill, table.others) == (11, 44, 3, 91)
+    assert first.found.risk_ratio == pytest.approx((11 / 44) / (3 / 91))
+    assert first.found.speaks
+    assert first.found.low > 2
+
+
 def test_the_timeline_is_append_only(world, event):
     step = event.steps.first()
     with pytest.raises(TypeError):

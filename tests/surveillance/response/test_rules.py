@@ -10,8 +10,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import contingency
-from statsmodels.stats.proportion import proportion_confint
 
 import healthbrain
 from healthbrain.surveillance.rules import chains, clocks, curve, grading
@@ -185,23 +183,9 @@ def test_the_width_of_a_bar(span_hours, incubation, hours):
     assert curve.width_for(EIGHT, after(hours=span_hours), incubation) == hours
 
 
-@pytest.mark.parametrize(("cases", "population"), [(0, 40), (1, 40), (9, 45), (45, 45), (300, 1200)])
-def test_the_interval_is_wilsons(cases, population):
-    assert curve.wilson(cases, population) == pytest.approx(proportion_confint(cases, population, method="wilson"))
-
-
 def test_attack_rates_highest_first_and_without_a_denominator_last():
     rates = curve.attack_rates({"三1": 9, "三2": 2, "食堂": 1}, {"三1": 45, "三2": 44, "三3": 46})
     assert [(r.group, r.cases, r.population) for r in rates] == [
         ("三1", 9, 45), ("三2", 2, 44), ("三3", 0, 46), ("食堂", 1, None)]  # fmt: skip
     assert rates[0].rate == 0.2
     assert rates[-1].rate is None
-
-
-def test_the_odds_ratio_is_woolfs():
-    found = curve.odds("canteen", [True] * 18 + [False] * 4, [True] * 20 + [False] * 38)
-    reference = contingency.odds_ratio([[18, 4], [20, 38]], kind="sample")
-    low, high = reference.confidence_interval(0.95)
-    assert (found.ratio, found.low, found.high) == pytest.approx((reference.statistic, low, high))
-    assert curve.odds("x", [True, False], []).ratio is None
-    assert curve.odds("x", [True] * 9, [False] * 9).ratio == pytest.approx(361.0)  # 9.5·9.5 / (0.5·0.5)

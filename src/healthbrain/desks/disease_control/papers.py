@@ -41,11 +41,15 @@ def template(request: HttpRequest, event_id: int) -> HttpResponse:
         "hospitalised": ["是", "否"],
         "outcome": [v["zh"] for v in handbook.words("outcomes").values()],
     }
-    for column, (key, (zh, en)) in enumerate(COLUMNS.items()):
+    form = handbook.form_of(queries.room(actor_of(request), event_id, clock.now()).event.disease)
+    asked = {i["id"]: (i["label"]["zh"], i["label"]["en"]) for i in form["items"] if i.get("exposure")}
+    lists |= {key: ["是", "否", "不知道"] for key in asked}
+    columns = COLUMNS | asked
+    for column, (key, (zh, en)) in enumerate(columns.items()):
         page_.write_string(0, column, en if english() else zh, bold)
         if key in lists:
             page_.data_validation(1, column, 1000, column, {"validate": "list", "source": lists[key]})
-    page_.set_column(0, len(COLUMNS) - 1, 14)
+    page_.set_column(0, len(columns) - 1, 14)
     page_.freeze_panes(1, 1)
     book.close()
     return response(out.getvalue(), file_name("", t("病例名单模板", "line-list-template"), as_of(request)).lstrip("_"))
@@ -148,6 +152,21 @@ def report_sheet(request: HttpRequest, event_id: int) -> HttpResponse:
             t("罹患率", "Attack rates"),
             [t("班级或部门", "Group"), t("病例", "Cases"), t("人数", "Of"), t("罹患率", "Rate")],
             [[r.group, r.cases, r.population, round(r.rate, 4) if r.rate is not None else None] for r in found.rates],
+        ),
+        Sheet(
+            t("共同暴露", "Common exposure"),
+            [
+                t("暴露", "Exposure"),
+                t("暴露者发病", "Exposed ill"),
+                t("暴露者", "Exposed"),
+                t("其他人发病", "Others ill"),
+                t("其他人", "Others"),
+                t("相对危险度", "Risk ratio"),
+                t("下限", "Low"),
+                t("上限", "High"),
+                t("p（校正后）", "p (corrected)"),
+            ],
+            [words.exposure_cells(c) for c in found.common],
         ),
         Sheet(
             t("措施", "Measures"),

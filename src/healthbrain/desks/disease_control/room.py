@@ -18,7 +18,7 @@ from healthbrain.desks.disease_control.asked import Asked
 from healthbrain.desks.disease_control.board import actor_of
 from healthbrain.desks.disease_control.forms import Answers
 from healthbrain.desks.disease_control.sheets import SHEETS
-from healthbrain.desks.i18n import said, t
+from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import is_fragment, render, say
 from healthbrain.kernel import clock
 from healthbrain.kernel.db import select
@@ -86,7 +86,6 @@ def room_context(found: Room, now: dt.datetime) -> dict[str, Any]:
     kinds = {c.number: (c.classification, f"{c.group} {c.name}".strip()) for c in found.counted}
     days = [c.onset_at.date() for c in found.counted if c.onset_at]
     linked = [c.onset_at.date() for c in found.counted if c.onset_at and c.number in {n.key for n in found.chain.nodes}]
-    items = {item["id"]: said(item["label"]) for item in handbook.form_of(found.event.disease)["items"]}
     return {
         "room": found,
         "estimate": estimate(found, clock.local(now).date()),
@@ -97,7 +96,6 @@ def room_context(found: Room, now: dt.datetime) -> dict[str, Any]:
         "at": now,
         "chain": drawing.chain_picture(found.chain, min(linked, default=None), kinds) if found.chain.links else None,
         "map": _map(found),
-        "items": items,
         "classes": [(k, words.word("classes", k)) for k in queries.CLASSES],
         "first_day": min(days, default=None),
         "last_day": max(days, default=None),

@@ -7,7 +7,9 @@ from typing import Any
 
 from healthbrain.desks.i18n import said, t
 from healthbrain.surveillance import handbook
+from healthbrain.surveillance.queries.exposures import Common
 from healthbrain.surveillance.rules.clocks import Reading
+from healthbrain.surveillance.rules.linelist import Suspect
 
 LIVES = {
     "new": ("urgent", "新", "New"),
@@ -227,3 +229,52 @@ def step_words(kind: str, detail: dict[str, Any]) -> str:
     if "added" in detail:
         return t("{n} 人", "{n} people", n=detail["added"])
     return str(detail.get("code") or detail.get("number") or "")
+
+
+def exposure_name(common: Common) -> str:
+    """三(2)班; 寝室 B-204; the question of the form."""
+    if common.kind == "answer":
+        labels = {i["id"]: i["label"] for form in handbook.forms().values() for i in form["items"]}
+        return said(labels.get(common.name, common.name))
+    return common.name if common.kind == "group" else t("寝室或家庭 {n}", "Dormitory {n}", n=common.name)
+
+
+def ratio_words(found: Suspect) -> str:
+    """7.6（2.4–24）, with ∞ where nobody else is ill."""
+    low, ratio, high = (
+        f"{value:.2g}" if value < 99.5 else f"{value:.0f}" for value in (found.low, found.risk_ratio, found.high)
+    )
+    return f"{ratio}（{low}–{high}）".replace("inf", "∞")
+
+
+def exposure_words(common: Common) -> str:
+    """The strongest exposure in one sentence: who fell ill, how much more often than the others, how sure."""
+    found, table = common.found, common.found.table
+    numbers = {
+        "x": exposure_name(common), "a": table.exposed_ill, "n": table.exposed, "p": f"{table.attack_rate:.0%}",
+        "b": table.other_ill, "m": table.others, "q": f"{table.other_rate:.0%}", "r": ratio_words(found),
+        "e": f"{found.explained:.0%}", "k": "p < 0.001" if found.adjusted < 0.001 else f"p = {found.adjusted:.2g}",
+    }  # fmt: skip
+    if not found.speaks:
+        return t(
+            "还看不出共同的班级、寝室或餐食。最可疑的是“{x}”：{n} 人中 {a} 人发病，其他 {m} 人中 {b} 人，"
+            "{k}（已按比较的项数校正）。",
+            "No common class, dormitory or meal stands out yet. Most suspect is {x}: {a} of {n} ill, {b} of {m} others,"
+            " {k} after correction for all comparisons.",
+            **numbers,
+        )
+    return t(
+        "可疑共同暴露：{x}。{n} 人中 {a} 人发病（{p}），其他 {m} 人中 {b} 人（{q}），相对危险度 {r}；"
+        "{e} 的病例有这项暴露，{k}（已按比较的项数校正）。",
+        "Suspected common exposure: {x}. {a} of {n} fell ill ({p}), of the {m} others {b} ({q}), risk ratio {r};"
+        " {e} of the cases had it, {k} after correction for all comparisons.",
+        **numbers,
+    )
+
+
+def exposure_cells(common: Common) -> list[object]:
+    """A row of the workbook; open ends of an interval are words."""
+    found, table = common.found, common.found.table
+    numbers = [round(v, 3) if v < float("inf") else "∞" for v in (found.risk_ratio, found.low, found.high)]
+    counts = [table.exposed_ill, table.exposed, table.other_ill, table.others]
+    return [exposure_name(common), *counts, *numbers, round(found.adjusted, 4)]

@@ -48,13 +48,16 @@ def add_cases(*, by: Actor, event_id: int, rows: Sequence[CaseInput], at: dt.dat
     return _add(by, event_id, [Read(n, row, ()) for n, row in enumerate(rows, 1)], at, source)
 
 
+@transaction.atomic
 def import_cases(*, by: Actor, event_id: int, name: str, data: bytes, at: dt.datetime) -> Outcome:
     """A sheet (XLSX or CSV) in the shape of the template. Raises Invalid when it cannot be read at all."""
     if len(data) > MOST_BYTES:
         raise Invalid("文件超过 10 MB The file is over 10 MB", hint="分成几份导入 Split it.")
     table = _table(name, data)
     try:
-        read = case_rows.read_sheet(table, today=local(at).date(), symptoms=handbook.words("symptoms"))
+        read = case_rows.read_sheet(
+            table, today=local(at).date(), symptoms=handbook.words("symptoms"), asked=_asked(by, event_id)
+        )
     except ValueError as error:
         raise Invalid(
             "找不到“姓名”和“发病时间”两列 No columns “Name” and “Onset”", hint="请用下载的模板 Use the template."
@@ -62,6 +65,12 @@ def import_cases(*, by: Actor, event_id: int, name: str, data: bytes, at: dt.dat
     if len(read) > MOST_ROWS:
         raise Invalid(f"一次最多 {MOST_ROWS} 行 At most {MOST_ROWS} rows at once")
     return _add(by, event_id, read, at, "import")
+
+
+def _asked(by: Actor, event_id: int) -> dict[str, Mapping[str, str]]:
+    """The yes-or-no items of the event's investigation form: a sheet may bring them as columns."""
+    form = handbook.form_of(steps.load(by, event_id).disease)
+    return {item["id"]: item["label"] for item in form["items"] if item["kind"] == "answer"}
 
 
 def _table(name: str, data: bytes) -> list[list[str]]:
@@ -96,6 +105,7 @@ def _add(by: Actor, event_id: int, read: Sequence[Read], at: dt.datetime, source
     known = [_as_input(case) for case in event.cases.all()]
     number = event.cases.aggregate(n=Max("number"))["n"] or 0
     made: list[CaseRow] = []
+    answers: list[Mapping[str, str]] = []
     duplicates, rejects = 0, []
     for line in read:
         if line.case is None:
@@ -109,7 +119,14 @@ def _add(by: Actor, event_id: int, read: Sequence[Read], at: dt.datetime, source
         known.append(case)
         number += 1
         made.append(_row(event, number, case, match, candidates, at, source))
+        answers.append(case.answers)
     CaseRow.objects.bulk_create(made)
+    form = handbook.form_of(event.disease)["id"]
+    Exposure.objects.bulk_create(
+        Exposure(case=row, form=form, item=item, value=value, at=at, account_id=by.account_id)
+        for row, told in zip(made, answers, strict=True)
+        for item, value in told.items()
+    )
     waiting = sum(row.match == "waiting" for row in made)
     rejected = sum(line.case is None for line in read)
     outcome = Outcome(len(read), len(made) - waiting, waiting, duplicates, rejected, tuple(rejects))

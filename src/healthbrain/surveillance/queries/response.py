@@ -18,6 +18,7 @@ from healthbrain.surveillance import handbook
 from healthbrain.surveillance.actions.notify import moments_of
 from healthbrain.surveillance.actions.response import owed, verdict_of
 from healthbrain.surveillance.models import CaseRow, Contact, PublicHealthEvent
+from healthbrain.surveillance.queries.exposures import Common, common
 from healthbrain.surveillance.rules import advice, chains, clocks
 from healthbrain.surveillance.rules import curve as epicurve
 from healthbrain.surveillance.rules.clocks import Reading
@@ -106,7 +107,7 @@ class Room:
     curve: tuple[epicurve.Bin, ...]
     bin_hours: int
     rates: tuple[epicurve.Rate, ...]
-    odds: tuple[epicurve.Odds, ...]
+    common: tuple[Common, ...]
     chain: chains.Chain[int]
     contacts: tuple[ContactLine, ...]
     samples: tuple[Any, ...]
@@ -183,7 +184,7 @@ def room(actor: Actor, event_id: int, now: dt.datetime) -> Room:
     today = local(now).date()
     return Room(
         row=_row(event, now), event=event, cases=cases, curve=epicurve.epidemic_curve(moments, hours), bin_hours=hours,
-        rates=_rates(event, counted), odds=_odds(event, cases), chain=_chain(event, counted),
+        rates=_rates(event, counted), common=common(event, cases), chain=_chain(event, counted),
         contacts=tuple(_contact(contact, today) for contact in _contacts(event)),
         samples=tuple(event.samples.select_related("case").order_by("-taken_at", "code")),
         measures=tuple(event.measures.select_related("organisation").order_by("status", "deadline")),
@@ -227,20 +228,6 @@ def _rates(event: PublicHealthEvent, counted: Sequence[CaseLine]) -> tuple[epicu
         cases[case.group or "—"] = cases.get(case.group or "—", 0) + 1
     known = {group: size for group, size in event.groups.items() if group in cases} if event.groups else {}
     return epicurve.attack_rates(cases, known)
-
-
-def _odds(event: PublicHealthEvent, cases: Sequence[CaseLine]) -> tuple[epicurve.Odds, ...]:
-    """Exposures of the form among cases, against those asked who were not ill (rows classified as excluded)."""
-    found = []
-    for item in handbook.form_of(event.disease)["items"]:
-        if not item.get("exposure"):
-            continue
-        answers = [(c.classification != "excluded", c.exposures.get(item["id"])) for c in cases]
-        ill = [value == "yes" for is_ill, value in answers if is_ill and value in {"yes", "no"}]
-        well = [value == "yes" for is_ill, value in answers if not is_ill and value in {"yes", "no"}]
-        if ill:
-            found.append(epicurve.odds(item["id"], ill, well))
-    return tuple(sorted(found, key=lambda o: (-(o.ratio or 0), -o.a)))
 
 
 def _chain(event: PublicHealthEvent, counted: Sequence[CaseLine]) -> chains.Chain[int]:

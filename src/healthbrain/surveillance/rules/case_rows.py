@@ -11,6 +11,16 @@ from typing import Any
 CLASSES = {"疑似": "suspected", "临床诊断": "probable", "确诊": "confirmed", "排除": "excluded"}
 SEXES = {"男": "1", "女": "2", "m": "1", "f": "2", "male": "1", "female": "2", "1": "1", "2": "2"}
 OUTCOMES = {"治疗中": "ill", "痊愈": "recovered", "死亡": "dead"}
+ANSWERS = {
+    "是": "yes",
+    "否": "no",
+    "不知道": "unknown",
+    "yes": "yes",
+    "no": "no",
+    "unknown": "unknown",
+    "1": "yes",
+    "0": "no",
+}
 YES = {"是": True, "否": False, "yes": True, "no": False, "1": True, "0": False, "": False}
 # key → Chinese and English heading; the first line of the template
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -54,6 +64,7 @@ class CaseInput:
     hospitalised: bool = False
     outcome: str = ""
     resident_id: int | None = None
+    answers: Mapping[str, str] = field(default_factory=dict)  # item of the investigation form → yes, no or unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +97,10 @@ def parse_moment(text: str) -> dt.datetime | None:
         return None
 
 
-def columns_of(heading: Sequence[str]) -> dict[int, str]:
+def columns_of(heading: Sequence[str], asked: Mapping[str, Mapping[str, str]] | None = None) -> dict[int, str]:
     """Which column of a sheet is which, by either language's heading or by key; unknown ones are left out."""
-    words = {name.lower(): key for key, names in COLUMNS.items() for name in (key, *names)}
+    known = COLUMNS | {key: (label["zh"], label["en"]) for key, label in (asked or {}).items()}
+    words = {name.lower(): key for key, names in known.items() for name in (key, *names)}
     return {n: words[text.strip().lower()] for n, text in enumerate(heading) if text.strip().lower() in words}
 
 
@@ -98,24 +110,35 @@ def _is_heading(row: Sequence[str]) -> bool:
 
 
 def read_sheet(
-    table: Sequence[Sequence[str]], *, today: dt.date, symptoms: Mapping[str, Mapping[str, str]]
+    table: Sequence[Sequence[str]],
+    *,
+    today: dt.date,
+    symptoms: Mapping[str, Mapping[str, str]],
+    asked: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Read]:
-    """Every line under the heading that is not empty. `symptoms`: code → {zh, en}. ValueError without a heading."""
+    """Every line under the heading that is not empty. ValueError without a heading.
+
+    symptoms: code → {zh, en}. asked: items answered yes or no (meals eaten …) that may have a column, → {zh, en}.
+    """
     start = next((n for n, row in enumerate(table[:10]) if _is_heading(row)), None)
     if start is None:
         raise ValueError("no heading")
-    places = columns_of(table[start])
+    places = columns_of(table[start], asked)
     found = []
     for number, row in enumerate(table[start + 1 :], start=start + 2):
         cells = {key: str(row[n]).strip() for n, key in places.items() if n < len(row)}
         if any(cells.values()):
-            case, problems = read_case(cells, today=today, symptoms=symptoms)
+            case, problems = read_case(cells, today=today, symptoms=symptoms, asked=tuple(asked or ()))
             found.append(Read(number, case, tuple(problems), tuple(str(cell) for cell in row)))
     return found
 
 
 def read_case(
-    cells: Mapping[str, str], *, today: dt.date, symptoms: Mapping[str, Mapping[str, str]]
+    cells: Mapping[str, str],
+    *,
+    today: dt.date,
+    symptoms: Mapping[str, Mapping[str, str]],
+    asked: Sequence[str] = (),
 ) -> tuple[CaseInput | None, list[Problem]]:
     """One case from texts; either the case or at least one problem."""
     problems: list[Problem] = []
@@ -158,6 +181,7 @@ def read_case(
         role=cells.get("role", ""), onset_at=onset, visit_at=visit,
         classification=known("classification", CLASSES, "suspected"), symptoms=spoken,
         hospitalised=bool(known("hospitalised", YES, False)), outcome=known("outcome", OUTCOMES, ""),
+        answers={key: known(key, ANSWERS, "") for key in asked if cells.get(key)},
     )  # fmt: skip
     return (None, problems) if problems else (made, [])
 

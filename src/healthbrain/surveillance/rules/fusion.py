@@ -1,4 +1,4 @@
-"""Several weak voices about the same place and syndrome: hospital, pharmacy, school, ambulance, and the neighbours.
+"""Several weak voices about the same place and syndrome: hospital, pharmacy, school, ambulance.
 
 p-values become normal scores and are added with weights (Stouffer 1949; weights: Liptak 1958). Sources that rise and
 fall together (a cold week fills clinics and pharmacies alike) would be counted twice: the correlation of sources is
@@ -95,15 +95,6 @@ def truncated_product(pvalues: Floats, effective: Floats | None = None, cut: flo
         chance = np.where(k <= whole, binom.pmf(k, whole, cut), 0.0)
         out += chance * gammaincc(k, np.maximum(heard + k * np.log(cut), 0.0))
     return np.where(m == 0, np.nan, np.where(small.any(1), np.minimum(out, 1.0), 1.0))
-
-
-def lend(pvalues: Floats, neighbours: NDArray[np.int64]) -> Floats:
-    """Each place's p-value with its neighbours' as further sources: (n, 1 + k), to be given to `fuse`.
-
-    neighbours (n, k): indices, -1 for none.
-    """
-    near = np.where(neighbours >= 0, np.asarray(pvalues)[neighbours], np.nan)
-    return np.concatenate([np.asarray(pvalues)[:, None], near], axis=1)
 
 
 def smallest(pvalues: Floats) -> Floats:

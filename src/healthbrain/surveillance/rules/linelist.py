@@ -75,13 +75,23 @@ class Suspect:
     adjusted: float
     explained: float
 
+    @property
+    def speaks(self) -> bool:
+        """More than chance explains, whatever number of exposures was looked at."""
+        return self.adjusted < 0.05
 
-def suspects(people: Sequence[Person], *, confidence: float = 0.95) -> tuple[Suspect, ...]:
-    """All exposures, the most suspect first: adjusted p, then the larger share of the ill explained, then the name."""
+
+def suspects(
+    people: Sequence[Person], *, cohorts: Mapping[str, Table] | None = None, confidence: float = 0.95
+) -> tuple[Suspect, ...]:
+    """All exposures, the most suspect first: adjusted p, then the larger share of the ill explained, then the name.
+
+    cohorts: exposures whose denominators are known without asking anybody, such as the pupils of each class.
+    """
     if not 0 < confidence < 1:
         raise Invalid("confidence must lie between 0 and 1.")
     names = sorted({name for person in people for name in person.exposures})
-    tables = {name: _table(people, name) for name in names}
+    tables = {name: _table(people, name) for name in names} | dict(cohorts or {})
     exact = {name: fisher(table) for name, table in tables.items()}
     adjusted = _holm({name: p for name, (p, _) in exact.items()})
     found = []
@@ -161,10 +171,14 @@ def _score(table: Table, ratio: float) -> float:
     b = -(ratio * (n + y) + m + x)
     c = float(x + y)
     other = (-b - math.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a)
-    rate = min(max(ratio * other, 1e-12), 1 - 1e-12)
-    other = rate / ratio
-    part = (x - n * rate) ** 2 / (n * rate * (1 - rate))
-    return part * (1 + n * (ratio - rate) / (m * (1 - rate)))
+    # Both terms by themselves: Koopman's closed form divides nothing by nothing where everybody of a group is ill.
+    return _distance(x, n, ratio * other) + _distance(y, m, other)
+
+
+def _distance(ill: int, people: int, rate: float) -> float:
+    """Pearson's chi-square of one group at a given attack rate."""
+    rate = min(max(rate, 1e-12), 1 - 1e-12)
+    return (ill - people * rate) ** 2 / (people * rate * (1 - rate))
 
 
 def _holm(pvalues: Mapping[str, float]) -> dict[str, float]:
