@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+from decimal import Decimal
 from typing import Any
 
-from healthbrain.dispatch.rules.homecare import Field, Service
+from healthbrain.dispatch.rules.homecare import Field, Item, Service
 from healthbrain.kernel.knowledge import load
 
 
@@ -25,6 +26,29 @@ def figure(name: str) -> float:
 
 def skills() -> dict[str, dict[str, str]]:
     return dict(_services()["skills"])
+
+
+def photo_kinds() -> dict[str, dict[str, str]]:
+    return dict(_services()["photo_kinds"])
+
+
+@functools.cache
+def items() -> dict[str, Item]:
+    """Items a home bed is settled by."""
+    return {
+        key: Item(
+            row["title"], row["unit"], None if row["price"] is None else Decimal(str(row["price"])), row["source"]
+        )
+        for key, row in _services()["items"].items()
+    }
+
+
+def source_words(key: str) -> str:
+    """A source as it stands in a list: document, number, and whether anybody has checked it."""
+    row = _services()["sources"][key]
+    return f"{row['document']} {row['number']}".replace(" -", "") + (
+        "" if row["verified"] else "（未核定 not approved）"
+    )
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
@@ -17,6 +17,8 @@ from healthbrain.desks.shell import as_of, render, say
 from healthbrain.dispatch import knowledge_homecare as knowledge
 from healthbrain.dispatch.actions import homecare_visits as visits
 from healthbrain.dispatch.queries import homecare as reads
+from healthbrain.dispatch.queries import homecare_record as record
+from healthbrain.dispatch.rules.homecare import SIGNATURE_BOX
 from healthbrain.kernel.errors import HealthBrainError, Invalid, NotFound
 
 OPEN = ("planned", "arrived")
@@ -54,7 +56,8 @@ def _visit(request: HttpRequest, visit_id: int, error: str = "") -> HttpResponse
         )
     context = {
         "view": view, "error": error, "typed": words.typed(request), "ticked": request.POST.getlist("done"),
-        "geographic": reads.geographic(), "far": knowledge.figure("arrival_metres"), **words.context(),
+        "geographic": reads.geographic(), "far": knowledge.figure("arrival_metres"),
+        "photo_kinds": knowledge.photo_kinds(), "box": SIGNATURE_BOX, **words.context(),
     }  # fmt: skip
     return render(request, "home_care/visit.html", context, status=422 if error else 200)
 
@@ -78,13 +81,44 @@ def _record(request: HttpRequest, visit_id: int) -> str:
         raise Invalid(t("请照护者确认并签名", "The carer agrees and signs"))
     measures = {name: value for name in service.record if (value := words.figure(request, name)) is not None}
     taught = {item: how for item in service.teach if (how := request.POST.get(f"teach_{item}", ""))}
+    for file in request.FILES.getlist("photos"):  # a phone without scripts sends them with the record
+        _keep(request, visit_id, file)
     visits.record_visit(
         by=actor, now=words.moment(request), visit_id=visit_id, client_id=words.key_of(request), measures=measures,
         done=request.POST.getlist("done"), taught=taught, signed_by=request.POST.get("signed_by", ""),
+        signature=request.POST.get("signature", ""), voucher=request.POST.get("voucher", ""),
         note=request.POST.get("note", ""),
     )  # fmt: skip
     say(request, t("已保存，这次上门完成", "Saved: the visit is done"))
     return "/homecare"
+
+
+def _keep(request: HttpRequest, visit_id: int, file: Any) -> int:
+    return visits.add_photo(
+        by=request.actor, now=words.moment(request), visit_id=visit_id, data=file.read(),  # type: ignore[attr-defined]
+        kind=request.POST.get("photo_kind", ""),
+    )  # fmt: skip
+
+
+@page(permission="homecare.visit")
+@require_POST
+def add_photo(request: HttpRequest, visit_id: int) -> HttpResponse:
+    """One picture, sent by the page as soon as it is taken; answers with its address or with what is wrong."""
+    file = request.FILES.get("photo")
+    if file is None:
+        raise Invalid(t("没有照片", "No picture"))
+    number = _keep(request, visit_id, file)
+    return JsonResponse({"thumb": f"/homecare/photos/{number}?thumb", "whole": f"/homecare/photos/{number}"})
+
+
+@page(permission="homecare.apply")
+@require_GET
+def photo(request: HttpRequest, photo_id: int) -> HttpResponse:
+    """A picture of a visit; the query asks the gate and audits."""
+    data = record.photo(request.actor, photo_id, thumb="thumb" in request.GET)  # type: ignore[attr-defined]
+    response = HttpResponse(data, content_type="image/jpeg")
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 ACTS: dict[str, Callable[[HttpRequest, int], str]] = {"arrive": _arrive, "no-show": _no_show, "record": _record}

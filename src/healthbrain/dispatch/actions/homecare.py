@@ -16,6 +16,7 @@ from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import knowledge_homecare as knowledge
+from healthbrain.dispatch.actions.homecare_charges import charge
 from healthbrain.dispatch.models import Application, HomeBed, HomeVisit, PlanItem
 from healthbrain.dispatch.rules import homecare as rules
 from healthbrain.kernel import db
@@ -217,6 +218,7 @@ def assess(
     except IntegrityError as error:
         raise Conflict("这位居民已有家庭病床 This resident has a home bed already") from error
     PlanItem.objects.bulk_create(_item(bed, line, today) for line in plan)
+    charge(now=now, bed=bed, item="admission")
     _decide(found, Application.Status.ACCEPTED, now, override)
     _record(by, "admit", bed.resident_id, f"bed/{bed.pk}", {"barthel": total, "override": override})
     return bed.pk

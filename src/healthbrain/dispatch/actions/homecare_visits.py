@@ -16,9 +16,10 @@ from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import homecare_day as days
 from healthbrain.dispatch import knowledge_homecare as knowledge
-from healthbrain.dispatch import network
+from healthbrain.dispatch import network, photos
 from healthbrain.dispatch.actions.homecare import tell
-from healthbrain.dispatch.models import CareNurse, HomeBed, HomeVisit, NurseAbsence, PlanItem, VisitNurse
+from healthbrain.dispatch.actions.homecare_charges import charge
+from healthbrain.dispatch.models import CareNurse, HomeBed, HomeVisit, NurseAbsence, PlanItem, VisitNurse, VisitPhoto
 from healthbrain.dispatch.rules import home
 from healthbrain.dispatch.rules import homecare as rules
 from healthbrain.dispatch.rules.home.model import Change, Event, NoShow, NurseOut, Urgent
@@ -251,11 +252,14 @@ def record_visit(
     done: Collection[str],
     taught: Mapping[str, str],
     signed_by: str,
+    signature: str = "",
+    voucher: str = "",
     note: str = "",
 ) -> bool:
-    """What was measured, done and taught, signed by the carer's name; False when this record was known already.
+    """What was measured, done and taught, signed by the carer; False when this record was known already.
 
-    Raises Invalid (a value missing or out of range, no signature), Conflict (not arrived, recorded already).
+    signature: as drawn (`rules.homecare.signature`), "" where only the name was typed. voucher: pays instead of the
+    insurance. Raises Invalid (a value missing or out of range, no name), Conflict (not arrived, recorded already).
     """
     visit = _own(by, visit_id)
     if visit.client_id == client_id:
@@ -268,7 +272,32 @@ def record_visit(
     visit.record = rules.checked(service, measures, done) | {"note": note.strip(), "by": by.account_id}
     visit.taught = rules.taught(service, taught)
     visit.signed_by, visit.client_id = signed_by.strip(), client_id
+    visit.signature = rules.signature(signature).encode() or None
     visit.status, visit.finished_at = Status.DONE, now
-    visit.save(update_fields=["record", "taught", "signed_by", "client_id", "status", "finished_at"])
-    _note(by, "record", visit, service=visit.service)
+    visit.save(update_fields=["record", "taught", "signature", "signed_by", "client_id", "status", "finished_at"])
+    charge(now=now, bed=visit.bed, visit=visit, item=service.insurance, voucher=rules.voucher(voucher))
+    _note(by, "record", visit, service=visit.service, drawn=visit.signature is not None, voucher=bool(voucher.strip()))
     return True
+
+
+@transaction.atomic
+def add_photo(*, by: Actor, now: dt.datetime, visit_id: int, data: bytes, kind: str) -> int:
+    """A picture taken at the visit; its id. The same picture twice is one. Raises Invalid, Conflict, NotAllowed."""
+    visit = _own(by, visit_id)
+    if visit.status not in days.BEGUN or visit.day != local(now).date():
+        raise Conflict("请先记到达；只能给今天的上门加照片 Arrive first; only today's visits take pictures")
+    if kind not in knowledge.photo_kinds():
+        raise Invalid("请选择照片内容 Say what the picture shows")
+    if visit.photos.count() >= knowledge.figure("photos_most"):
+        raise Conflict(f"一次上门最多 {knowledge.figure('photos_most'):g} 张照片 No more pictures for this visit")
+    kept = photos.store(data)
+    row, new = VisitPhoto.objects.get_or_create(
+        visit=visit, digest=kept.digest,
+        defaults={
+            "taken_at": now, "taken_by": by.account_id or 0, "kind": kind, "width": kept.width, "height": kept.height,
+            "bytes": kept.bytes,
+        },
+    )  # fmt: skip
+    if new:
+        _note(by, "photo", visit, kind=kind, digest=kept.digest)
+    return row.pk

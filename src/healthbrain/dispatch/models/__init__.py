@@ -25,6 +25,7 @@ from healthbrain.dispatch.models.homecare import (
     HomeVisit,
     NurseAbsence,
     PlanItem,
+    ServiceCharge,
     VisitNurse,
     VisitPhoto,
 )
@@ -33,6 +34,6 @@ from healthbrain.dispatch.models.transport import Booking, DayPlan, Ride, Transp
 __all__ = [
     "Aed", "Application", "Booking", "Call", "CareNurse", "DayPlan", "EcgFile", "EventVehicle", "FirstAider", "HomeBed",
     "HomeVisit", "HospitalState", "LandMark", "MassEvent", "Mission", "NurseAbsence", "PlanItem", "Position",
-    "PositionLog", "Ride", "Station", "TimelineEvent", "TransportVehicle", "Vehicle", "Victim", "VisitNurse",
-    "VisitPhoto", "Vitals",
+    "PositionLog", "Ride", "ServiceCharge", "Station", "TimelineEvent", "TransportVehicle", "Vehicle", "Victim",
+    "VisitNurse", "VisitPhoto", "Vitals",
 ]  # fmt: skip

@@ -159,14 +159,55 @@ class VisitNurse(models.Model):
 
 
 class VisitPhoto(models.Model):
-    """A picture taken at the visit (a wound, a catheter)."""
+    """A picture taken at the visit. Its file lies in the data folder under its own hash (`dispatch.photos`)."""
 
     visit = models.ForeignKey(HomeVisit, models.PROTECT, related_name="photos")
     taken_at = models.DateTimeField()
-    kind = models.TextField()
-    media_type = models.TextField()
-    content = models.BinaryField()
-    client_id = models.UUIDField(null=True, unique=True)
+    taken_by = models.BigIntegerField()  # account
+    kind = models.TextField()  # knowledge/homecare/services.yaml: photo_kinds
+    digest = models.TextField()
+    width = models.IntegerField()
+    height = models.IntegerField()
+    bytes = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["visit", "digest"], name="photo_once_a_visit")]
+
+
+class ServiceCharge(models.Model):
+    """One thing done that is to be paid, kept for whoever settles: written with the deed, never changed.
+
+    Published as `events.ServicesCharged`; a room that comes later reads the rows written before it.
+    """
+
+    class Payer(models.TextChoices):
+        INSURANCE = "insurance", "医保家庭病床"
+        VOUCHER = "voucher", "服务券"
+
+    organisation = models.ForeignKey(Organisation, models.PROTECT)
+    resident = models.ForeignKey(Resident, models.PROTECT, related_name="+")
+    bed = models.ForeignKey(HomeBed, models.PROTECT, related_name="charges")
+    visit = models.ForeignKey(HomeVisit, models.PROTECT, null=True, related_name="charges")
+    item = models.TextField()  # knowledge/homecare/services.yaml: items
+    quantity = models.SmallIntegerField(default=1)
+    price = models.DecimalField(max_digits=9, decimal_places=2, null=True)  # yuan each, as of that day; null: not set
+    price_source = models.TextField()  # source of the price by the same file
+    payer = models.TextField(choices=Payer.choices)
+    voucher = models.TextField(default="")  # its number
+    day = models.DateField()
+    booked_at = models.DateTimeField()
+
+    SCOPE = "organisation__path"
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["visit", "item"], name="charged_once_a_visit"),
+            models.UniqueConstraint(fields=["voucher"], condition=~Q(voucher=""), name="voucher_once"),
+            models.CheckConstraint(
+                condition=Q(payer="voucher", voucher__gt="") | Q(payer="insurance", voucher=""), name="voucher_named"
+            ),
+        ]
+        indexes = [models.Index(fields=["organisation", "day"], name="charge_of_month")]
 
 
 class NurseAbsence(models.Model):

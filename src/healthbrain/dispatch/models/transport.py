@@ -117,6 +117,7 @@ class Ride(models.Model):
     trip_km = models.FloatField(null=True)  # a trip out of the province, by the caller's word: takes the vehicle's day
     set_off = models.DateTimeField(null=True)  # the driver is on the way to the door
     turned_away = models.DateTimeField(null=True)  # nobody rode: left the door without the patient
+    phoned_at = models.DateTimeField(null=True)  # the planner told the family that the told time cannot be kept
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["booking", "leg", "day"], name="ride_once")]

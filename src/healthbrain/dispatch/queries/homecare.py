@@ -13,6 +13,7 @@ from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.dispatch import knowledge_homecare as knowledge
 from healthbrain.dispatch import network
+from healthbrain.dispatch.actions.homecare import purpose_of
 from healthbrain.dispatch.models import Application, CareNurse, HomeBed, HomeVisit, LandMark, NurseAbsence, VisitNurse
 from healthbrain.dispatch.rules.homecare import Said, Service
 from healthbrain.kernel.errors import NotAllowed, NotFound
@@ -114,6 +115,15 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture of a visit; its bytes come from `homecare_record.photo`."""
+
+    id: int
+    kind: str
+    taken_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class VisitView:
     """One visit at the door: what to do, what was found last time."""
 
@@ -127,15 +137,14 @@ class VisitView:
     record: Mapping[str, Any]
     taught: Mapping[str, str]
     signed_by: str
+    signature: str  # SVG path in rules.homecare.SIGNATURE_BOX; "" where only the name was typed
     last: tuple[dt.date, Mapping[str, float]] | None
+    photos: tuple[Photo, ...]
+    last_photos: tuple[Photo, ...]
 
 
 def _person(row: Resident) -> Person:
     return Person(row.pk, row.name, row.sex, row.birth_date, row.phone)
-
-
-def _purpose(actor: Actor) -> str:
-    return actor.own_purpose if actor.role == "resident" else "treatment"
 
 
 def geographic() -> bool:
@@ -146,7 +155,7 @@ def geographic() -> bool:
 def applications(actor: Actor) -> list[ApplicationRow]:
     """Applications the actor may see, those to decide first, then the newest; at most 50."""
     gate.require(actor, "homecare.apply")
-    rows = gate.visible(Application.objects.select_related("resident"), actor, _purpose(actor))
+    rows = gate.visible(Application.objects.select_related("resident"), actor, purpose_of(actor))
     newest = sorted(rows.order_by("-applied_at")[:50], key=lambda a: a.status != Application.Status.APPLIED)
     return [_application(row, actor) for row in newest]
 
@@ -154,7 +163,7 @@ def applications(actor: Actor) -> list[ApplicationRow]:
 def application(actor: Actor, application_id: int) -> ApplicationRow:
     """One application to assess. Raises NotFound, NotAllowed."""
     gate.require(actor, "homecare.plan")
-    rows = gate.visible(Application.objects.select_related("resident"), actor, _purpose(actor))
+    rows = gate.visible(Application.objects.select_related("resident"), actor, purpose_of(actor))
     found = rows.filter(pk=application_id).first()
     if found is None:
         raise NotFound("没有这份申请 No such application")
@@ -172,7 +181,7 @@ def _application(row: Application, actor: Actor) -> ApplicationRow:
 def door(actor: Actor, resident_id: int) -> tuple[str, float, float] | None:
     """Address and map point of a resident's village or township; None where the map does not know it."""
     gate.require(actor, "homecare.plan")
-    found = gate.visible(Resident.objects.all(), actor, _purpose(actor)).filter(pk=resident_id).first()
+    found = gate.visible(Resident.objects.all(), actor, purpose_of(actor)).filter(pk=resident_id).first()
     if found is None or not found.division_code:
         return None
     code = found.division_code
@@ -184,7 +193,7 @@ def door(actor: Actor, resident_id: int) -> tuple[str, float, float] | None:
 def beds(actor: Actor) -> list[Bed]:
     """Open home beds, the earliest review first."""
     gate.require(actor, "homecare.plan")
-    rows = gate.visible(HomeBed.objects.filter(discharged_on__isnull=True), actor, _purpose(actor))
+    rows = gate.visible(HomeBed.objects.filter(discharged_on__isnull=True), actor, purpose_of(actor))
     return [_bed(row) for row in rows.select_related("resident").prefetch_related("plan").order_by("review_due", "pk")]
 
 
@@ -200,7 +209,7 @@ def _bed(row: HomeBed) -> Bed:
 
 
 def _visits(actor: Actor) -> QuerySet[HomeVisit]:
-    rows = gate.visible(HomeVisit.objects.all(), actor, _purpose(actor))
+    rows = gate.visible(HomeVisit.objects.all(), actor, purpose_of(actor))
     return rows.select_related("bed__resident", "item").order_by("begins", "pk")
 
 
@@ -281,5 +290,12 @@ def visit(actor: Actor, visit_id: int) -> VisitView:
         row.record,
         row.taught,
         row.signed_by,
+        bytes(row.signature or b"").decode(),
         (last.day, last.record.get("measures", {})) if last else None,
+        photos_of(row),
+        photos_of(last) if last else (),
     )
+
+
+def photos_of(visit: HomeVisit) -> tuple[Photo, ...]:
+    return tuple(Photo(*row) for row in visit.photos.order_by("pk").values_list("pk", "kind", "taken_at"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from healthbrain.kernel.errors import Invalid
@@ -21,6 +23,16 @@ class Field:
     low: float
     high: float
     required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something a home bed is settled by. price: yuan each; None until the county enters one. source: of the price."""
+
+    title: Said
+    unit: Said
+    price: Decimal | None
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +120,32 @@ def taught(service: Service, given: Mapping[str, str]) -> dict[str, str]:
         if item not in service.teach or how not in {"shown", "alone"}:
             raise Invalid(f"没有这项指导 Not on the teaching list: {item}")
     return dict(given)
+
+
+# A signature as drawn: strokes of whole coordinates in a box of 600 × 200, as an SVG path holds them.
+SIGNATURE_BOX = (600, 200)
+_STROKES = re.compile(r"(?:M\d{1,3} \d{1,3}(?:L\d{1,3} \d{1,3})*)+")
+_POINTS = (8, 4000)  # fewer is a slip of the finger, more is no signature
+
+
+def signature(path: str) -> str:
+    """The carer's signature as drawn on the phone, "" when none was drawn. Raises Invalid for what is no drawing."""
+    path = path.strip()
+    if not path:
+        return ""
+    points = re.findall(r"(\d+) (\d+)", path) if len(path) < 50_000 and _STROKES.fullmatch(path) else []
+    inside = all(int(x) <= SIGNATURE_BOX[0] and int(y) <= SIGNATURE_BOX[1] for x, y in points)
+    if not inside or not _POINTS[0] <= len(points) <= _POINTS[1]:
+        raise Invalid("签名没有画好，请重签 The signature is not clear: sign again")
+    return path
+
+
+VOUCHER = re.compile(r"[A-Z0-9-]{6,24}")
+
+
+def voucher(text: str) -> str:
+    """A voucher's number in capitals, "" when none was handed over. Raises Invalid."""
+    number = text.strip().upper()
+    if number and not VOUCHER.fullmatch(number):
+        raise Invalid("券号是 6–24 位字母数字 A voucher's number has 6 to 24 letters or figures")
+    return number
