@@ -10,6 +10,7 @@ from healthbrain.access.queries import actor_of
 from healthbrain.access.rules import Actor
 from healthbrain.county.models import Organisation, Place
 from healthbrain.dispatch import network
+from healthbrain.dispatch.actions import calls
 from healthbrain.dispatch.models import HospitalState, LandMark, Station, Vehicle
 from healthbrain.dispatch.queries import recommend
 from healthbrain.kernel.clock import COUNTY_ZONE
@@ -105,3 +106,14 @@ def _vehicles(stations: dict[str, Station], accounts: dict[str, Account]) -> dic
         )
         for key, code, kind, can, fleet, station, crew in rows
     }  # fmt: skip
+
+
+def history(centre: Centre, now: dt.datetime = NOW) -> None:
+    """Thirty calls of the last three weeks, half in the east, half in the west, one every six hours."""
+    by = centre.actors["dispatcher"]
+    for number in range(30):
+        x, y = centre.towns["330197001" if number % 2 else "330197003"]
+        moment = now - dt.timedelta(days=20) + dt.timedelta(hours=6 * number)
+        call = calls.take_call(by=by, now=moment, phone=str(number))
+        calls.locate(by=by, now=moment, call_id=call, place="", x=x, y=y, how="map")
+        calls.set_priority(by=by, now=moment, call_id=call, priority=2, suspected="other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from django.test import Client
 
 from healthbrain.audit.models import AuditEvent
 from healthbrain.dispatch.models import Call, HospitalState, Mission, Position, TimelineEvent, Vitals
+from healthbrain.kernel import clock
 from tests.dispatch import emergency_county
 
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
@@ -131,8 +133,12 @@ def test_the_hospital_reports_for_itself(enter, centre) -> None:
 
 def test_planning_over_http_says_what_is_wrong(enter, centre) -> None:
     client = enter("bureau")
-    for plan in ("c999", "rubbish", f"c{centre.stations['east'].pk}"):  # the last: too little history to simulate
-        page = client.get("/dispatch/planning", {"plan": plan})
+    for plan, address in (
+        ("c999", ""),
+        ("rubbish", ""),
+        (f"c{centre.stations['east'].pk}", "/figures"),  # too little history to simulate
+    ):
+        page = client.get("/dispatch/planning" + address, {"plan": plan})
         assert page.status_code == 200
         assert "notice overdue" in page.content.decode()
     numbers = client.get("/dispatch/planning", {"calls": "60", "talk": "120", "share": "95", "within": "10"})
@@ -236,6 +242,29 @@ class TestInTheBrowser:
         assert event.device_at is not None
         assert event.at < event.received, "the moment of the press, not of the sending"
         assert Vitals.objects.count() == 0
+
+    def test_a_plan_is_simulated_before_ones_eyes_and_can_be_stopped(self, open_as, centre) -> None:
+        emergency_county.history(centre, now=clock.now())
+        page = open_as("bureau")
+        held = []
+        page.route(
+            re.compile(r"/figures\?.*&n=3$"), lambda route: held.append(route)
+        )  # the third replication takes for ever
+        page.goto(page.base + "/dispatch/planning")
+        page.wait_for_load_state()
+        page.get_by_label("撤站：西塘急救站").click()
+        page.locator("#figures progress[value='2']").wait_for()
+        assert "±" in page.locator("#figures tbody tr").first.inner_text()
+        page.get_by_role("button", name="停在这里").click()
+        go_on = page.get_by_role("button", name="继续模拟")
+        go_on.wait_for()
+        assert page.locator("#figures progress").get_attribute("value") == "2"
+        assert re.search(r"西塘镇 \d+\.\d → \d+\.\d", page.locator("#plan-map").text_content())
+        page.unroute_all(behavior="ignoreErrors")
+        go_on.click()
+        page.locator("#figures progress[value='10']").wait_for()
+        assert page.get_by_role("button", name="停在这里").count() == 0
+        assert page.problems == []
 
     def _sent(self, desk, centre) -> int:
         desk.goto(desk.base + "/dispatch")

@@ -9,13 +9,15 @@ import uuid
 import pytest
 
 from healthbrain.audit.models import AuditEvent
-from healthbrain.dispatch.actions import calls, mass, missions, patients
+from healthbrain.dispatch.actions import mass, missions, patients
 from healthbrain.dispatch.models import EcgFile, EventVehicle, Mission, Vitals
 from healthbrain.dispatch.queries import crew as reads
 from healthbrain.dispatch.queries import planning, recommend
+from healthbrain.dispatch.rules import simulate as sim
 from healthbrain.dispatch.rules.plans import Site, apply
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
 from healthbrain.records.models import Event, Resource
+from tests.dispatch import emergency_county
 from tests.dispatch.emergency_county import NOW
 from tests.dispatch.test_emergency_calls import EAST, after, send, waiting_call
 
@@ -184,22 +186,26 @@ def test_a_plan_that_makes_no_sense_is_refused(plan: str) -> None:
 
 
 def test_closing_a_station_makes_its_township_worse_and_the_other_no_better(centre) -> None:
-    planning._scene.cache_clear()
-    planning._run.cache_clear()
-    by = centre.actors["dispatcher"]
-    for number in range(30):  # half the calls in the east, half in the west, one every six hours
-        town = centre.towns[EAST if number % 2 else "330197003"]
-        moment = NOW - dt.timedelta(days=20) + dt.timedelta(hours=6 * number)
-        call = calls.take_call(by=by, now=moment, phone=str(number))
-        calls.locate(by=by, now=moment, call_id=call, place="", x=town[0], y=town[1], how="map")
-        calls.set_priority(by=by, now=moment, call_id=call, priority=2, suspected="other")
-    found = planning.what_if(centre.actors["bureau"], f"c{centre.stations['west'].pk}", day=NOW.date())
+    for kept in (planning._ground, planning._stream, planning._board, planning._played):
+        kept.cache_clear()
+    emergency_county.history(centre)
+    plan = f"c{centre.stations['west'].pk}"
+    found = planning.what_if(centre.actors["bureau"], plan, day=NOW.date(), replications=4)
     towns = {t.code: t for t in found.townships}
     west, east = towns["330197003"], towns[EAST]
-    assert west.after.mean > west.before.mean + 3
-    assert west.after.radius_km == pytest.approx(11, abs=4)  # two town distances of 5.5 km, shaken
-    assert west.before.radius_km < 0.5
-    assert east.after.mean >= east.before.mean - 0.01
-    assert found.after.within <= found.before.within
+    assert west.mean.after.mean > west.mean.before.mean + 3
+    assert west.mean.sure
+    assert west.mean.change.low > 3
+    assert west.km_after == pytest.approx(11, abs=4)  # two town distances of 5.5 km, shaken
+    assert west.km_before < 0.5
+    assert east.mean.change.mean >= -0.01
+    assert found.county.within.change.mean <= 0
+    change = found.county.mean.change
+    assert change.mean == pytest.approx(found.county.mean.after.mean - found.county.mean.before.mean)
+    less = planning.what_if(centre.actors["bureau"], plan, day=NOW.date(), replications=1)
+    assert (less.county.mean.change.low, less.county.mean.sure) == (None, False), "one run says nothing of chance"
+    same = planning.what_if(centre.actors["bureau"], "", day=NOW.date(), replications=3).county
+    assert same.mean.change == sim.Figure(0.0, 0.0, 0.0), "today against today: the same chance in both"
+    assert same.mean.after.high > same.mean.after.low
     with pytest.raises(NotAllowed):
         planning.what_if(centre.actors["crew"], "c1", day=NOW.date())

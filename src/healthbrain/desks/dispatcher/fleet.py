@@ -37,7 +37,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "waiting": len(spots),
         "advice": fleet.move_ups(rows, day=now.date()),
         "plane": at,
-        "marks": marks,
+        "marks": maps.legible(marks),
         "one": None,
         "ago": lambda seconds: t("没有位置", "no position") if seconds is None else words.minutes(seconds),
         **words.context(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from django.http import HttpRequest, HttpResponse
@@ -116,3 +117,23 @@ def fixed_marks() -> list[Mark]:
         for h in HospitalState.objects.select_related("organisation")
     ]
     return towns + stations + hospitals
+
+
+def legible(marks: Iterable[Mark]) -> list[Mark]:
+    """The same marks, the names of towns last and lifted clear of the symbols around them; inside the picture."""
+    rows = list(marks)
+    symbols = [m for m in rows if m.kind in {"station", "hospital", "call"}]
+    names = [
+        replace(
+            town,
+            px=min(max(town.px, 150.0), WIDTH - 150.0),
+            py=max(40.0, min(m.py for m in [town, *symbols] if _beside(m, town)) - 26),
+        )
+        for town in rows
+        if town.kind == "town"
+    ]
+    return [m for m in rows if m.kind != "town"] + names
+
+
+def _beside(mark: Mark, town: Mark) -> bool:
+    return abs(mark.px - town.px) < 130 and abs(mark.py - town.py) < 70

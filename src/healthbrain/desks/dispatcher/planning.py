@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -25,29 +26,53 @@ def show(request: HttpRequest) -> HttpResponse:
     plan = request.GET.get("plan", "")
     if request.GET.get("x"):
         return HttpResponseRedirect(f"/dispatch/planning?plan={quote(_placed(request, plan))}")
-    day, error, found = as_of(request), "", None
+    day, error = as_of(request), ""
     now = planning.sites_now()
     try:
         sites = apply(plan, now)
-        if plan:
-            found = planning.what_if(request.actor, plan, day=day)  # type: ignore[attr-defined]
     except HealthBrainError as problem:
         error, sites = str(problem), now
     context = {
         "plan": plan,
         "error": error,
-        "found": found,
         "sites": sites,
-        "norms": knowledge.norms(),
         "with_word": lambda word: f"/dispatch/planning?plan={quote(f'{plan},{word}'.strip(','))}",
         "undo": f"/dispatch/planning?plan={quote(plan.rpartition(',')[0])}",
+        "figures_url": _figures_url(plan, 1),
         "plane": maps.plane(),
         "marks": _marks(sites),
-        "one": None,
         "lines": _lines(request, day),
         **words.context(),
     }
     return render(request, "dispatcher/planning.html", context)
+
+
+def _figures_url(plan: str, replications: int) -> str:
+    return f"/dispatch/planning/figures?plan={quote(plan)}&n={replications}"
+
+
+@page(permission="emergency.plan")
+@require_GET
+def figures(request: HttpRequest) -> HttpResponse:
+    """The plan after `n` replications. The answer asks for one more by itself until it has all, or the reader stops."""
+    plan, wanted = request.GET.get("plan", ""), request.GET.get("n", "")
+    done = min(int(wanted), planning.REPLICATIONS) if wanted.isdigit() and int(wanted[:4]) else 1
+    context: dict[str, Any] = {"found": None, "error": "", "all": planning.REPLICATIONS, "norms": knowledge.norms()}
+    try:
+        found = planning.what_if(request.actor, plan, day=as_of(request), replications=done)  # type: ignore[attr-defined]
+        sites = apply(plan, planning.sites_now())
+        context |= {"found": found, "plane": maps.plane(), "marks": _marks(sites, found.townships)}
+    except HealthBrainError as problem:
+        context["error"] = str(problem)
+    stopped = bool(request.GET.get("stop"))
+    more = not stopped and done < planning.REPLICATIONS
+    context |= {
+        "stopped": stopped,
+        "next": _figures_url(plan, done + 1) if more and not context["error"] else "",
+        "stop": _figures_url(plan, done) + "&stop=1",
+        "onward": _figures_url(plan, done + 1) if stopped else "",
+    }
+    return render(request, "dispatcher/planning_figures.html", context)
 
 
 def _placed(request: HttpRequest, plan: str) -> str:
@@ -58,10 +83,19 @@ def _placed(request: HttpRequest, plan: str) -> str:
     return f"{plan},{word}".strip(",")
 
 
-def _marks(sites: list[Any]) -> list[maps.Mark]:
-    at = maps.plane()
-    fixed = [m for m in maps.fixed_marks() if m.kind != "station"]
-    return fixed + [maps.Mark("station", s.name, at.px(s.x), at.py(s.y), s.change) for s in sites]
+def _marks(sites: list[Any], towns: tuple[planning.Row, ...] = ()) -> list[maps.Mark]:
+    """Townships with their mean minutes once they are known, hospitals, and the plan's stations."""
+    at, known = maps.plane(), {town.name: town for town in towns}
+    fixed = [_with_mean(m, known.get(m.label)) for m in maps.fixed_marks() if m.kind != "station"]
+    return maps.legible(fixed + [maps.Mark("station", s.name, at.px(s.x), at.py(s.y), s.change) for s in sites])
+
+
+def _with_mean(mark: maps.Mark, town: planning.Row | None) -> maps.Mark:
+    if mark.kind != "town" or town is None:
+        return mark
+    label = f"{mark.label} {town.mean.before.mean:.1f} → {town.mean.after.mean:.1f}"
+    tone = "" if not town.mean.sure else "better" if town.mean.change.mean < 0 else "worse"
+    return replace(mark, label=label, tone=tone)
 
 
 def _lines(request: HttpRequest, day: Any) -> dict[str, Any]:

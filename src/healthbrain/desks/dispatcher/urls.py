@@ -34,4 +34,5 @@ urlpatterns = [
     path("dispatch/events/<int:event_id>", events.show, name="dispatch-event"),
     path("dispatch/events/<int:event_id>/<str:action>", events.act, name="dispatch-event-act"),
     path("dispatch/planning", planning.show, name="dispatch-planning"),
+    path("dispatch/planning/figures", planning.figures, name="dispatch-planning-figures"),
 ]

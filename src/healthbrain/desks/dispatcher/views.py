@@ -45,7 +45,7 @@ def _call_context(request: HttpRequest, row: calls.CallRow) -> dict[str, Any]:
         "row": row,
         "one": one,
         "plane": maps.plane(),
-        "marks": maps.fixed_marks(),
+        "marks": maps.legible(maps.fixed_marks()),
         "last_place": None if one.x is not None else calls.last_place_of(one.phone, before=one.pk),
         "duplicates": calls.duplicates(one),
         "person": patient.resident_of(request.actor, one),  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,48 +16,59 @@ from healthbrain.dispatch import knowledge, network
 from healthbrain.dispatch.models import HospitalState, LandMark
 from healthbrain.dispatch.queries.recommend import busy_share
 from healthbrain.dispatch.rules import simulate as sim
-from healthbrain.dispatch.rules.coverage import make_coverage
+from healthbrain.dispatch.rules.coverage import Coverage, make_coverage
 from healthbrain.dispatch.rules.demand import RateModel, draw_calls, fit_rates
 from healthbrain.dispatch.rules.erlang import CallCentre, call_centre
 from healthbrain.dispatch.rules.plans import Site, apply
-from healthbrain.dispatch.rules.simulation.network import make_network, make_places
+from healthbrain.dispatch.rules.simulation.network import Network, Places, make_network, make_places
 from healthbrain.kernel import clock, db
 from healthbrain.kernel.errors import Invalid
 
 HISTORY_DAYS = 365
-CALLS = 20_000  # about so many simulated calls: a 90th percentile then moves by a few seconds only
+CALLS = 10_000  # about so many simulated calls a replication
+REPLICATIONS = 10
 POLICY = "reassignment"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One plan's figures: minutes, share within the target, mean kilometres to the nearest station."""
+class Compared:
+    """One measure under both plans, each with its 95 % interval over replications.
 
-    calls: int
-    mean: float
-    p90: float
-    within: float
-    radius_km: float
+    `change` is of the paired differences: both plans meet the same calls, so it is surer than either figure.
+    """
+
+    before: sim.Figure
+    after: sim.Figure
+    change: sim.Figure
+
+    @property
+    def sure(self) -> bool:
+        """True when the interval of the change leaves zero out."""
+        low, high = self.change.low, self.change.high
+        return low is not None and high is not None and (low > 0 or high < 0)
 
 
 @dataclass(frozen=True, slots=True)
-class TownshipResult:
-    """One township before and after."""
+class Row:
+    """The county (`code` "") or one township: minutes, share within the target, mean km to the nearest station."""
 
     code: str
     name: str
-    before: Result
-    after: Result
+    calls: int
+    mean: Compared
+    p90: Compared
+    within: Compared
+    km_before: float
+    km_after: float
 
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """Before and after. `days` simulated; `target_s` of response from ring to arrival."""
+    """Before and after over `done` replications of `days` simulated days; `target_s` of response from the ring."""
 
-    sites: tuple[Site, ...]
-    before: Result
-    after: Result
-    townships: tuple[TownshipResult, ...]
+    county: Row
+    townships: tuple[Row, ...]
+    done: int
     days: int
     target_s: float
 
@@ -71,43 +83,72 @@ def sites_now() -> list[Site]:
     return [Site(*row) for row in rows]
 
 
-def what_if(actor: Actor, plan: str, *, day: dt.date) -> WhatIf:
-    """Simulate today's stations and `plan` (rules.plans) with common random numbers. Raises Invalid, NotAllowed."""
+def what_if(actor: Actor, plan: str, *, day: dt.date, replications: int = REPLICATIONS) -> WhatIf:
+    """Simulate today's stations and `plan` (rules.plans) with common random numbers. Raises Invalid, NotAllowed.
+
+    Replications are kept: asking for one more costs one more (some tenths of a second), the same figures on any server.
+    """
     gate.require(actor, "emergency.plan")
-    now = sites_now()
-    after = apply(plan, now)
-    scene = _scene(day)
-    one, two = _run(day, tuple(now)), _run(day, tuple(after))
+    now = tuple(sites_now())
+    after = tuple(apply(plan, list(now)))
+    ground = _ground(day)
+    pairs = [(_played(day, now, number), _played(day, after, number)) for number in range(replications)]
     names = dict(LandMark.objects.filter(kind="township").values_list("code", "name"))
-    towns = [
-        TownshipResult(code, name, _result(scene, one, code), _result(scene, two, code))
-        for code, name in sorted(names.items())
-        if bool((scene.township[scene.stream.place] == code).any())
-    ]
-    target = float(knowledge.norms()["response_target"]["value"])
-    return WhatIf(tuple(after), _result(scene, one), _result(scene, two), tuple(towns), scene.days, target)
+    km = _kilometres(ground, now), _kilometres(ground, after)
+    towns = (_row(code, name, ground, pairs, km) for code, name in sorted(names.items()))
+    return WhatIf(
+        _row("", "", ground, pairs, km),
+        tuple(town for town in towns if town.calls),
+        replications,
+        ground.days,
+        _target(),
+    )
+
+
+def _target() -> float:
+    return float(knowledge.norms()["response_target"]["value"])
+
+
+Played = dict[str, tuple[float, float, float, float]]  # by township, "" the county: calls, mean, p90, within
+NOBODY = (0.0, float("nan"), float("nan"), float("nan"))
+
+
+def _row(
+    code: str,
+    name: str,
+    ground: _Ground,
+    pairs: Sequence[tuple[Played, Played]],
+    km: tuple[np.ndarray, np.ndarray],
+) -> Row:
+    one, two = (np.array([pair[side].get(code, NOBODY) for pair in pairs]) for side in (0, 1))
+    mean, p90, within = (
+        Compared(sim.figure(one[:, k]), sim.figure(two[:, k]), sim.figure(two[:, k] - one[:, k])) for k in (1, 2, 3)
+    )
+    share = ground.model.share * ((ground.township == code) if code else 1)
+    weigh = share / share.sum() if share.sum() else share
+    return Row(code, name, round(float(two[:, 0].sum())), mean, p90, within, float(weigh @ km[0]), float(weigh @ km[1]))
+
+
+def _kilometres(ground: _Ground, sites: Sequence[Site]) -> np.ndarray:
+    """From every place to the nearest station, as the crow flies."""
+    scale = np.asarray(network.scale()) / 1000
+    return np.asarray(cKDTree(np.array([(s.x, s.y) for s in sites]) * scale).query(ground.xy * scale)[0])
 
 
 @dataclass(frozen=True, eq=False)
-class _Scene:
-    """What both plans meet: rates, drawn calls with their durations, the places' coordinates and townships."""
+class _Ground:
+    """What every replication shares: rates, durations, the places' coordinates and townships."""
 
     model: RateModel
-    stream: sim.Stream
+    service: sim.Service
     xy: np.ndarray
     township: np.ndarray
     days: int
     busy: float
 
 
-@dataclass(frozen=True, eq=False)
-class _Played:
-    response_ms: np.ndarray  # ring to arrival, -1 = never
-    km: np.ndarray  # by place
-
-
 @functools.lru_cache(maxsize=2)
-def _scene(day: dt.date) -> _Scene:
+def _ground(day: dt.date) -> _Ground:
     rows = db.select(
         """SELECT extract(epoch FROM ring_at)::float8, x, y, coalesce(priority, 3) FROM dispatch_call
            WHERE x IS NOT NULL AND NOT off_map AND duplicate_of_id IS NULL AND ring_at >= %s AND ring_at < %s""",
@@ -122,11 +163,16 @@ def _scene(day: dt.date) -> _Scene:
     nodes = travel.snap(given[:, 1:3]).node
     model = fit_rates(((given[:, 0] - monday) * 1000).astype(np.int64), nodes, given[:, 3].astype(np.int64))
     days = int(np.clip(CALLS / model.per_day, 28, 3650))
-    random = np.random.default_rng(1)
-    drawn = draw_calls(model, days, random)
-    stream = sim.make_stream(drawn.time, drawn.place, drawn.priority, service(day), random)
     xy = np.c_[travel.graph.x, travel.graph.y][model.places]
-    return _Scene(model, stream, xy, _townships(xy), days, busy_share(day))
+    return _Ground(model, service(day), xy, _townships(xy), days, busy_share(day))
+
+
+@functools.lru_cache(maxsize=REPLICATIONS)
+def _stream(day: dt.date, number: int) -> sim.Stream:
+    """Calls and durations of one replication: the same for every plan."""
+    ground, random = _ground(day), np.random.default_rng([1, number])
+    drawn = draw_calls(ground.model, ground.days, random)
+    return sim.make_stream(drawn.time, drawn.place, drawn.priority, ground.service, random)
 
 
 def _townships(xy: np.ndarray) -> np.ndarray:
@@ -171,48 +217,54 @@ def _pair(mean: float | None, deviation: float | None, default: float) -> tuple[
     return float(mean), float(np.clip((deviation or 0.0) / mean, 0.0, 1.5))
 
 
-@functools.lru_cache(maxsize=16)
-def _run(day: dt.date, sites: tuple[Site, ...]) -> _Played:
-    scene = _scene(day)
+@dataclass(frozen=True, eq=False)
+class _Board:
+    """A plan laid over the roads."""
+
+    roads: Network
+    places: Places
+    homes: list[int]
+    settings: sim.PlaySettings
+    cover: Coverage
+
+
+@functools.lru_cache(maxsize=4)
+def _board(day: dt.date, sites: tuple[Site, ...]) -> _Board:
+    ground = _ground(day)
     siren, normal = network.times("siren"), network.times("normal")
     at = siren.snap([(s.x, s.y) for s in sites]).node
     hospitals = siren.snap(list(HospitalState.objects.values_list("x", "y"))).node
     roads = make_network(siren, normal, at, hospitals)
-    places = make_places(roads, scene.model.places, both=False)
-    homes = [k for k, site in enumerate(sites) for _ in range(site.vehicles)]
-    target = float(knowledge.norms()["response_target"]["value"])
     settings = sim.PlaySettings(
-        target_s=target,
+        target_s=_target(),
         chute_moving_s=knowledge.desk("chute_moving"),
         tolerance_s={p: float(body["tolerance"]) for p, body in knowledge.priorities().items()},
-        busy=scene.busy,
+        busy=ground.busy,
     )
-    cover = make_coverage(
-        siren, scene.model.places, scene.model.share, at, target_s=target - knowledge.desk("chute"), busy=scene.busy
-    )
-    policy = sim.make_policy(POLICY, roads, cover, len(homes), settings)
-    outcome = sim.simulate(roads, places, scene.stream, homes, policy)
-    scale = np.asarray(network.scale()) / 1000
-    km, _ = cKDTree(np.array([(s.x, s.y) for s in sites]) * scale).query(scene.xy * scale)
-    asked = (knowledge.desk("call_taking")) * 1000  # ring to assignment comes before the simulated part
-    return _Played(np.where(outcome.response >= 0, outcome.response + int(asked), -1), np.asarray(km))
+    reach = _target() - knowledge.desk("chute")
+    cover = make_coverage(siren, ground.model.places, ground.model.share, at, target_s=reach, busy=ground.busy)
+    homes = [k for k, site in enumerate(sites) for _ in range(site.vehicles)]
+    return _Board(roads, make_places(roads, ground.model.places, both=False), homes, settings, cover)
 
 
-def _result(scene: _Scene, played: _Played, township: str = "") -> Result:
-    among = np.ones(len(scene.stream.place), dtype=bool)
-    if township:
-        among = scene.township[scene.stream.place] == township
-    response = played.response_ms[among & (played.response_ms >= 0)] / 60_000
-    target = float(knowledge.norms()["response_target"]["value"]) / 60
-    if not len(response):
-        return Result(0, float("nan"), float("nan"), float("nan"), float("nan"))
-    return Result(
-        len(response),
-        float(response.mean()),
-        float(np.percentile(response, 90)),
-        float((response <= target).mean()),
-        float(played.km[scene.stream.place[among]].mean()),
-    )
+@functools.lru_cache(maxsize=512)
+def _played(day: dt.date, sites: tuple[Site, ...], number: int) -> Played:
+    """One replication of one plan, measured."""
+    board, stream, township = _board(day, sites), _stream(day, number), _ground(day).township
+    policy = sim.make_policy(POLICY, board.roads, board.cover, len(board.homes), board.settings)
+    outcome = sim.simulate(board.roads, board.places, stream, board.homes, policy)
+    asked = knowledge.desk("call_taking") * 1000  # ring to assignment comes before the simulated part
+    minutes = np.where(outcome.response >= 0, (outcome.response + asked) / 60_000, np.nan)
+    of = township[stream.place]
+    return {"": _measured(minutes)} | {str(code): _measured(minutes[of == code]) for code in np.unique(township)}
+
+
+def _measured(minutes: np.ndarray) -> tuple[float, float, float, float]:
+    reached = minutes[np.isfinite(minutes)]
+    if not len(reached):
+        return NOBODY
+    within = float((reached <= _target() / 60).mean())
+    return float(len(reached)), float(reached.mean()), float(np.percentile(reached, 90)), within
 
 
 def lines(
