@@ -4,7 +4,8 @@
     python scripts/generate_r4.py package
 
 The package (HL7, CC0-1.0) holds the R4 definitions as well as the examples. Written: `structure.json` (element → type,
-cardinality, codes of required bindings) and `search.json` (search parameter → kind and element paths).
+cardinality, whether a summary shows it, codes of required bindings), `search.json` (search parameter → kind and element
+paths) and `constraints.json` (type → its invariants: key, severity, FHIRPath, words).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ ORIGIN = {
 MAX_CODES = 300  # larger required value sets (currencies, MIME types, languages) are not enumerated
 MAX_TARGETS = 20
 INHERITED = {"id", "extension", "modifierExtension", "meta", "implicitRules", "language", "text", "contained"}
+MARKS = "?!*+~"
 CARDINALITY = {(0, "1"): "?", (1, "1"): "!", (0, "*"): "*", (1, "*"): "+"}
 
 
@@ -113,6 +115,7 @@ class Structure:
 
     def spec(self, element: dict[str, Any]) -> str:
         mark = CARDINALITY[min(element["min"], 1), "1" if element["max"] == "1" else "*"]
+        mark += "~" if element.get("isSummary") else ""
         if "contentReference" in element:
             return f"{mark}{element['contentReference'].removeprefix('#')}"
         codes = list(dict.fromkeys(type_code(entry) for entry in element.get("type", [])))
@@ -159,14 +162,19 @@ class Search:
         self.structure = structure
         self.found: dict[str, dict[str, str]] = defaultdict(dict)
         self.skipped: list[str] = []
-        for parameter in load(folder, "SearchParameter"):
+        parameters = load(folder, "SearchParameter")
+        codes = {parameter["url"]: parameter["code"] for parameter in parameters}
+        for parameter in parameters:
             expression = parameter.get("expression", "")
             if parameter["id"].startswith("example") or "extension(" in expression or not expression:
                 continue
-            if parameter["type"] in {"composite", "special"} or parameter["code"].startswith("_"):
+            if parameter["type"] == "special" or parameter["code"].startswith("_"):
                 continue
             for base in parameter["base"]:
-                self.add(base, parameter)
+                if parameter["type"] == "composite":
+                    self.add_composite(base, parameter, codes)
+                else:
+                    self.add(base, parameter)
 
     def add(self, base: str, parameter: dict[str, Any]) -> None:
         paths: list[str] = []
@@ -176,6 +184,17 @@ class Search:
             self.found[base][parameter["code"]] = " ".join([self.kind(parameter), *dict.fromkeys(paths)])
         else:
             self.skipped.append(f"{base}.{parameter['code']}: {parameter['expression']}")
+
+    def add_composite(self, base: str, parameter: dict[str, Any], codes: dict[str, str]) -> None:
+        """`composite!code,value-quantity component:…`: the parameters it joins, and the element both must stand in."""
+        parts = [codes[component["definition"]] for component in parameter["component"]]
+        if any("%" in component["expression"] for component in parameter["component"]):
+            self.skipped.append(f"{base}.{parameter['code']}: joins different elements")
+            return
+        paths: list[str] = []
+        for term in parameter["expression"].split("|"):
+            paths += [f"@:{base}"] if term.strip() == base else self.paths(base, term.strip())
+        self.found[base][parameter["code"]] = " ".join([f"composite!{','.join(parts)}", *paths])
 
     @staticmethod
     def kind(parameter: dict[str, Any]) -> str:
@@ -213,9 +232,37 @@ class Search:
             self.structure.types["DomainResource"] if owner in self.structure.resources else {}
         )
         if name in fields:
-            return [(fields[name][1:].split("@")[0], f"{path}.{name}")]
-        kinds = fields.get(f"{name}[x]", "?")[1:]
+            return [(fields[name].lstrip(MARKS).split("@")[0], f"{path}.{name}")]
+        kinds = fields.get(f"{name}[x]", "").lstrip(MARKS)
         return [(kind, f"{path}.{name}{kind[0].upper()}{kind[1:]}") for kind in kinds.split(",") if kind]
+
+
+def constraints(folder: Path) -> dict[str, list[list[str]]]:
+    """The invariants of each type and backbone element: [key, severity, FHIRPath, words], inherited ones left out."""
+    found: dict[str, list[list[str]]] = {}
+    for definition in load(folder, "StructureDefinition"):
+        if definition.get("derivation") == "constraint" and definition["type"] not in {"Quantity"}:
+            continue
+        if definition["kind"] in {"logical", "primitive-type"} or definition["id"] != definition["type"]:
+            continue
+        for element in definition["snapshot"]["element"]:
+            own = [c for c in element.get("constraint", []) if c.get("expression") and keep(c, definition["id"])]
+            if own and (element["path"] == definition["id"] or is_backbone(element)):
+                found[element["path"]] = [[c["key"], c["severity"], c["expression"], c["human"]] for c in own]
+    return found
+
+
+def keep(constraint: dict[str, Any], definition: str) -> bool:
+    """What all types inherit stands once, with the type it is of. Left out: ele-1 (an element has a value or children),
+    which the structural check finds, and dom-6 (a narrative is good practice), which no feed of data fulfils.
+    """
+    key = constraint["key"]
+    home = "DomainResource" if key.startswith("dom-") else "Extension" if key == "ext-1" else definition
+    return key not in {"ele-1", "dom-6"} and definition == home
+
+
+def is_backbone(element: dict[str, Any]) -> bool:
+    return any(entry.get("code") in {"BackboneElement", "Element"} for entry in element.get("type", []))
 
 
 def write(name: str, content: dict[str, Any]) -> None:
@@ -232,6 +279,7 @@ def main(folder: Path) -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
     head = ORIGIN | {"resources": structure.resources, "bindings": structure.bindings}
     write("structure.json", head | structure.types)
+    write("constraints.json", ORIGIN | dict(sorted(constraints(folder).items())))
     write("search.json", ORIGIN | dict(sorted(search.found.items())))
     sys.stdout.write("\n".join(["Search parameters that are not plain paths:", *search.skipped, ""]))
 

@@ -98,7 +98,8 @@ def test_transaction_and_errors(client):
         client.resource("Patient", gender="M").save()
     assert error.value.resource["issue"][0]["expression"] == ["Patient.gender"]
     with pytest.raises(OperationOutcome):
-        client.resources("Patient").search(colour="red").fetch()
+        client.resources("Patient").search(name__sounds="x").fetch()
+    assert [p.id for p in client.resources("Patient").search(colour="red").fetch()] == ["t1"]  # passed over
 
 
 def test_the_asynchronous_client(live_server):

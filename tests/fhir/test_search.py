@@ -56,7 +56,8 @@ COUNTY = [
     observation("k1", "Patient/wang", "2823-3", "2023", 4.1),
     observation("t1", "Patient/smith", "2093-3", "2024-04-05T10:00:00Z", valueString="Not Done"),
     observation("bp", "Patient/smith", "85354-9", "2024-05-01", component=[
-        {"code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]}, "valueQuantity": {"value": 152, "unit": "mmHg"}}]),
+        {"code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]}, "valueQuantity": {"value": 152, "unit": "mmHg"}},
+        {"code": {"coding": [{"system": "http://loinc.org", "code": "8462-4"}]}, "valueQuantity": {"value": 88, "unit": "mmHg"}}]),
     {"resourceType": "Encounter", "id": "e1", "status": "finished", "class": {"code": "AMB"}, "subject": {"reference": "Patient/zhang"},
      "period": {"start": "2024-03-05T07:00:00+08:00", "end": "2024-03-06T07:00:00+08:00"}},
     {"resourceType": "Condition", "id": "c1", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "I10"}]},
@@ -146,8 +147,33 @@ TABLE = {
     "Observation?date=2024-03-05T00:00:00Z": "g1",
     "Observation?date=2024-04-05T18:00:00%2B08:00": "t1",
     "Observation?date=2023,2024-05": "bp k1",
-    "Encounter?date=2024-03-05": "e1",
-    "Encounter?date=gt2024-03-05": "",
+    # a period is compared as a period: e1 is from 5 March 07:00 to 6 March 07:00
+    "Encounter?date=2024-03-05": "",  # equal means inside, and it ends the day after
+    "Encounter?date=2024-03": "e1",
+    "Encounter?date=ne2024-03-05": "e1",
+    "Encounter?date=gt2024-03-05": "e1",
+    "Encounter?date=gt2024-03-06": "",
+    "Encounter?date=lt2024-03-05T08:00:00%2B08:00": "e1",
+    "Encounter?date=lt2024-03-05": "",
+    "Encounter?date=sa2024-03-04": "e1",
+    "Encounter?date=sa2024-03-05": "",
+    "Encounter?date=eb2024-03-06": "",
+    "Encounter?date=eb2024-03-07": "e1",
+    "Encounter?date=ap2024-03-04": "e1",  # a day either side
+    "Encounter?date=ap2024-03-08": "",
+    "Observation?date=ap2024-04-04": "g2 t1",
+    "Condition?onset-date=ap2020": "c2",
+    # composites: both parts in one element
+    "Observation?code-value-quantity=14771-0$gt7": "g1",
+    "Observation?code-value-quantity=http://loinc.org|14771-0$lt7": "g2 g3",
+    "Observation?code-value-quantity=2823-3$gt4,14771-0$gt7": "g1 k1",
+    "Observation?code-value-quantity=8480-6$gt100": "",  # that is a component's code
+    "Observation?component-code-value-quantity=8480-6$gt150": "bp",
+    "Observation?component-code-value-quantity=8480-6$gt160": "",
+    "Observation?component-code-value-quantity=8462-4$gt100": "",
+    "Observation?combo-code-value-quantity=8480-6$gt150,14771-0$gt7": "bp g1",
+    "Observation?code-value-string=2093-3$not": "t1",
+    "Patient?_has:Observation:patient:component-code-value-quantity=8480-6$152": "smith",
     # dates in the resource: ranges are compared
     "Patient?birthdate=1950-03-07": "zhang",
     "Patient?birthdate=1950": "wang zhang",
@@ -254,6 +280,99 @@ def test_include_and_revinclude(county):
         "i:Organization/h1", "i:Patient/wang", "m:Observation/k1"]  # fmt: skip
 
 
+def test_wildcard_includes(county):
+    assert included(county, "/Observation?_id=g1&_include=Observation:*") == [
+        "i:Organization/h1", "i:Patient/zhang", "m:Observation/g1"]  # fmt: skip
+    assert included(county, "/Condition?_id=c1&_include=*") == ["i:Encounter/e1", "i:Patient/zhang", "m:Condition/c1"]
+    assert included(county, "/Encounter?_id=e1&_revinclude=Condition:*") == ["i:Condition/c1", "m:Encounter/e1"]
+    everything = included(county, "/Patient?_id=zhang&_revinclude=*")
+    assert everything == ["i:Condition/c1", "i:Encounter/e1", "i:Observation/g1", "i:Observation/g2",
+                          "i:RiskAssessment/r1", "m:Patient/zhang"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("?_type=Patient,Condition&_lastUpdated=ge2000", "c1 c2 smith wang zhang"),
+        ("?_type=Observation,Condition,Encounter&patient=zhang", "c1 e1 g1 g2"),
+        ("?_type=Condition,Encounter&subject.identifier=urn:mrn|A1", "c1 e1"),
+        ("?_type=Observation&code-value-quantity=14771-0$gt7", "g1"),
+        ("?_id=zhang,g1", "g1 zhang"),
+        ("?_type=Observation,RiskAssessment&_id=r1,zhang", "r1"),
+    ],
+)
+def test_search_over_types(county, search, expected):
+    assert county.ids(search) == sorted(expected.split())
+    form = search[1:].replace("|", "%7C").replace("$", "%24")
+    posted = county.send("POST", "/_search", form, kind="application/x-www-form-urlencoded").json()
+    assert sorted(e["resource"]["id"] for e in posted["entry"]) == sorted(expected.split())
+
+
+def test_search_over_types_pages_and_refuses_what_one_type_does_not_know(county):
+    pages = page_through(county, "?_type=Patient,Observation&_sort=-_lastUpdated&_count=4")
+    assert sorted(own for page in pages for own in page) == sorted(
+        ["bp", "g1", "g2", "g3", "k1", "t1", "smith", "wang", "zhang"]
+    )
+    strict = county.get("?_type=Patient,Observation&code=x", Prefer="handling=strict")
+    assert (strict.status_code, strict.json()["issue"][0]["code"]) == (400, "not-supported")
+
+
+# What may never be passed over: the answer would be to another question.
+REFUSED = ["value-string:sounds=x", "subject:foo=1", "_sort=colour", "_include=Observation:colour", "_summary=short", "_count=-1",
+           "_count=" + "9" * 5000 + "x", "_revinclude:up=Patient:link", "subject.colour=1", "_has:Observation:colour:code=1",
+           "code-value-quantity=14771-0", "code-value-quantity=14771-0$gt7$x", "code-value-quantity=$gt7", "code=,",
+           "date=2024-02-30", "date=20240230", "_cursor=WzFd", "_cursor=WyJhIiwxXQ", "_summary=text&_include=Observation:subject",
+           "value-quantity=1e999", "value-quantity=NaN", "_total=most", "code:in=urn:x"]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", REFUSED)
+@pytest.mark.parametrize("handling", ["lenient", "strict"])
+def test_refused_in_either_handling(county, asked, handling):
+    response = county.get(f"/Observation?{asked}", Prefer=f"handling={handling}")
+    assert response.status_code == 400, response.content
+    assert response.json()["resourceType"] == "OperationOutcome"
+
+
+def test_pages_stay_true_while_others_write(county):
+    """New rows neither shift nor repeat what a client is paging through."""
+    for extra in ("", "&_sort=-date"):
+        first = county.get(f"/Observation?_count=2&status=final{extra}").json()
+        seen = [e["resource"]["id"] for e in first["entry"]]
+        for n, at in enumerate(("1999-01-01", "2024-04-01", "2030-01-01")):
+            county.put(observation(f"new-{n}{extra[-4:]}", "Patient/wang", "1-1", at))
+        url = next(link["url"] for link in first["link"] if link["relation"] == "next").split("/fhir")[1]
+        seen += [own for page in page_through(county, url) for own in page]
+        assert len(seen) == len(set(seen))
+        assert {"bp", "g1", "g2", "k1", "t1"} <= set(seen)
+        for n in range(3):
+            county.send("DELETE", f"/Observation/new-{n}{extra[-4:]}")
+
+
+def test_summaries(county):
+    """R4 search.html#summary, of a Patient whose definition marks contact and communication as no summary."""
+    county.put({**SMITH, "id": "sum", "text": {"status": "generated", "div": "<div>x</div>"}, "maritalStatus": {"text": "m"},
+                "contact": [{"name": {"text": "c"}}], "link": [{"other": {"reference": "Patient/smith"}, "type": "seealso"}]})  # fmt: skip
+    kept = {"id", "meta", "resourceType"}
+    expected = {
+        "_summary=true": {"identifier", "name", "gender", "birthDate", "link"},
+        "_summary=text": {"text"},
+        "_summary=data": {"identifier", "name", "gender", "birthDate", "link", "contact", "maritalStatus"},
+        "_elements=gender,maritalStatus": {"gender", "maritalStatus"},
+    }
+    for asked, elements in expected.items():
+        [found] = county.get(f"/Patient?_id=sum&{asked}").json()["entry"]
+        for resource in (found["resource"], county.get(f"/Patient/sum?{asked}").json()):
+            assert set(resource) == kept | elements, asked
+            assert resource["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    whole = county.get("/Patient/sum?_summary=false").json()
+    assert "tag" not in whole["meta"]
+    assert {"text", "contact"} <= set(whole)
+    result = county.get("/Observation/bp?_elements=subject").json()
+    assert set(result) == kept | {"subject", "status", "code"}  # required elements are never left out
+    assert county.get("/Patient/sum?_summary=count").status_code == 400
+    county.send("DELETE", "/Patient/sum")
+
+
 def test_total_elements_summary(county):
     assert county.get("/Observation?_summary=count").json() | {"link": 0} == {
         "resourceType": "Bundle", "type": "searchset", "total": 6, "link": 0}  # fmt: skip
@@ -288,7 +407,18 @@ def test_everything_and_match(county):
     only = county.get("/Patient/zhang/$everything?_type=Observation&start=2024-04-01").json()["entry"]
     assert [e["resource"]["id"] for e in only] == ["g2"]
     pages = page_through(county, "/Patient/zhang/$everything?_count=2&_type=Observation,Condition,Encounter,Patient")
-    assert sorted(own for page in pages for own in page if own != "h1") == ["c1", "e1", "g1", "g2", "zhang"]
+    assert sorted(own for page in pages for own in page) == ["c1", "e1", "g1", "g2", "zhang"]
+    # a later page asks the same question: dates of care in March and April 2024, and what has no date
+    for bounds in ("start=2024-03-01&end=2024-04-30", "_since=2000-01-01&start=2024-03-01&end=2024-04"):
+        pages = page_through(county, f"/Patient/zhang/$everything?_count=1&{bounds}")
+        assert sorted({own for page in pages for own in page}) == ["e1", "g1", "g2", "h1", "r1", "zhang"]
+    posted = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "_count", "valueInteger": 2}, {"name": "_type", "valueCode": "Observation"}],
+    }
+    assert len(county.send("POST", "/Patient/zhang/$everything", posted).json()["entry"]) == 2
+    for wrong in ("_type=Nonsense", "start=2024-13", "_count=-1", "_cursor=zz"):
+        assert county.get(f"/Patient/zhang/$everything?{wrong}").status_code == 400
     asked = {
         "resourceType": "Parameters",
         "parameter": [{"name": "resource", "resource": {k: v for k, v in ZHANG.items() if k != "id"}}],
@@ -297,6 +427,25 @@ def test_everything_and_match(county):
     assert best["resource"]["id"] == "zhang"
     assert best["search"]["score"] > 0.5
     assert best["search"]["extension"][0]["valueCode"] in {"certain", "probable"}
+
+    def ask(**more):
+        asked["parameter"][1:] = [{"name": name, **value} for name, value in more.items()]
+        return county.send("POST", "/Patient/$match", asked)
+
+    certain = ask(onlyCertainMatches={"valueBoolean": True}, count={"valueInteger": 1}).json()
+    assert all(e["search"]["extension"][0]["valueCode"] == "certain" for e in certain.get("entry", []))
+    assert len(ask(count={"valueInteger": 1}).json()["entry"]) == 1
+    for wrong in ({"valueInteger": 0}, {"valueInteger": -1}, {"valueString": "x"}):
+        assert ask(count=wrong).status_code == 400
+    for parameter in (
+        {"name": ["resource"]},
+        {"name": "resource", "resource": {"resourceType": "Patient", "name": "x"}},
+        5,
+    ):
+        wrong = {"resourceType": "Parameters", "parameter": [parameter]}
+        assert county.send("POST", "/Patient/$match", wrong).status_code == 400
+    endless = {"resourceType": "Patient", "name": [{"text": "王" * 100_000}], "birthDate": "0001-01-01"}
+    assert county.send("POST", "/Patient/$match", endless).status_code == 200
 
 
 def test_merged_identities_are_read_together(county):

@@ -10,6 +10,8 @@ app_name = "fhir"
 urlpatterns = [
     path("", views.root),
     path("metadata", views.metadata),
+    path("_search", views.search_by_post),
+    path("_history", views.history),
     path("Patient/$match", views.match),
     path("Patient/<str:own>/$everything", views.everything),
     path("<str:kind>/$validate", views.validate),

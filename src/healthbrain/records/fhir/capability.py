@@ -20,6 +20,11 @@ INTERACTIONS = (
     "create",
     "search-type",
 )
+SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
+NORMATIVE = {  # R4 versions.html#std-process: resource types of maturity N
+    *("Binary", "Bundle", "CapabilityStatement", "CodeSystem", "Observation", "OperationDefinition"),
+    *("OperationOutcome", "Parameters", "Patient", "StructureDefinition", "ValueSet"),
+}
 KINDS = {"id": "token", "updated": "date"}
 MATCH = {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"}
 EVERYTHING = {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
@@ -43,10 +48,34 @@ def statement(base: str, version: str, as_of: dt.datetime) -> dict[str, Any]:
                 "mode": "server",
                 "security": {"description": "Authorization: Bearer <token>, issued by the administrator."},
                 "resource": [_resource(name) for name in sorted(r4_tables.structure().resources)],
-                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
+                "searchParam": [_parameter("", p) for p in COMMON.values()],
             }
         ],
     }
+
+
+def normative(base: str, version: str, as_of: dt.datetime) -> dict[str, Any]:
+    """Only what rests on resource types that are normative in R4."""
+    whole = statement(base, version, as_of)
+    [rest] = whole["rest"]
+    kept = [resource for resource in rest["resource"] if resource["type"] in NORMATIVE]
+    return whole | {"rest": [rest | {"resource": kept}]}
+
+
+def terminology(base: str, version: str, as_of: dt.datetime) -> dict[str, Any]:
+    """The TerminologyCapabilities: code systems are kept as they come, none is expanded or validated."""
+    return {
+        "resourceType": "TerminologyCapabilities",
+        "status": "active",
+        "date": as_of.isoformat(timespec="seconds"),
+        "kind": "instance",
+        "software": {"name": "Health Brain", "version": version},
+        "implementation": {"description": "Health Brain (健康大脑)", "url": base},
+    }
+
+
+MODES = {"full": statement, "normative": normative, "terminology": terminology}
 
 
 def _resource(name: str) -> dict[str, Any]:
@@ -64,7 +93,7 @@ def _resource(name: str) -> dict[str, Any]:
         "conditionalUpdate": True,
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical"],
-        "searchInclude": [f"{name}:{code}" for code in references],
+        "searchInclude": ["*", f"{name}:*", *(f"{name}:{code}" for code in references)] if references else [],
         "searchRevInclude": _referring(name),
         "searchParam": [_parameter(name, p) for p in parameters],
         "operation": operations,
@@ -76,8 +105,10 @@ def _parameter(resource_type: str, parameter: r4_tables.Parameter) -> dict[str, 
     indexed = (
         parameter.kind in {"id", "updated"}
         or AT.get(resource_type) == parameter.code
-        or bool(search_sql.token_names(resource_type, parameter.code))
+        or any(search_sql.token_names(resource_type, code) for code in (parameter.code, *parameter.parts))
     )
+    if not resource_type:
+        return {"name": parameter.code, "type": KINDS.get(parameter.kind, parameter.kind)}
     modifiers = ", ".join(f":{name}" for name in sorted(MODIFIERS[parameter.kind]))
     words = ["indexed" if indexed else "not indexed: combine with an indexed parameter"]
     if modifiers:

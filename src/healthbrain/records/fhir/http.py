@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 FORMATS = {"json", "application/json", "application/fhir+json", "application/fhir json", "text/json"}
 RESOURCE_LIMIT = 16 << 20  # bytes of one resource; a bundle may have Django's whole limit
 DEEPEST = 200
+_VERSION = re.compile(r"fhirversion\s*=\s*\"?([0-9.]+)", re.IGNORECASE)
 
 View = Callable[..., HttpResponse]
 
@@ -48,6 +51,10 @@ def fhir(view: View) -> View:
             return error_answer(FhirError(413, "内容过大或未传完 (body too large or cut short)"))
         except IntegrityError:
             return error_answer(FhirError(409, "同时有人写入同一资源,请重试 (written by somebody else, try again)"))
+        except DataError:
+            return error_answer(
+                FhirError(400, "含有数据库无法保存的字符或数值 (a value the database cannot hold)", "value")
+            )
         except DatabaseError:
             log.exception("FHIR request failed in the database")
             return error_answer(FhirError(503, "数据库暂时不可用,请重试 (try again)"))
@@ -66,13 +73,19 @@ def fhir_atomic(view: View) -> View:
 def negotiate(request: HttpRequest) -> None:
     """JSON only: FhirError 406 for a client that accepts nothing we speak."""
     wanted = request.GET.get("_format")
-    if wanted:
-        if wanted.split(";")[0].strip().lower() not in FORMATS:
-            raise FhirError(406, f"只支持 JSON (only JSON): _format={wanted[:60]}")
-        return
-    accept = request.headers.get("Accept", "*/*").lower()
-    if not any(word in accept for word in ("json", "*/*", "application/*")):
-        raise FhirError(406, f"只支持 JSON (only JSON): Accept: {accept[:60]}")
+    accept = (wanted or request.headers.get("Accept") or "*/*").lower()
+    if (wanted and wanted.split(";")[0].strip().lower() not in FORMATS) or (
+        not wanted and not any(word in accept for word in ("json", "*/*", "application/*"))
+    ):
+        raise FhirError(406, f"只支持 JSON (only JSON): {accept[:60]}")
+    _only_r4(accept, 406)
+
+
+def _only_r4(media_type: str, status: int) -> None:
+    """A client may name its version of FHIR (R4 http.html#version-parameter)."""
+    version = _VERSION.search(media_type)
+    if version and version[1] != "4.0":
+        raise FhirError(status, f"只支持 FHIR 4.0 (only R4): {media_type[:60]}")
 
 
 def body_of(request: HttpRequest, *, kinds: tuple[str, ...] = ("json",), limit: int = RESOURCE_LIMIT) -> Any:
@@ -80,6 +93,11 @@ def body_of(request: HttpRequest, *, kinds: tuple[str, ...] = ("json",), limit: 
     kind = (request.content_type or "").lower()
     if kind and not any(kind.endswith(word) for word in kinds):
         raise FhirError(415, f"不支持的内容类型 (unsupported content type): {kind[:80]}")
+    if (charset := (request.content_params or {}).get("charset", "utf-8").lower()) not in {"utf-8", "utf8", "us-ascii"}:
+        raise FhirError(415, f"JSON 应为 UTF-8 (must be UTF-8): {charset[:40]}")
+    if encoding := request.headers.get("Content-Encoding", "").replace("identity", "").strip():
+        raise FhirError(415, f"不支持压缩内容 (unsupported content encoding): {encoding[:40]}")
+    _only_r4(request.headers.get("Content-Type", ""), 415)
     data = request.body
     if len(data) > limit:
         raise FhirError(413, f"超过 {limit >> 20} MB (too large)")
@@ -88,6 +106,7 @@ def body_of(request: HttpRequest, *, kinds: tuple[str, ...] = ("json",), limit: 
 
 def parsed(data: bytes) -> Any:
     """JSON that is not nested absurdly."""
+    data = data.removeprefix(BOM_UTF8)
     if not data.strip():
         raise FhirError(400, "没有内容 (empty body)", "required")
     try:

@@ -1,9 +1,10 @@
-"""Operations: Patient/x/$everything, Patient/$match, $validate."""
+"""Operations: Patient/x/$everything, Patient/$match."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
@@ -14,11 +15,14 @@ from healthbrain.records.fhir.auth import Caller, scope
 from healthbrain.records.fhir.outcome import FhirError, bundle, entry
 from healthbrain.records.fhir.reading import COLUMNS, Stored, record_look, stored
 from healthbrain.records.intake.patients import person_of
-from healthbrain.records.rules.search import DEFAULT_COUNT, MAX_COUNT, SearchError, read_cursor, write_cursor
-from healthbrain.records.rules.search_values import Interval, interval
+from healthbrain.records.rules import r4, r4_tables
+from healthbrain.records.rules.search import DEFAULT_COUNT, MAX_COUNT, count_of, read_cursor, write_cursor
+from healthbrain.records.rules.search_values import interval
 from healthbrain.residents import queries as residents
 
 EVERYTHING_COUNT = 200
+NARROWING = ("_type", "_since", "start", "end", "_count")
+NAMED = {"Organization", "Practitioner", "PractitionerRole", "Location", "Medication", "Device"}
 MATCH_GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 
 
@@ -32,16 +36,42 @@ def identities_like(identity_id: int) -> list[int]:
     return [row[0] for row in rows] or [identity_id]
 
 
+def parameters_of(content: Any) -> dict[str, Any]:
+    """The parameters of an operation by name, each with its value or resource. FhirError 400 for anything else."""
+    if not isinstance(content, dict) or content.get("resourceType") != "Parameters":
+        raise FhirError(400, "应提交 Parameters (Parameters expected)")
+    issues = r4.check({**content, "parameter": [_bare(p) for p in _rows(content)]} if _rows(content) else content)
+    if not r4.readable(issues):
+        raise FhirError(400, "参数无法解析 (unreadable Parameters)", "structure", issues)
+    found: dict[str, Any] = {}
+    for row in _rows(content):
+        values = [value for key, value in row.items() if key.startswith("value") or key == "resource"]
+        if values:
+            found[row["name"]] = values[0]
+    return found
+
+
+def _rows(content: dict[str, Any]) -> list[Any]:
+    rows = content.get("parameter")
+    return rows if isinstance(rows, list) else []
+
+
+def _bare(row: Any) -> Any:
+    """A parameter without its resource, which has findings of its own."""
+    return {k: v for k, v in row.items() if k != "resource"} if isinstance(row, dict) else row
+
+
 def everything(caller: Caller, base: str, patient_id: str, parameters: dict[str, str]) -> bytes:
     """All that is known about the person behind a Patient, over every source, newest version of each resource.
 
-    One index range for each of the person's identities; paged by key.
+    One index range for each of the person's identities; paged by key. `start` and `end` bound the dates of care: what
+    has no date (the person himself, an allergy) always belongs.
     """
     patient = reading.current(caller, "Patient", patient_id)
     if patient.deleted:
         raise FhirError(410, f"资源已删除 (deleted): {patient.reference}")
     where, params = _narrowed(parameters)
-    count = _count(parameters.get("_count", ""))
+    count = count_of(parameters.get("_count") or str(EVERYTHING_COUNT))
     identities = identities_like(patient.identity_id) if patient.identity_id is not None else []
     inside, values = scope(caller)
     rows = db.select(
@@ -51,55 +81,49 @@ def everything(caller: Caller, base: str, patient_id: str, parameters: dict[str,
     )
     found = [stored(row) for row in rows[:count]]
     first = "_cursor" not in parameters
-    named = _also(caller, found) if first or found else []
+    named = _also(caller, found, parameters.get("_type", ""))
     record_look(caller, "fhir.everything", patient.reference, found)
     here = f"{base}/{patient.reference}/$everything"
-    links = {"self": here}
-    if len(rows) > count:
-        links["next"] = f"{here}?_count={count}&_cursor={write_cursor([rows[count - 1][7]])}"
+    asked = {name: value for name, value in parameters.items() if name in NARROWING}
+    links = {"self": f"{here}?{urlencode(asked)}".rstrip("?")}
+    if len(rows) > count > 0:
+        links["next"] = f"{here}?{urlencode(asked | {'_cursor': write_cursor([rows[count - 1][7]])})}"
     modes = [(found, "match"), (named, "include")]
     entries = [entry(f"{base}/{r.reference}", r.body, search={"mode": mode}) for rs, mode in modes for r in rs]
     return bundle("searchset", links, entries, len(found) if first and len(rows) <= count else None)
 
 
-def _count(text: str) -> int:
-    return min(int(text), MAX_COUNT) if text.isdecimal() and int(text) else EVERYTHING_COUNT
-
-
 def _narrowed(parameters: dict[str, str]) -> tuple[str, list[Any]]:
-    """`_type`, `_since`, `start`, `end` and the cursor."""
+    """`_type`, `_since`, `start`, `end` and the cursor. Other parameters are passed over, as in a search."""
     pieces, params = ["TRUE"], list[Any]()
     if kinds := parameters.get("_type"):
+        if unknown := [kind for kind in kinds.split(",") if kind not in r4_tables.structure().resources]:
+            raise FhirError(400, f"不是 R4 资源类型 (unknown resource type): {unknown[0][:60]}", "not-supported")
         pieces.append("r.type = ANY(%s)")
         params.append(kinds.split(","))
-    for name, sql in (("_since", "r.updated >= %s"), ("start", "r.at >= %s"), ("end", "r.at < %s")):
+    for name, sql in (
+        ("_since", "r.updated >= %s AT TIME ZONE 'Asia/Shanghai'"),
+        ("start", "(r.at IS NULL OR r.at >= %s)"),
+        ("end", "(r.at IS NULL OR r.at < %s)"),
+    ):
         if text := parameters.get(name):
-            span = _interval(text)
+            span = interval(text)
             pieces.append(sql)
             params.append(span.high if name == "end" else span.low)
     if mark := parameters.get("_cursor"):
-        try:
-            params.append(str(read_cursor(mark)[0]))
-        except SearchError as error:
-            raise FhirError(400, str(error), error.code) from error
+        params.append(str(read_cursor(mark)[0]))
         pieces.append("r.key::text > %s")
     return " AND ".join(pieces), params
 
 
-def _interval(text: str) -> Interval:
-    try:
-        return interval(text)
-    except SearchError as error:
-        raise FhirError(400, str(error), error.code) from error
-
-
-def _also(caller: Caller, rows: Sequence[Stored]) -> list[Stored]:
-    """Organisations, practitioners, places and medicines the resources name."""
+def _also(caller: Caller, rows: Sequence[Stored], kinds: str) -> list[Stored]:
+    """Organisations, practitioners, places and medicines the resources name; of `kinds` where these were asked for."""
     wanted: set[tuple[str, str]] = set()
-    for row in rows:
+    allowed = NAMED & set(kinds.split(",")) if kinds else NAMED
+    for row in rows if allowed else ():
         for text in _references(orjson.loads(row.body)):
             kind, _, own = text.partition("/")
-            if kind in {"Organization", "Practitioner", "PractitionerRole", "Location", "Medication", "Device"}:
+            if kind in allowed:
                 wanted.add((kind, own))
     shown = {row.reference for row in rows}
     found = searching.by_keys(caller, [resource_key(*pair) for pair in sorted(wanted)[: searching.INCLUDE_LIMIT]])
@@ -134,31 +158,29 @@ def match(caller: Caller, base: str, content: Any) -> bytes:
 
 
 def _match_input(content: Any) -> tuple[dict[str, Any], int, bool]:
-    """The Patient inside Parameters, or bare as many clients send it."""
-    if not isinstance(content, dict):
-        raise FhirError(400, "应提交 Parameters 或 Patient (Parameters expected)")
-    if content.get("resourceType") == "Patient":
-        return content, DEFAULT_COUNT, False
-    rows = [p for p in content.get("parameter") or [] if isinstance(p, dict)]
-    named = {p.get("name"): p for p in rows}
-    resource = named.get("resource", {}).get("resource")
+    """The Patient inside Parameters, or bare as many clients send it; how many at most; only the certain."""
+    bare = isinstance(content, dict) and content.get("resourceType") == "Patient"
+    named = {"resource": content} if bare else parameters_of(content)
+    resource, limit = named.get("resource"), named.get("count", DEFAULT_COUNT)
     if not isinstance(resource, dict) or resource.get("resourceType") != "Patient":
         raise FhirError(400, "缺少参数 resource: Patient (missing)", "required")
-    limit = named.get("count", {}).get("valueInteger")
-    certain = named.get("onlyCertainMatches", {}).get("valueBoolean") is True
-    return resource, min(limit, MAX_COUNT) if isinstance(limit, int) and limit > 0 else DEFAULT_COUNT, certain
+    if not r4.readable(issues := r4.check(resource)):
+        raise FhirError(400, "资源无法解析 (unreadable resource)", "structure", issues)
+    if type(limit) is not int or limit < 1:
+        raise FhirError(400, f"count 应为正整数 (must be a positive whole number): {str(limit)[:40]}", "value")
+    return resource, min(limit, MAX_COUNT), named.get("onlyCertainMatches") is True
 
 
 def _person(resource: dict[str, Any]) -> dict[str, Any]:
     """What the matcher takes, from a Patient."""
     name, sex, birth_date, number, phone, address, *_ = person_of(resource)
     return {
-        "name": name or "",
+        "name": (name or "")[:100],  # the index of residents keeps no more, and comparing costs the square of it
         "sex": sex or "0",
-        "birth_date": birth_date,
+        "birth_date": birth_date if birth_date and birth_date.year >= 1800 else None,
         "number": number,
         "phone": phone,
-        "address": address,
+        "address": address[:300] if address else None,
     }
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
@@ -14,7 +15,7 @@ from healthbrain.kernel import db
 from healthbrain.kernel.ids import resource_key
 from healthbrain.records.fhir.auth import PURPOSE, Caller, scope
 from healthbrain.records.fhir.outcome import FhirError, bundle, entry
-from healthbrain.records.rules.search import read_cursor, write_cursor
+from healthbrain.records.rules.search import DEFAULT_COUNT, count_of, read_cursor, write_cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +106,19 @@ def _earlier(latest: Stored, version: str) -> Stored:
 
 
 def history(
-    caller: Caller, base: str, resource_type: str, resource_id: str = "", *, count: int, since: str, cursor: str
+    caller: Caller, base: str, resource_type: str = "", resource_id: str = "", *, parameters: dict[str, str]
 ) -> bytes:
-    """History of one resource or of a type, newest first. A type's costs grow with the versions it has had."""
+    """History of one resource, of a type or of everything, newest first; `_count`, `_since`, `_cursor`.
+
+    All but one resource's costs grow with the versions there have been.
+    """
+    if "_at" in parameters:
+        raise FhirError(400, "不支持 _at,请用 _since (use _since)", "not-supported")
     if resource_id:
         current(caller, resource_type, resource_id)  # 404 for what never was
+    count = count_of(parameters.get("_count") or str(DEFAULT_COUNT))
     where, params = _history_of(caller, resource_type, resource_id)
-    after, values = _page(since, cursor)
+    after, values = _page(parameters.get("_since", ""), parameters.get("_cursor", ""))
     rows = db.select(
         f"""SELECT * FROM (
               SELECT r.type, r.id, r.version, r.updated, r.deleted, r.body, r.identity_id, r.key
@@ -124,13 +131,15 @@ def history(
         (*params, *params, *values, count + 1),
     )
     found = [stored(row) for row in rows[:count]]
-    subject = f"{resource_type}/{resource_id}" if resource_id else resource_type
-    record_look(caller, "fhir.history", subject, found)
-    links = {"self": f"{base}/{subject}/_history"}
-    if len(rows) > count:
+    subject = "/".join(part for part in (resource_type, resource_id) if part)
+    record_look(caller, "fhir.history", subject or "system", found)
+    here = f"{base}/{subject}".rstrip("/") + "/_history"
+    asked = {name: value for name, value in parameters.items() if name in {"_count", "_since"}}
+    links = {"self": f"{here}?{urlencode(asked)}".rstrip("?")}
+    if len(rows) > count > 0:
         last = rows[count - 1]
         mark = write_cursor([last[3].isoformat(), str(last[7]), last[2]])
-        links["next"] = f"{base}/{subject}/_history?_count={count}&_cursor={mark}"
+        links["next"] = f"{here}?{urlencode(asked | {'_cursor': mark})}"
     return bundle("history", links, [_version_entry(base, row) for row in found])
 
 
@@ -138,7 +147,7 @@ def _history_of(caller: Caller, resource_type: str, resource_id: str) -> tuple[s
     inside, params = scope(caller)
     if resource_id:
         return f"r.key = %s AND {inside}", [resource_key(resource_type, resource_id), *params]
-    return f"r.type = %s AND {inside}", [resource_type, *params]
+    return (f"r.type = %s AND {inside}", [resource_type, *params]) if resource_type else (inside, params)
 
 
 def _page(since: str, cursor: str) -> tuple[str, list[Any]]:
@@ -152,7 +161,7 @@ def _page(since: str, cursor: str) -> tuple[str, list[Any]]:
         values.append(moment)
     if cursor:
         mark = read_cursor(cursor)
-        if len(mark) != 3:
+        if len(mark) != 3 or [type(part) for part in mark] != [str, str, int]:
             raise FhirError(400, "翻页标记无效 (invalid cursor)")
         conditions.append(
             "(updated < %s::timestamptz OR (updated = %s::timestamptz"

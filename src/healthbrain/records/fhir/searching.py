@@ -12,12 +12,14 @@ from django.db import DataError, OperationalError, transaction
 
 from healthbrain.kernel import db
 from healthbrain.kernel.ids import resource_key
+from healthbrain.records.fhir import shaping
 from healthbrain.records.fhir.auth import Caller, scope
 from healthbrain.records.fhir.outcome import FhirError, bundle, entry, outcome
 from healthbrain.records.fhir.reading import COLUMNS, Stored, record_look, stored
 from healthbrain.records.rules import search_sql
 from healthbrain.records.rules.r4 import Issue
-from healthbrain.records.rules.search import Include, Query, SearchError, parse, write_cursor
+from healthbrain.records.rules.search import Include, Query, SearchError, parse, parse_over_types, write_cursor
+from healthbrain.records.rules.search_json import any_of
 
 TIMEOUT = "20s"
 FREE_TOTAL = 1000  # up to here the total is counted without being asked for
@@ -36,15 +38,18 @@ class Found:
     truncated: bool = False  # includes were cut at INCLUDE_LIMIT
 
 
-def search(caller: Caller, base: str, resource_type: str, pairs: Sequence[tuple[str, str]], *, lenient: bool) -> bytes:
-    """A searchset Bundle. Raises FhirError 400 for what cannot be asked or takes too long."""
+def search(
+    caller: Caller, base: str, resource_type: str, pairs: Sequence[tuple[str, str]], *, strict: bool = False
+) -> bytes:
+    """A searchset Bundle; over all types when `resource_type` is empty. FhirError 400 for what cannot be asked."""
     try:
-        query = parse(resource_type, pairs, lenient=lenient)
+        query = parse(resource_type, pairs, strict=strict) if resource_type else parse_over_types(pairs, strict=strict)
         found = run(caller, query)
     except SearchError as error:
         raise FhirError(400, str(error), error.code) from error
-    record_look(caller, "fhir.search", resource_type, found.rows + found.included, query=urlencode(pairs))
-    return _bundle(base, query, pairs, found)
+    subject = resource_type or "system"
+    record_look(caller, "fhir.search", subject, found.rows + found.included, query=urlencode(pairs))
+    return _bundle(f"{base}/{resource_type}".rstrip("/"), base, query, pairs, found)
 
 
 def run(caller: Caller, query: Query) -> Found:
@@ -91,14 +96,21 @@ def _tie(query: Query) -> str:
     """The last sort key. For a search about one person an expression, so that the planner walks the token index and
     sorts the few rows instead of walking the whole primary key.
     """
-    personal = any(criterion.parameter.code in PERSONAL for criterion in query.criteria)
-    return "r.key::text" if personal else "r.key"
+    return "r.key::text" if _personal(query) else "r.key"
+
+
+def _personal(query: Query) -> bool:
+    return any(criterion.parameter.code in PERSONAL for criterion in query.all_criteria)
 
 
 def where_of(caller: Caller, query: Query) -> tuple[str, list[Any]]:
     """The whole condition of a query."""
+    if query.branches:
+        return any_of([where_of(caller, branch) for branch in query.branches])
     inside, values = scope(caller)
-    pieces, params = ["r.type = %s", "NOT r.deleted", inside], [query.type, *values]
+    pieces, params = ["NOT r.deleted", inside], [*values]
+    if query.type:
+        pieces, params = ["r.type = %s", *pieces], [query.type, *params]
     for criterion in query.criteria:
         sql, values = search_sql.condition(query.type, criterion)
         pieces.append(sql)
@@ -112,7 +124,7 @@ def _total(query: Query, where: str, params: list[Any]) -> int | None:
         return None
     if query.total == "accurate" or query.summary == "count":
         return int(db.select(f"SELECT count(*) FROM records_resource r WHERE {where}", params)[0][0])
-    if not any(criterion.parameter.code in PERSONAL for criterion in query.criteria):
+    if not _personal(query):
         return None
     limited = f"SELECT count(*) FROM (SELECT FROM records_resource r WHERE {where} LIMIT {FREE_TOTAL + 1}) t"
     count = int(db.select(limited, params)[0][0])
@@ -123,7 +135,9 @@ def _after(keys: list[tuple[str, bool]], cursor: list[Any] | None) -> tuple[str,
     """Rows behind the cursor in the order of `keys`: (a > x) OR (a = x AND b > y) OR …"""
     if cursor is None:
         return "TRUE", []
-    if len(cursor) != len(keys):
+    if len(cursor) != len(keys) or any(
+        ("float8" in _typed(sql)) is isinstance(mark, str) for (sql, _), mark in zip(keys, cursor, strict=True)
+    ):
         raise SearchError("翻页标记与排序不符 (cursor does not fit _sort)")
     branches, values = [], list[Any]()
     for i, (sql, down) in enumerate(keys):
@@ -147,11 +161,8 @@ def _includes(caller: Caller, includes: Sequence[Include], rows: Sequence[Stored
     fresh: list[Stored] = list(rows)
     for turn in range(4):
         active = [include for include in includes if turn == 0 or include.iterate]
-        new = [
-            row
-            for include in active
-            for row in (_referring(caller, include, fresh) if include.reverse else _referred(caller, include, fresh))
-        ]
+        new = [row for include in active if not include.reverse for row in _referred(caller, include, fresh)]
+        new += _referring(caller, [include for include in active if include.reverse], fresh)
         fresh = []
         for row in new:
             if row.reference not in seen:
@@ -198,56 +209,43 @@ def by_keys(caller: Caller, keys: Sequence[Any]) -> list[Stored]:
     return [stored(row) for row in db.select(sql, (list(keys), *params))]
 
 
-def _referring(caller: Caller, include: Include, rows: Sequence[Stored]) -> list[Stored]:
-    """Resources that refer to `rows`, by the token index."""
-    names = search_sql.token_names(include.type, include.parameter.code)
-    if not names:
-        raise SearchError(f"{include.type}.{include.parameter.code} 没有索引,不能 _revinclude", "not-supported")
-    tokens = [f"{name}={row.reference}" for row in rows for name in names]
-    if not tokens:
+def _referring(caller: Caller, includes: Sequence[Include], rows: Sequence[Stored]) -> list[Stored]:
+    """Resources that refer to `rows`, by the token index: one index look-up for each type, in one statement."""
+    names: dict[str, set[str]] = {}
+    for include in includes:
+        found = search_sql.token_names(include.type, include.parameter.code)
+        if not found:
+            text = f"{include.type}:{include.parameter.code} 没有索引,不能 _revinclude (not indexed)"
+            raise SearchError(text, "not-supported")
+        names.setdefault(include.type, set()).update(found)
+    if not names or not rows:
         return []
-    inside, params = scope(caller)
-    sql = (
-        f"SELECT {COLUMNS} FROM records_resource r WHERE r.type = %s AND NOT r.deleted AND r.tokens && %s::text[]"
-        f" AND {inside} LIMIT {INCLUDE_LIMIT}"
-    )
-    return [stored(row) for row in db.select(sql, (include.type, tokens, *params))]
+    wanted = {kind: [f"{name}={row.reference}" for row in rows for name in own] for kind, own in names.items()}
+    pieces = [("r.type = %s AND r.tokens && %s::text[]", [kind, tokens]) for kind, tokens in wanted.items()]
+    where, params = any_of(pieces)
+    inside, values = scope(caller)
+    sql = f"SELECT {COLUMNS} FROM records_resource r WHERE {where} AND NOT r.deleted AND {inside} LIMIT {INCLUDE_LIMIT}"
+    return [stored(row) for row in db.select(sql, (*params, *values))]
 
 
 # --- the answer -----------------------------------------------------------------------------------------------------
 
 
-def _bundle(base: str, query: Query, pairs: Sequence[tuple[str, str]], found: Found) -> bytes:
-    kept = [pair for pair in pairs if pair[0] != "_cursor" and pair[0] not in query.ignored]
-    here = f"{base}/{query.type}"
-    links = {"self": f"{here}?{urlencode([p for p in pairs if p[0] not in query.ignored])}"}
+def _bundle(here: str, base: str, query: Query, pairs: Sequence[tuple[str, str]], found: Found) -> bytes:
+    used = [pair for pair in pairs if pair[0] not in query.ignored]
+    links = {"self": f"{here}?{urlencode(used)}"}
     if found.next:
+        kept = [pair for pair in used if pair[0] != "_cursor"]
         links["next"] = f"{here}?{urlencode([*kept, ('_cursor', found.next)])}"
     entries = [
-        entry(f"{base}/{row.reference}", trimmed(row.body, query), search={"mode": mode})
+        entry(f"{base}/{row.reference}", shaping.shaped(row.body, query), search={"mode": mode})
         for rows, mode in ((found.rows, "match"), (found.included, "include"))
         for row in rows
     ]
+    warnings = [Issue("warning", "not-supported", "", f"没有这个参数,未使用 (ignored): {n}") for n in query.ignored]
     if found.truncated:
-        warning = outcome([Issue("warning", "incomplete", "", f"附带资源只返回前 {INCLUDE_LIMIT} 条 (includes cut)")])
-        entries.append(b'{"resource":' + orjson.dumps(warning) + b',"search":{"mode":"outcome"}}')
+        warnings.append(Issue("warning", "incomplete", "", f"附带资源只返回前 {INCLUDE_LIMIT} 条 (includes cut)"))
+    if warnings:
+        told = orjson.dumps(outcome(warnings))
+        entries.append(b'{"resource":' + told + b',"search":{"mode":"outcome"}}')
     return bundle("searchset", links, entries, found.total)
-
-
-def trimmed(body: bytes, query: Query) -> bytes:
-    """The resource with only what was asked for; marked so when anything was left out."""
-    if not query.elements and query.summary == "false":
-        return body
-    resource = orjson.loads(body)
-    always = {"resourceType", "id", "meta"}
-    if query.elements:
-        names = {*always, *query.elements, *(f"_{name}" for name in query.elements)}
-        kept = {key: value for key, value in resource.items() if key in names}
-    elif query.summary == "text":
-        kept = {key: value for key, value in resource.items() if key in always | {"text", "status", "code"}}
-    else:
-        kept = {key: value for key, value in resource.items() if key != "text"}
-    system = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
-    meta = dict(kept.get("meta") or {})
-    meta["tag"] = [*meta.get("tag", []), {"system": system, "code": "SUBSETTED"}]
-    return orjson.dumps(kept | {"meta": meta})

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl
 
+import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from healthbrain import __version__
 from healthbrain.kernel.clock import now
-from healthbrain.records.fhir import bundles, capability, operations, reading, searching, writing
-from healthbrain.records.fhir.auth import Caller, caller_of
+from healthbrain.records.fhir import (
+    bundles,
+    capability,
+    operations,
+    reading,
+    searching,
+    shaping,
+    validating,
+    writing,
+)  # fmt: skip
+from healthbrain.records.fhir.auth import SAFE, Caller, caller_of
 from healthbrain.records.fhir.http import base_of, body_of, empty, fhir, fhir_atomic, prefers, query_of
 from healthbrain.records.fhir.outcome import FhirError, answer, error_answer, outcome, versioned
 from healthbrain.records.fhir.reading import Stored
 from healthbrain.records.fhir.writing import Result
-from healthbrain.records.rules import r4, r4_tables
-from healthbrain.records.rules.search import DEFAULT_COUNT, MAX_COUNT
+from healthbrain.records.rules import r4_tables
+from healthbrain.records.rules.search import parse
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCHES = {"application/merge-patch+json", "application/json", "application/fhir+json"}
@@ -39,20 +49,25 @@ def _pairs(request: HttpRequest) -> list[tuple[str, str]]:
 
 @fhir
 def metadata(request: HttpRequest) -> HttpResponse:
-    """The CapabilityStatement; open to anyone, as the standard asks."""
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+    """The CapabilityStatement; open to anyone, as the standard asks. `mode`: full, normative, terminology."""
+    if request.method not in SAFE:
         return _refused(request, "GET")
-    return answer(capability.statement(base_of(request), __version__, now()))
+    mode = request.GET.get("mode", "full")
+    if mode not in capability.MODES:
+        raise FhirError(400, f"mode 应为 {', '.join(capability.MODES)} (must be one of these): {mode[:40]}")
+    return answer(capability.MODES[mode](base_of(request), __version__, now()))
 
 
-@fhir
+@fhir_atomic
 def root(request: HttpRequest) -> HttpResponse:
-    """Transaction and batch."""
+    """Transaction and batch; a search over all types."""
+    if request.method in {"GET", "HEAD"}:
+        return _search(request, "", _pairs(request))
     if request.method != "POST":
-        return _refused(request, "POST")
+        return _refused(request, "GET, POST")
     caller = caller_of(request, write=True)
     bundle = body_of(request, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    return answer(bundles.process(caller, base_of(request), bundle))
+    return answer(bundles.process(caller, base_of(request), bundle, strict=prefers(request, "handling=strict")))
 
 
 @fhir_atomic
@@ -65,8 +80,9 @@ def resource_type(request: HttpRequest, kind: str) -> HttpResponse:
     condition = query_of(request)
     if request.method == "POST":
         resource = writing.checked(body_of(request), kind, lenient=prefers(request, "handling=lenient"))
-        condition = request.headers.get("If-None-Exist", "") or condition
-        return _written(request, writing.create(caller, kind, resource, if_none_exist=_condition(condition)))
+        given = request.headers.get("If-None-Exist")
+        condition = _condition(condition) if given is None else given or "?"
+        return _written(request, writing.create(caller, kind, resource, if_none_exist=condition))
     if request.method == "PUT":
         resource = writing.checked(body_of(request), kind, lenient=prefers(request, "handling=lenient"))
         result = writing.update_where(caller, kind, condition, resource, if_match=request.headers.get("If-Match", ""))
@@ -90,9 +106,10 @@ def _nothing(condition: str) -> HttpResponse:
 
 
 @fhir_atomic
-def search_by_post(request: HttpRequest, kind: str) -> HttpResponse:
+def search_by_post(request: HttpRequest, kind: str = "") -> HttpResponse:
     """POST _search: the same search, its parameters in the body."""
-    _known(kind)
+    if kind:
+        _known(kind)
     if request.method != "POST":
         return _refused(request, "POST")
     pairs = _pairs(request)
@@ -114,8 +131,8 @@ def compartment(request: HttpRequest, own: str, kind: str) -> HttpResponse:
 
 def _search(request: HttpRequest, kind: str, pairs: list[tuple[str, str]]) -> HttpResponse:
     caller = caller_of(request, write=False)
-    lenient = prefers(request, "handling=lenient")
-    return answer(searching.search(caller, base_of(request), kind, pairs, lenient=lenient))
+    strict = prefers(request, "handling=strict")
+    return answer(searching.search(caller, base_of(request), kind, pairs, strict=strict))
 
 
 @fhir_atomic
@@ -130,8 +147,10 @@ def instance(request: HttpRequest, kind: str, own: str) -> HttpResponse:
     caller = caller_of(request, write=True)
     if request.method == "PUT":
         resource = writing.checked(body_of(request), kind, lenient=prefers(request, "handling=lenient"))
-        if_match = request.headers.get("If-Match", "")
-        return _written(request, writing.update(caller, kind, own, resource, if_match=if_match))
+        if resource.get("id") is None:
+            raise FhirError(400, "内容缺少 id (the resource must carry the id of the URL)", "required")
+        if_match, is_new = request.headers.get("If-Match", ""), request.headers.get("If-None-Match", "").strip() == "*"
+        return _written(request, writing.update(caller, kind, own, resource, if_match=if_match, only_new=is_new))
     return _changed(request, caller, kind, own)
 
 
@@ -155,7 +174,11 @@ def _seen(request: HttpRequest, found: Stored) -> HttpResponse:
     known = request.headers.get("If-None-Match", "").strip().removeprefix("W/").strip('"')
     if known == str(found.version):
         return empty(304, ETag=f'W/"{found.version}"')
-    return versioned(found.body, found.version, found.updated)
+    asked = [pair for pair in _pairs(request) if pair[0] in {"_summary", "_elements"}]
+    query = parse(found.type, asked)
+    if query.summary == "count":
+        raise FhirError(400, "_summary=count 只用于检索 (for searches only)")
+    return versioned(shaping.shaped(found.body, query), found.version, found.updated)
 
 
 def _written(request: HttpRequest, result: Result) -> HttpResponse:
@@ -172,16 +195,14 @@ def _written(request: HttpRequest, result: Result) -> HttpResponse:
 
 
 @fhir_atomic
-def history(request: HttpRequest, kind: str, own: str = "") -> HttpResponse:
-    """History of a resource or of a type."""
-    _known(kind)
+def history(request: HttpRequest, kind: str = "", own: str = "") -> HttpResponse:
+    """History of a resource, of a type or of everything."""
+    if kind:
+        _known(kind)
     if request.method not in {"GET", "HEAD"}:
         return _refused(request, "GET")
     caller = caller_of(request, write=False)
-    count = request.GET.get("_count", "")
-    size = min(int(count), MAX_COUNT) if count.isdecimal() and int(count) else DEFAULT_COUNT
-    since, cursor = request.GET.get("_since", ""), request.GET.get("_cursor", "")
-    return answer(reading.history(caller, base_of(request), kind, own, count=size, since=since, cursor=cursor))
+    return answer(reading.history(caller, base_of(request), kind, own, parameters=dict(_pairs(request))))
 
 
 @fhir_atomic
@@ -191,7 +212,7 @@ def version(request: HttpRequest, kind: str, own: str, number: str) -> HttpRespo
     if request.method not in {"GET", "HEAD"}:
         return _refused(request, "GET")
     found = reading.vread(caller_of(request, write=False), kind, own, number)
-    return versioned(found.body, found.version, found.updated)
+    return _seen(request, found)
 
 
 @fhir_atomic
@@ -200,7 +221,9 @@ def everything(request: HttpRequest, own: str) -> HttpResponse:
     if request.method not in {"GET", "HEAD", "POST"}:
         return _refused(request, "GET, POST")
     caller = caller_of(request, write=False)
-    return answer(operations.everything(caller, base_of(request), own, dict(_pairs(request))))
+    given = operations.parameters_of(body_of(request)) if request.method == "POST" and request.body else {}
+    asked = dict(_pairs(request)) | {name: str(value) for name, value in given.items()}
+    return answer(operations.everything(caller, base_of(request), own, asked))
 
 
 @fhir_atomic
@@ -214,16 +237,21 @@ def match(request: HttpRequest) -> HttpResponse:
 
 @fhir_atomic
 def validate(request: HttpRequest, kind: str, own: str = "") -> HttpResponse:
-    """$validate: the structural findings, nothing stored."""
+    """$validate: what is wrong with a resource, nothing stored. Of a stored one when none is sent."""
     _known(kind)
-    if request.method != "POST":
+    if request.method not in {"GET", "HEAD", "POST"} or (request.method != "POST" and not own):
         return _refused(request, "POST")
-    caller_of(request, write=False)
-    content = body_of(request)
-    if isinstance(content, dict) and content.get("resourceType") == "Parameters" and kind != "Parameters":
-        rows = [p for p in content.get("parameter") or [] if isinstance(p, dict) and p.get("name") == "resource"]
-        content = rows[0].get("resource") if rows else None
-    return answer(outcome(r4.check(content)))
+    caller = caller_of(request, write=False)
+    asked, content = dict(_pairs(request)), None
+    if request.method == "POST" and request.body:
+        content = body_of(request)
+        if isinstance(content, dict) and content.get("resourceType") == "Parameters" and kind != "Parameters":
+            given = operations.parameters_of(content)
+            content = given.pop("resource", None)
+            asked |= {name: str(value) for name, value in given.items()}
+    if content is None and own:
+        content = orjson.loads(reading.read(caller, kind, own).body)
+    return answer(outcome(validating.findings(content, kind, own, asked)))
 
 
 @fhir_atomic

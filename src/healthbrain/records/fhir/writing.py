@@ -61,12 +61,22 @@ def create(
     return Result(_put(caller, resource_type, resource), 201)
 
 
-def update(caller: Caller, resource_type: str, resource_id: str, resource: Resource, *, if_match: str = "") -> Result:
-    """FHIR update; creates what is not there. `if_match` is the ETag the client read."""
+def update(
+    caller: Caller,
+    resource_type: str,
+    resource_id: str,
+    resource: Resource,
+    *,
+    if_match: str = "",
+    only_new: bool = False,
+) -> Result:
+    """FHIR update; creates what is not there. `if_match` is the ETag the client read; `only_new` refuses to replace."""
     if resource.get("id", resource_id) != resource_id:
         raise FhirError(400, f"地址与内容的 id 不同 (id differs from the URL): {resource.get('id')}")
     held = _locked(resource_type, resource_id)
     _match(held, if_match)
+    if only_new and held and not held[1]:
+        raise FhirError(412, "资源已存在 (If-None-Match: * does not hold)")
     resource["id"] = resource_id
     return Result(_put(caller, resource_type, resource), 200 if held and not held[1] else 201)
 

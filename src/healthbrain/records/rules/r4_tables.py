@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -25,6 +25,7 @@ class Element:
     type: str
     required: bool
     repeats: bool
+    summary: bool  # shown by `_summary=true`
     codes: frozenset[str] | None
     choice: str | None  # the name before `[x]`
 
@@ -49,22 +50,36 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A search parameter of one resource type. Kind: token, reference, date, string, quantity, number, uri."""
+    """A search parameter of one resource type. Kind: token, reference, date, string, quantity, number, uri, composite.
+
+    Of a composite, `paths` are the elements in which all its `parts` must hold together.
+    """
 
     code: str
     kind: str
     paths: tuple[Path, ...]
     targets: tuple[str, ...] = ()  # resource types a reference may point to; empty: any
+    parts: tuple[str, ...] = ()  # parameters a composite joins
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """An invariant of R4 on a type: a FHIRPath expression that must be true of each of its elements."""
+
+    key: str  # pat-1
+    severity: str  # error, warning
+    expression: str
+    words: str
 
 
 def _elements(name: str, spec: str, bindings: list[frozenset[str]]) -> list[Element]:
-    mark, body = spec[0], spec[1:]
-    required, repeats = mark in "!+", mark in "*+"
+    mark, body = spec[0], spec[1:].removeprefix("~")
+    required, repeats, summary = mark in "!+", mark in "*+", spec[1] == "~"
     if name.endswith("[x]"):
-        stem = name[:-3]
-        return [Element(f"{stem}{t[0].upper()}{t[1:]}", t, required, repeats, None, stem) for t in body.split(",")]
+        names = [(f"{name[:-3]}{t[0].upper()}{t[1:]}", t) for t in body.split(",")]
+        return [Element(own, t, required, repeats, summary, None, name[:-3]) for own, t in names]
     kind, _, binding = body.partition("@")
-    return [Element(name, kind, required, repeats, bindings[int(binding)] if binding else None, None)]
+    return [Element(name, kind, required, repeats, summary, bindings[int(binding)] if binding else None, None)]
 
 
 @functools.cache
@@ -91,13 +106,40 @@ def _path(text: str) -> Path:
     text, _, system = text.partition("=")
     text, _, target = text.partition(">")
     steps, _, kind = text.partition(":")
-    return Path(tuple(steps.split(".")), kind, target or None, system or None)
+    return Path(tuple(steps.split(".")) if steps != "@" else (), kind, target or None, system or None)
 
 
 def _parameter(code: str, spec: str) -> Parameter:
     head, *paths = spec.split()
-    kind, _, targets = head.partition("!")
-    return Parameter(code, kind, tuple(_path(p) for p in paths), tuple(targets.split(",")) if targets else ())
+    kind, _, names = head.partition("!")
+    named = tuple(names.split(",")) if names else ()
+    where = tuple(_path(p) for p in paths)
+    return Parameter(code, kind, where, parts=named) if kind == "composite" else Parameter(code, kind, where, named)
+
+
+@functools.cache
+def parts_of(parameter: Parameter, resource_type: str) -> tuple[tuple[tuple[str, ...], tuple[Parameter, ...]], ...]:
+    """Of a composite: each element it may stand in, and the joined parameters with their paths inside that element."""
+    known = search_parameters()[resource_type]
+    bases = [path.steps for path in parameter.paths]
+    found = []
+    for base in bases:
+        deeper = [other for other in bases if len(other) > len(base)]
+        inside = []
+        for code in parameter.parts:
+            own = [p for p in known[code].paths if p.steps[: len(base)] == base]
+            own = [p for p in own if not any(p.steps[: len(other)] == other for other in deeper)]
+            paths = tuple(Path(p.steps[len(base) :], p.type, p.target, p.system) for p in own)
+            inside.append(replace(known[code], paths=paths))
+        found.append((base, tuple(inside)))
+    return tuple(found)
+
+
+@functools.cache
+def constraints() -> dict[str, list[Constraint]]:
+    """Invariants by type or backbone element."""
+    document = _read("constraints.json")
+    return {owner: [Constraint(*row) for row in rows] for owner, rows in document.items() if owner not in META}
 
 
 @functools.cache

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from healthbrain.records.rules import r4_tables
+from healthbrain.records.rules import index, r4_tables
 from healthbrain.records.rules.r4_tables import Parameter, Path
 
 DEFAULT_COUNT, MAX_COUNT = 20, 500
@@ -35,10 +35,12 @@ MODIFIERS = {
     "date": {"missing"},
     "quantity": {"missing"},
     "number": {"missing"},
+    "composite": set(),
     "id": set(),
     "updated": set(),
 }
-_SPLIT = re.compile(r"(?<!\\),")
+_SPLIT, _SPLIT_PARTS = re.compile(r"(?<!\\),"), re.compile(r"(?<!\\)\$")
+SUMMARIES = ("true", "text", "data", "count", "false")
 IGNORED = {"_format", "_pretty", "_totalMethod"}  # read elsewhere, or by a client for itself
 
 
@@ -48,6 +50,13 @@ class SearchError(ValueError):
     def __init__(self, text: str, code: str = "invalid") -> None:
         super().__init__(text)
         self.code = code
+
+
+class UnknownParameter(SearchError):
+    """A parameter nobody defined: passed over unless the client asked for strict handling (R4 search.html#errors)."""
+
+    def __init__(self, resource_type: str, code: str) -> None:
+        super().__init__(f"不支持的检索参数 (unknown search parameter): {resource_type}?{code}", "not-supported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +86,10 @@ class Include:
 
 @dataclass(slots=True)
 class Query:
-    """A whole search."""
+    """A whole search. Over several types it has a branch for each, and no criteria of its own."""
 
-    type: str
+    type: str  # "" for all types
+    branches: tuple[Query, ...] = ()
     criteria: list[Criterion] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
     sort: list[tuple[str, bool]] = field(default_factory=list)  # (parameter, descending)
@@ -88,11 +98,35 @@ class Query:
     elements: tuple[str, ...] = ()
     summary: str = "false"
     cursor: list[Any] | None = None
-    ignored: list[str] = field(default_factory=list)  # unknown parameters passed over on request
+    ignored: list[str] = field(default_factory=list)  # unknown parameters, passed over
+
+    @property
+    def all_criteria(self) -> list[Criterion]:
+        return [c for branch in self.branches for c in branch.criteria] or self.criteria
 
 
-def parse(resource_type: str, pairs: Iterable[tuple[str, str]], *, lenient: bool = False) -> Query:
-    """The search as a value. Raises SearchError for anything unknown, unless `lenient`."""
+def parse_over_types(pairs: Sequence[tuple[str, str]], *, strict: bool = False) -> Query:
+    """A search over the types that `_type` names, or over all: parameters must be known to each of them."""
+    named = [kind for name, value in pairs if name == "_type" for kind in value.split(",")]
+    if unknown := [kind for kind in named if kind not in r4_tables.structure().resources]:
+        raise SearchError(f"不是 R4 资源类型 (unknown resource type): {unknown[0][:60]}")
+    rest = [pair for pair in pairs if pair[0] != "_type"]
+    branches = [parse(kind, rest, strict=strict) for kind in dict.fromkeys(named) or ("",)]
+    if len(branches) == 1:
+        return branches[0]
+    common = [(name, value) for name, value in rest if name.partition(":")[0] in RESULT]
+    query = parse("", common, strict=strict)
+    query.branches = tuple(branches)
+    query.ignored = list(dict.fromkeys(name for branch in branches for name in branch.ignored))
+    return query
+
+
+def parse(resource_type: str, pairs: Iterable[tuple[str, str]], *, strict: bool = False) -> Query:
+    """The search as a value. Raises SearchError for what cannot be answered.
+
+    A parameter nobody defined is noted in `ignored`, unless `strict`: proxies and clients add parameters of their own.
+    An unknown modifier, value, chain or order is refused always: passing it over would answer another question.
+    """
     query = Query(resource_type)
     for name, value in pairs:
         if name in IGNORED:
@@ -104,18 +138,27 @@ def parse(resource_type: str, pairs: Iterable[tuple[str, str]], *, lenient: bool
                 reader(query, name, value)
             else:
                 query.criteria.append(criterion(resource_type, name, value))
-        except SearchError as error:
-            if not (lenient and error.code == "not-supported"):
+        except UnknownParameter:
+            if strict or reader or name.startswith("_has:") or _is_known(resource_type, name):
                 raise
             query.ignored.append(name)
+    if query.summary == "text" and query.includes:
+        raise SearchError("_summary=text 不能与 _include 同用 (cannot be combined)")  # R4 search.html#summary
     return query
+
+
+def _is_known(resource_type: str, name: str) -> bool:
+    try:
+        return bool(parameter_of(resource_type, re.split(r"[.:]", name)[0]))
+    except UnknownParameter:
+        return False
 
 
 def parameter_of(resource_type: str, code: str) -> Parameter:
     """The search parameter, or SearchError."""
     found = COMMON.get(code) or r4_tables.search_parameters().get(resource_type, {}).get(code)
     if found is None:
-        raise SearchError(f"不支持的检索参数 (unknown search parameter): {resource_type}?{code}", "not-supported")
+        raise UnknownParameter(resource_type, code)
     return found
 
 
@@ -137,12 +180,35 @@ def criterion(resource_type: str, name: str, value: str) -> Criterion:
         raise SearchError(f"不支持的修饰符 (unsupported modifier): {head}", "not-supported")
     if modifier == "missing" and value not in {"true", "false"}:
         raise SearchError(f":missing 的值应为 true 或 false (must be true or false): {name}={value}")
-    return Criterion(parameter, modifier, alternatives(value))
+    if parameter.kind == "composite":
+        return _composite(parameter, value)
+    values = alternatives(value)
+    if not values:
+        raise SearchError(f"检索参数没有值 (empty value): {name}={value}")
+    return Criterion(parameter, modifier, values)
+
+
+def _composite(parameter: Parameter, value: str) -> Criterion:
+    """`8480-6$gt140`: the alternatives stay as written, `parts_of_value` takes one apart."""
+    values = tuple(part for part in _SPLIT.split(value) if part)
+    count = len(parameter.parts)
+    if not values or any(len(p) != count or not all(p) for p in map(parts_of_value, values)):
+        raise SearchError(f"{parameter.code} 的值应为 {count} 段,以 $ 相连 (parts joined by $ expected): {value}")
+    return Criterion(parameter, "", values)
+
+
+def parts_of_value(value: str) -> list[str]:
+    """The parts of a composite's value."""
+    return [_unescaped(part) for part in _SPLIT_PARTS.split(value)]
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([,|$\\])", r"\1", text)
 
 
 def alternatives(value: str) -> tuple[str, ...]:
     """Comma means OR; `\\,` is a comma."""
-    return tuple(re.sub(r"\\([,|$\\])", r"\1", part) for part in _SPLIT.split(value) if part)
+    return tuple(_unescaped(part) for part in _SPLIT.split(value) if part)
 
 
 def _chain(parameter: Parameter, target: str, rest: str, value: str) -> Criterion:
@@ -184,13 +250,18 @@ def _reverse_chain(resource_type: str, name: str, value: str) -> Criterion:
     return Criterion(parameter, "", (), ((resource_type, criterion(other, rest, value)),), reverse=other)
 
 
+def count_of(text: str, most: int = MAX_COUNT) -> int:
+    """A `_count`, at most `most`. Raises SearchError for what is no whole number from 0."""
+    if not re.fullmatch("[0-9]+", text):
+        raise SearchError(f"_count 应为非负整数 (must be a whole number from 0): {text[:40]}")
+    return min(int(text[-10:]) if len(text.lstrip("0")) <= 10 else most, most)
+
+
 # --- result parameters --------------------------------------------------------------------------------------------
 
 
 def _count(query: Query, name: str, value: str) -> None:
-    if not value.isdecimal():
-        raise SearchError(f"_count 应为非负整数 (must be a whole number): {value}")
-    query.count = min(int(value), MAX_COUNT)
+    query.count = count_of(value)
     if query.count == 0:
         query.summary = "count"
 
@@ -211,8 +282,8 @@ def _total(query: Query, name: str, value: str) -> None:
 
 
 def _summary(query: Query, name: str, value: str) -> None:
-    if value not in {"count", "false", "text", "data"}:
-        raise SearchError(f"不支持的 _summary (unsupported): {value}", "not-supported")
+    if value not in SUMMARIES:
+        raise SearchError(f"_summary 应为 {', '.join(SUMMARIES)} (must be one of these): {value[:40]}")
     query.summary = value
 
 
@@ -224,14 +295,30 @@ def _include(query: Query, name: str, value: str) -> None:
     head, _, modifier = name.partition(":")
     if modifier not in {"", "iterate"}:
         raise SearchError(f"不支持的修饰符 (unsupported modifier): {name}", "not-supported")
-    pieces = value.split(":")
+    pieces = value.split(":") if value != "*" else [query.type, "*"]
     if len(pieces) not in {2, 3} or pieces[0] not in r4_tables.structure().resources:
         raise SearchError(f"{head} 应写作 类型:参数[:目标类型] (malformed): {value}")
-    parameter = parameter_of(pieces[0], pieces[1])
-    if parameter.kind != "reference":
-        raise SearchError(f"{value} 不是引用 (not a reference)", "not-supported")
+    reverse, iterate = head == "_revinclude", modifier == "iterate"
     target = pieces[2] if len(pieces) == 3 else ""
-    query.includes.append(Include(pieces[0], parameter, target, head == "_revinclude", modifier == "iterate"))
+    for kind, parameter in _references(query.type, pieces, reverse=reverse, everywhere=reverse and value == "*"):
+        query.includes.append(Include(kind, parameter, target, reverse, iterate))
+
+
+def _references(own: str, pieces: Sequence[str], *, reverse: bool, everywhere: bool) -> list[tuple[str, Parameter]]:
+    """The reference parameters `Type:code` means; `Type:*` all of the type (in reverse: all indexed ones), `everywhere`
+    those of every type that may point to `own`."""
+    kind, code = pieces[:2]
+    if code != "*":
+        parameter = parameter_of(kind, code)
+        if parameter.kind != "reference":
+            raise SearchError(f"{kind}:{code} 不是引用 (not a reference)", "not-supported")
+        return [(kind, parameter)]
+    known = r4_tables.search_parameters()
+    kinds = known if everywhere else [kind]
+    found = [(k, p) for k in kinds for p in known.get(k, {}).values() if p.kind == "reference"]
+    if reverse:
+        found = [(k, p) for k, p in found if p.code in index.canonical(k)]
+    return [(k, p) for k, p in found if not everywhere or own in p.targets]
 
 
 def _cursor(query: Query, name: str, value: str) -> None:

@@ -4,7 +4,8 @@ Three ways to answer, cheapest first: a column (`_id`, `_lastUpdated`, the clini
 `tokens` (what index.py wrote), or the resource itself, read as jsonb for each row the other conditions leave (about
 20 µs a row: fine behind a subject or a code, slow alone on a large type; the caller sets a statement time-out).
 
-`at` holds the start of a period and the first moment of a partial date: comparisons on it see that moment.
+`at` holds the start of a period and the first moment of a partial date: comparisons on it see that moment, and where
+the end of a period matters the resource is asked.
 """
 
 from __future__ import annotations
@@ -12,10 +13,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from healthbrain.kernel.ids import resource_key
-from healthbrain.records.rules import index
+from healthbrain.records.rules import index, r4_tables
 from healthbrain.records.rules.r4_tables import Parameter
-from healthbrain.records.rules.search import Criterion, SearchError, parameter_of
-from healthbrain.records.rules.search_json import Sql, any_of, asked, json_of, json_path, leaves, reference_forms
+from healthbrain.records.rules.search import Criterion, SearchError, parameter_of, parts_of_value
+from healthbrain.records.rules.search_json import (
+    Sql,
+    any_of,
+    asked,
+    joined,
+    json_of,
+    json_path,
+    leaves,
+    reference_forms,
+)  # fmt: skip
 from healthbrain.records.rules.search_values import interval, prefixed, token
 
 AT = {  # the date parameter that the column `at` answers
@@ -48,20 +58,51 @@ def condition(resource_type: str, criterion: Criterion, alias: str = "r") -> Sql
         absent = _absent(resource_type, parameter, alias)
         return (absent, []) if criterion.values[0] == "true" else (f"NOT {absent}", [])
     if parameter.kind == "id":
-        keys = [resource_key(resource_type, value) for value in criterion.values]
+        kinds = [resource_type] if resource_type else sorted(r4_tables.structure().resources)
+        keys = [resource_key(kind, value) for kind in kinds for value in criterion.values]
         return f"{alias}.key = ANY(%s::uuid[])", [keys]
     if parameter.kind == "updated":
         return any_of(
             [_instant(f"{alias}.updated", value, " AT TIME ZONE 'Asia/Shanghai'") for value in criterion.values]
         )
+    if parameter.kind == "composite":
+        return any_of([_joined(resource_type, parameter, parts_of_value(value), alias) for value in criterion.values])
     if parameter.kind == "date" and AT.get(resource_type) == parameter.code:
-        return any_of([_instant(f"{alias}.at", value) for value in criterion.values])
+        return any_of([_at(parameter, value, alias) for value in criterion.values])
     names = token_names(resource_type, parameter.code)
     if names and criterion.modifier not in {"text"}:
         found = _indexed(names, parameter, criterion, alias)
         if found is not None:
             return found
-    return any_of([asked(parameter, criterion.modifier, value, alias) for value in criterion.values])
+    return any_of([asked(parameter, criterion.modifier, value, json_of(alias)) for value in criterion.values])
+
+
+def _joined(resource_type: str, parameter: Parameter, values: Sequence[str], alias: str) -> Sql:
+    """A composite: what the token index knows of its parts first, then the resource itself."""
+    sql, params = joined(parameter, resource_type, values, json_of(alias))
+    for code, value in zip(parameter.parts, values, strict=True):
+        part = parameter_of(resource_type, code)
+        names = token_names(resource_type, code) if part.kind in {"token", "reference"} else ()
+        indexed = _indexed(names, part, Criterion(part, "", (value,)), alias) if names else None
+        if indexed:
+            sql, params = f"{indexed[0]} AND {sql}", [*indexed[1], *params]
+    return sql, params
+
+
+def _at(parameter: Parameter, value: str, alias: str) -> Sql:
+    """The clinical date: by its column, which holds a period's start; a resource with a period is asked itself where
+    the end matters."""
+    quick, known = _instant(f"{alias}.at", value)
+    prefix, _ = prefixed(value)
+    words = [path.steps[-1] for path in parameter.paths if path.type == "Period"]
+    if not words or prefix in {"lt", "sa"}:
+        return quick, known
+    has_period = " OR ".join(f"position(%s::bytea IN {alias}.body) > 0" for _ in words)
+    exact, params = asked(parameter, "", value, json_of(alias))
+    return (
+        f"CASE WHEN {has_period} THEN {exact} ELSE {quick} END",
+        [*(f'"{word}"'.encode() for word in words), *params, *known],
+    )
 
 
 def token_names(resource_type: str, code: str) -> tuple[str, ...]:
@@ -80,7 +121,8 @@ def _instant(column: str, value: str, suffix: str = "") -> Sql:
     if prefix == "ne":
         return f"({column} < %s OR {column} >= %s)", [span.low, span.high]
     if prefix == "ap":
-        raise SearchError("不支持日期前缀 ap (unsupported date prefix)", "not-supported")
+        wide = span.wider()
+        return f"{column} >= %s AND {column} < %s", [wide.low, wide.high]
     operator, moment = {
         "gt": (">=", span.high),
         "sa": (">=", span.high),
@@ -145,7 +187,7 @@ def _by_prefix(name: str, parameter: Parameter, criterion: Criterion, alias: str
             return None
         sql, params = f"{alias}.tokens @> %s::text[]", [[f"{name}^{folded[: index.PREFIX]}"]]
         if criterion.modifier == "exact" or len(folded) > index.PREFIX:
-            more, values = asked(parameter, criterion.modifier, value, alias)
+            more, values = asked(parameter, criterion.modifier, value, json_of(alias))
             pieces.append((f"{sql} AND {more}", [*params, *values]))
         else:
             pieces.append((sql, params))

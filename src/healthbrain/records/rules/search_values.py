@@ -21,6 +21,11 @@ class Interval:
     low: dt.datetime
     high: dt.datetime
 
+    def wider(self) -> Interval:
+        """What `ap` means: the interval with as much again on either side (R4 leaves the measure to the server)."""
+        width = self.high - self.low
+        return Interval(self.low - width, self.high + width)
+
 
 def prefixed(value: str) -> tuple[str, str]:
     """(`ge`, `2024-01`); no prefix means eq."""
