@@ -15,7 +15,7 @@ from healthbrain.records.intake import person_bodies
 from healthbrain.records.intake.cells import digests, fhir_time, looked_up, numbers, optional, quoted, uuid_text
 from healthbrain.records.intake.prepared import EVENTS, PERSONS, SEPARATOR, joined
 from healthbrain.records.rules import codes, index, units
-from healthbrain.records.rules.ledger import ORGANISATION
+from healthbrain.records.rules.ledger import DISCHARGE, ORGANISATION
 from healthbrain.records.rules.templates import DATED, Template
 
 RECORD = "urn:healthbrain:record:"  # + source: identifier system of a source's own record numbers
@@ -338,5 +338,9 @@ def _events(frame: pl.DataFrame, template: Template, as_of: dt.date) -> pl.DataF
     if template.name == "encounters":
         typed = frame.filter(pl.col("type_code").is_not_null())
         columns |= {"code": pl.concat_str(pl.lit("type|"), pl.col("type_code")), "text": pl.col("mode")}
-        made = pl.concat([made, typed.select(expression.alias(name) for name, expression in columns.items())])
+        left = frame.filter((pl.col("mode") == "IMP") & pl.col("end_at").is_not_null())
+        ended = columns | {"code": pl.lit(DISCHARGE), "at": pl.col("end_at")}
+        ended["flag"] = (pl.col("end_at").dt.date() > as_of + dt.timedelta(days=1)).cast(pl.Int16)
+        more = [(typed, columns), (left, ended)]
+        made = pl.concat([made, *(part.select(e.alias(name) for name, e in said.items()) for part, said in more)])
     return made.select(pl.col(name).cast(kind) for name, kind in EVENTS.items())

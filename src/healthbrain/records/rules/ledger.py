@@ -17,6 +17,7 @@ ORGANISATION = "urn:healthbrain:organisation"  # identifier system of an organis
 Resource = dict[str, Any]
 Organisations = Mapping[str, str]  # reference text → organisation code
 USABLE, IMPLAUSIBLE, IN_ERROR = 0, 1, 2
+DISCHARGE = "type|discharge"  # the end of an inpatient stay, an event of its own: some rules count from it
 
 
 class EventRow(NamedTuple):
@@ -220,6 +221,9 @@ def _encounter(resource: Resource) -> Iterator[EventRow]:
             kind = codes.encounter_type(bare) if system in {"type", "local"} else bare
             system = "type" if system == "local" else system
             yield EventRow("encounter", f"{system}|{kind}", at, text=mode or None, flag=flag)
+    left = moment(resource["period"].get("end")) if mode == "IMP" and isinstance(resource["period"], dict) else None
+    if left:
+        yield EventRow("encounter", DISCHARGE, left, text=mode, flag=flag)
 
 
 def _medication(*dates: str) -> Callable[[Resource], Iterator[EventRow]]:
