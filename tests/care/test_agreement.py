@@ -15,7 +15,7 @@ from healthbrain.facts.rules.reference import EventRow, History, ResidentRow
 from healthbrain.kernel.postgres import database_url
 from tests.care.engines import Case, duck, postgres, programmes, reference
 
-CONDITIONS = ["I10", "I10.x00x002", "I15", "E11.900", "E14", "E10", "J44.100", "C18.900", "D12.600", "Z82.4"]
+CONDITIONS = ["I10", "I10.x00x002", "I15", "E11.900", "E14", "E10", "J44.100", "J44.900", "C18.900", "D12.600", "Z82.4"]
 NUMBERS = {  # code: (unit, values around every threshold)
     "loinc|8480-6": ("mm[Hg]", [118, 129, 130, 139, 140, 149, 150, 160, 179, 180, 20]),
     "loinc|8462-4": ("mm[Hg]", [70, 84, 85, 89, 90, 109, 110]),
@@ -27,7 +27,12 @@ NUMBERS = {  # code: (unit, values around every threshold)
     "loinc|56086-2": ("cm", [80, 85, 90]),
     "hb|copd-sq": ("{score}", [10, 15, 16, 30]),
 }
-ANSWERS = ["loinc|29771-3", "hb|crc-questionnaire"]
+ANSWERS = {
+    "loinc|29771-3": ["positive", "negative"],
+    "hb|crc-questionnaire": ["positive", "negative"],
+    "hb|salt-taste": ["light", "heavy"],
+    "hb|tcm-constitution": ["balanced", "qi-deficiency"],
+}
 VISITS = [
     "class|AMB",
     "class|HH",
@@ -37,7 +42,7 @@ VISITS = [
     "type|health-check",
     "type|child-visit",
 ]
-VISITS += ["type|newborn-visit"]
+VISITS += ["type|newborn-visit", "type|discharge", "type|tcm-service", "class|IMP", "class|EMER"]
 BIRTHS = [0, 0.1, 0.5, 1, 2.5, 4, 6.9, 7, 20, 34.9, 35, 36, 40, 49.9, 50, 54.9, 55, 64.9, 65, 66, 74, 75, 80]
 
 
@@ -89,13 +94,8 @@ def person(number: int, chance: random.Random, as_of: dt.date) -> Case:
                 unit, values = NUMBERS[code]
                 add("observation", code, at, organisation, value=float(chance.choice(values)), unit=unit)
             elif what < 0.63:
-                add(
-                    "observation",
-                    chance.choice(ANSWERS),
-                    at,
-                    organisation,
-                    text=chance.choice(["positive", "negative"]),
-                )
+                code = chance.choice(list(ANSWERS))
+                add("observation", code, at, organisation, text=chance.choice(ANSWERS[code]))
             elif what < 0.78:
                 add("encounter", chance.choice(VISITS), at, organisation)
             elif what < 0.88:

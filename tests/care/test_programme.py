@@ -53,7 +53,11 @@ def test_no_span(text: str) -> None:
         ("evidence: referred", "evidence: sent_away", r"hypertension.yaml:\d+: .*unknown evidence 'sent_away'"),
         ("{fact: referral_accepted}", "{fact: letter}", r"hypertension.yaml:\d+: .*unknown fact 'letter'"),
         ("kind: calendar", "kind: sometimes", r"hypertension.yaml:\d+: .*'sometimes'"),
-        ("grace: grace\n    quota", "mercy: grace\n    quota", r"hypertension.yaml:\d+: task: unknown key 'mercy'"),
+        (
+            "opens_before: open_before\n    quota",
+            "mercy: open_before\n    quota",
+            r"hypertension.yaml:\d+: task: unknown key 'mercy'",
+        ),
         ("refer_within: {value: 7 days, source: LOCAL,", "refer_within: {value: 7 days,", "needs a source"),
         ("value: 90 days, source: LOCAL", "value: 90 days, source: HEARSAY", "not among the sources"),
     ],

@@ -20,12 +20,20 @@ STATION = 11
 NUMBERS = {
     "fpg": ("loinc|14771-0", "mmol/L"), "glucose": ("loinc|15074-8", "mmol/L"), "spo2": ("loinc|59408-5", "%"),
     "score": ("hb|copd-sq", "{score}"), "fev1": ("loinc|19926-5", "%"), "bmi": ("loinc|39156-5", "kg/m2"),
-    "waist": ("loinc|56086-2", "cm"), "weight": ("loinc|29463-7", "kg"), "height": ("loinc|8302-2", "cm"),
+    "waist": ("loinc|56086-2", "cm"), "alcohol": ("hb|alcohol-liang-per-day", "{liang}/d"),
+    "weight": ("loinc|29463-7", "kg"), "height": ("loinc|8302-2", "cm"),
 }  # fmt: skip
-ANSWERS = {"fit": "loinc|29771-3", "asked": "hb|crc-questionnaire"}
+ANSWERS = {
+    "fit": "loinc|29771-3",
+    "asked": "hb|crc-questionnaire",
+    "salt": "hb|salt-taste",
+    "constitution": "hb|tcm-constitution",
+}
 CONTACTS = {
     "visit": ("encounter", "class|AMB"), "home visit": ("encounter", "class|HH"), "phone": ("encounter", "class|PHONE"),
-    "stay": ("encounter", "class|IMP"), "check": ("encounter", "type|health-check"),
+    "stay": ("encounter", "class|IMP"), "emergency": ("encounter", "class|EMER"),
+    "discharge": ("encounter", "type|discharge"), "tcm service": ("encounter", "type|tcm-service"),
+    "check": ("encounter", "type|health-check"),
     "follow-up visit": ("encounter", "type|follow-up"), "child visit": ("encounter", "type|child-visit"),
     "newborn visit": ("encounter", "type|newborn-visit"), "colonoscopy": ("procedure", "icd9cm3|45.2300"),
     "spirometry": ("procedure", "icd9cm3|89.3700"), "referral": ("referral", "hb|referral"),

@@ -44,7 +44,10 @@ _DEFINITIONS = {
         "规范管理 /（在管满一年）；在管不满一年者次数尚不可比，不计入",
         "managed to standard / enrolled for a year or longer; for those enrolled later visits cannot be compared yet",
     ),
-    "overdue": Words("已过应完成日（有宽限的过宽限日）、尚无完成证据的任务数", "tasks past their due day, and grace where there is one, without evidence"),
+    "overdue": Words(
+        "已过应完成日（有宽限的过宽限日）、尚无完成证据的任务数",
+        "tasks past their due day, and grace where there is one, without evidence",
+    ),
     "rate": Words(
         "达标 / 在管（无读数者在分母中）", "controlled / enrolled (those without a reading stay in the denominator)"
     ),

@@ -110,8 +110,8 @@ class QuarantineRow:
 
 
 _COLUMNS = """
-    t.id AS task_id, t.resident_id, r.name, r.sex, r.birth_date, t.programme, t.task, t.key, t.opens, t.due, t.grace_until, t.expires,
-    t.status, t.urgent, t.escalated_to, t.reason, t.closed_on, o.name AS organisation
+    t.id AS task_id, t.resident_id, r.name, r.sex, r.birth_date, t.programme, t.task, t.key, t.opens, t.due,
+    t.grace_until, t.expires, t.status, t.urgent, t.escalated_to, t.reason, t.closed_on, o.name AS organisation
 """
 _JOINED = """
     FROM care_task t JOIN residents_resident r ON r.id = t.resident_id

@@ -211,10 +211,11 @@ def _occurrences(
             birth = base.birth_date
             if birth is None:
                 return
+            start = base.anchors.get(task.id) or birth
             for age in task.ages:
-                opens, expires = age.opens.after(birth), age.until.after(birth) - DAY
-                made = occurrence(birth, age.ordinal, opens, age.due.after(birth), expires)
-                yield _closed(made, proofs, opens, expires)
+                first, due = age.opens.after(birth), age.due.after(start)
+                expires = max(age.until.after(birth) - DAY, due)
+                yield _closed(occurrence(birth, age.ordinal, max(first, start), due, expires), proofs, first, expires)
 
 
 def _armed(task: Task, base: Base, proofs: Sequence[Proof]) -> dt.date | None:
@@ -274,7 +275,7 @@ def _with_status(made: Occurrence, as_of: dt.date, held: Sequence[Deferred]) -> 
 
 
 def status_of(made: Any, as_of: dt.date, held: Sequence[str] = ()) -> str:
-    """The status word a task's dates give on one day."""
+    """The status word a task's dates give on one day: late is who has let the grace pass, too."""
     if made.closed_on is not None:
         return "done"
     if as_of > made.expires:
@@ -283,12 +284,12 @@ def status_of(made: Any, as_of: dt.date, held: Sequence[str] = ()) -> str:
         return "deferred" if set(held) == {"deferred"} else "refused"
     if as_of < made.opens:
         return "upcoming"
-    return "due" if as_of <= made.due else "overdue"
+    return "due" if as_of <= made.grace_until else "overdue"
 
 
 def _placed(made: Occurrence, task: Task, as_of: dt.date, place: Place) -> Occurrence:
     """Who has to do it: the contract team, else by residence; moved up when it stays undone."""
-    late = (as_of - made.due).days if made.status == "overdue" else -1
+    late = (as_of - made.grace_until).days if made.status == "overdue" else -1
     reached = [to for to, days in task.escalate if late >= days]
     to = reached[-1] if reached else ""
     above = {"township": place.township_id, "county": place.county_id}.get(to)
@@ -313,8 +314,8 @@ def _wakes(programme: Programme, base: Base, found: Sequence[Occurrence]) -> Ite
         if made.closed_on is None and base.as_of <= made.expires:
             yield programme.ahead.before(made.opens)
             yield made.opens
-            yield made.due + DAY
+            yield made.grace_until + DAY
             if made.expires < NEVER:
                 yield made.expires + DAY
             task = programme.task(made.task)
-            yield from (made.due + days * DAY for _, days in (task.escalate if task else ()))
+            yield from (made.grace_until + days * DAY for _, days in (task.escalate if task else ()))

@@ -109,7 +109,10 @@ class Due:
 
 @dataclass(frozen=True)
 class Age:
-    """One occurrence of a series by age. Evidence counts from `opens` until the day before `until`."""
+    """One occurrence of a series by age. Evidence counts from `opens` until the day before `until`.
+
+    Where the task has an anchor (a newborn's discharge), `due` counts from it and the task opens no sooner.
+    """
 
     ordinal: int
     title: Title

@@ -133,11 +133,13 @@ def _ages(task: Task, relation: str) -> str:
     rows = ", ".join(
         f"({age.ordinal}, {span_sql(age.opens)}, {span_sql(age.due)}, {span_sql(age.until)})" for age in task.ages
     )
-    opens, due, until = (f"CAST(p.birth_date + v.{part} AS DATE)" for part in ("o", "d", "u"))
-    expires = f"{until} - 1"
+    start = "p.birth_date" if task.anchor is None else f"COALESCE(p.anchor_{task.id.replace('-', '_')}, p.birth_date)"
+    first, until = (f"CAST(p.birth_date + v.{part} AS DATE)" for part in ("o", "u"))
+    due = f"CAST({start} + v.d AS DATE)"
+    expires = f"GREATEST({until} - 1, {due})"
     return (
-        f"SELECT p.*, p.birth_date AS anchor, v.ordinal AS ordinal, {opens} AS opens, {due} AS due, "
-        f"{expires} AS expires, {opens} AS ev_from, {expires} AS ev_to FROM {relation} p "
+        f"SELECT p.*, p.birth_date AS anchor, v.ordinal AS ordinal, GREATEST({first}, {start}) AS opens, {due} AS due, "
+        f"{expires} AS expires, {first} AS ev_from, {expires} AS ev_to FROM {relation} p "
         f"CROSS JOIN (VALUES {rows}) v(ordinal, o, d, u) WHERE {_chosen(task)} AND p.birth_date IS NOT NULL"
     )
 
@@ -206,7 +208,7 @@ def placed(programmes: Sequence[Programme], dialect: str) -> list[tuple[str, str
 _STATUS = (
     "CASE WHEN closed_on IS NOT NULL THEN 'done' WHEN as_of > expires THEN 'expired' "
     "WHEN refused THEN 'refused' WHEN refused IS FALSE THEN 'deferred' WHEN as_of < opens THEN 'upcoming' "
-    "WHEN as_of <= due THEN 'due' ELSE 'overdue' END"
+    "WHEN as_of <= grace_until THEN 'due' ELSE 'overdue' END"
 )
 
 
@@ -220,8 +222,8 @@ def _reasons(programmes: Sequence[Programme]) -> str:
 
 def _tasks() -> str:
     level = (
-        "CASE WHEN s.status <> 'overdue' THEN '' WHEN s.as_of - s.due >= v.to_county THEN 'county' "
-        "WHEN s.as_of - s.due >= v.to_township THEN 'township' ELSE '' END"
+        "CASE WHEN s.status <> 'overdue' THEN '' WHEN s.as_of - s.grace_until >= v.to_county THEN 'county' "
+        "WHEN s.as_of - s.grace_until >= v.to_township THEN 'township' ELSE '' END"
     )
     organisation = (
         "COALESCE(CASE t.escalated_to WHEN 'county' THEN l.county_id WHEN 'township' THEN l.township_id END, "
@@ -239,7 +241,7 @@ def _tasks() -> str:
 
 
 def _wakes() -> str:
-    days = ["appears", "opens", "due + 1", "due + v.to_township", "due + v.to_county"]
+    days = ["appears", "opens", "grace_until + 1", "grace_until + v.to_township", "grace_until + v.to_county"]
     parts = [f"CASE WHEN {day} > as_of THEN {day} END" for day in days]
     parts.append(f"CASE WHEN expires < {NEVER} THEN expires + 1 END")
     deferred = (

@@ -76,7 +76,10 @@ FORMULAS = {
         "managed to standard ÷ (managed to standard + below standard), enrolled for a year or longer",
     ),
     "standard": ("近 12 个月随访天数 ≥ 规范的每年次数", "days seen in the last 12 months ≥ the visits a year asked"),
-    "overdue": ("应完成日 < 今天 ≤ 失效日，且未完成", "due day < today ≤ expiry, not done"),
+    "overdue": (
+        "宽限日（无宽限即应完成日）< 今天 ≤ 失效日，且未完成",
+        "grace day (due day where there is none) < today ≤ expiry, not done",
+    ),
     "controlled": ("本年最近一次读数所在状态属于达标", "state of the last reading of this year counts as controlled"),
 }
 
