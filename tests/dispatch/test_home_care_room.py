@@ -91,7 +91,7 @@ def test_from_application_to_discharge(town) -> None:
     (visit,) = make_day(town)
     assert visit.status == "planned"
     assert 480 <= visit.begins <= 960
-    assert visits.tell_families(by=head, day=TODAY) == 1
+    assert visits.tell_families(by=head, now=NOW, day=TODAY) == 1
     nurse = next(town.actors[n] for n in ("head", "second") if town.accounts[n].pk in nurses_of(visit.pk))
     assert [stop.id for stop in reads.tour(nurse, TODAY)] == [visit.pk]
     row = HomeBed.objects.get()
@@ -195,7 +195,7 @@ def test_a_nurse_ill_today_gives_her_visits_to_others_within_the_told_windows(to
         town.admit(who, line("catheter"))
     rows = make_day(town)
     head = town.actors["head"]
-    visits.tell_families(by=head, day=TODAY)
+    visits.tell_families(by=head, now=NOW, day=TODAY)
     ill = town.accounts["second"].pk
     hers = {row.pk for row in rows if ill in nurses_of(row.pk)}
     if not hers:  # the other able nurse has the whole day

@@ -10,6 +10,7 @@ import time
 from django.db import OperationalError, close_old_connections, connection
 
 from healthbrain.care import actions as care
+from healthbrain.dispatch.actions import homecare_late
 from healthbrain.kernel.clock import now, today
 from healthbrain.notices import actions as notices
 from healthbrain.records import actions as records
@@ -71,6 +72,7 @@ def watch_forever(stopping: threading.Event) -> None:
             notices.deliver_due(moment)
             if time.monotonic() > reminders_due:
                 notify.remind(moment)
+                homecare_late.follow_all(moment)
                 reminders_due = time.monotonic() + REMINDERS_EVERY
             if time.monotonic() > feeds_due:
                 signals.check_feeds(now=moment)

@@ -64,7 +64,7 @@ def begin(account_id: int) -> None:
     visits.generate_visits(by=by, first=today, last=today + dt.timedelta(days=13))
     for day in (today, today + dt.timedelta(days=1)):
         visits.plan_day(by=by, now=morning, day=day, seconds=0.1)
-    visits.tell_families(by=by, day=today)
+    visits.tell_families(by=by, now=morning, day=today)
 
 
 def _nurses(head: Account, x: float, y: float) -> None:

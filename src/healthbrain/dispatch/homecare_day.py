@@ -19,9 +19,6 @@ from healthbrain.dispatch.rules.home.model import Call, Day, DayPlan, Nurse, Pin
 from healthbrain.kernel.clock import local
 
 Status = HomeVisit.Status
-# The solver prices a visit left out by the longest drive of the day. Where all doors are minutes apart that would be
-# less than a new face (Weights.newcomer, given_away), and patients would stay without a nurse for it.
-MUST = 30.0
 OPEN = (Status.PLANNED, Status.UNCOVERED)
 BEGUN = (Status.ARRIVED, Status.DONE)
 
@@ -55,7 +52,7 @@ def minute_now(now: dt.datetime, day: dt.date) -> float:
 
 def load(by: Actor, day: dt.date, *, now: dt.datetime) -> Loaded:
     """The day of the actor's unit, its visits locked until commit."""
-    rows = HomeVisit.objects.select_for_update(of=("self",)).select_related("bed")
+    rows = HomeVisit.objects.select_for_update(of=("self",)).select_related("bed__resident", "bed__application")
     rows = rows.filter(day=day, status__in=(*OPEN, *BEGUN), bed__organisation__path__startswith=by.path)
     visits = {visit.pk: visit for visit in rows.order_by("pk")}
     absent = NurseAbsence.objects.filter(day=day).values_list("nurse_id", flat=True)
@@ -110,7 +107,7 @@ def _visit(row: HomeVisit, place: int, usual: Mapping[int, float], moment: float
         minutes=float(row.minutes),
         needs=knowledge.services()[row.service].persons(row.people),
         usual=usual.get(row.item_id or 0),
-        priority=MUST * (knowledge.figure("urgent_priority") if row.urgent else 1.0),
+        priority=knowledge.figure("urgent_priority") if row.urgent else 1.0,
     )
 
 

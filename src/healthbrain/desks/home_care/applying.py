@@ -10,10 +10,11 @@ from django.views.decorators.http import require_POST
 from healthbrain.access.gate import page
 from healthbrain.desks.home_care import words
 from healthbrain.desks.i18n import t
-from healthbrain.desks.shell import render, say
+from healthbrain.desks.shell import as_of, render, say
 from healthbrain.desks.transport.booking import resident_asked
 from healthbrain.dispatch.actions import homecare
 from healthbrain.dispatch.queries import homecare as reads
+from healthbrain.dispatch.queries import homecare_record as record
 from healthbrain.kernel.errors import HealthBrainError, NotFound
 from healthbrain.residents import queries as people
 
@@ -46,6 +47,7 @@ def show(request: HttpRequest) -> HttpResponse:
     elif text:
         context["found"] = people.find(actor, text, homecare.purpose_of(actor), permission="homecare.apply")
     context |= {"channels": _channels(actor), "rows": reads.applications(actor), **words.context()}
+    context["visits"] = record.family_visits(actor, today=as_of(request)) if actor.role == "resident" else []
     return render(request, "home_care/apply.html", context, status=422 if context["error"] else 200)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from healthbrain.access.gate import page
 from healthbrain.desks.home_care import words
@@ -16,9 +16,11 @@ from healthbrain.desks.shell import as_of, render, say
 from healthbrain.dispatch import knowledge_homecare as knowledge
 from healthbrain.dispatch.actions import homecare
 from healthbrain.dispatch.actions import homecare_visits as visits
+from healthbrain.dispatch.actions.homecare_week import plan_week
 from healthbrain.dispatch.queries import homecare as reads
 from healthbrain.dispatch.rules.home.model import Change
 from healthbrain.kernel.errors import HealthBrainError, Invalid, NotFound
+from healthbrain.notices import queries as messages
 
 AHEAD = 14  # days of visits made at once from the page
 LINES = 3  # plan lines on the form
@@ -43,10 +45,36 @@ def _board(request: HttpRequest, changes: Sequence[Change]) -> HttpResponse:
         "board": board, "day": day, "earlier": day - dt.timedelta(days=1), "later": day + dt.timedelta(days=1),
         "open": [row for row in reads.applications(actor) if row.status == "applied"], "beds": reads.beds(actor),
         "changes": [(change, stops[int(change.visit)]) for change in changes if int(change.visit) in stops],
+        "told": messages.told([stop.message for stop in stops.values() if stop.message]),
         "names": {nurse.id: nurse.name for nurse in board.nurses}, "services": knowledge.services(),
         **words.context(),
     }  # fmt: skip
     return render(request, "home_care/plan.html", context)
+
+
+@page(permission="homecare.plan")
+@require_http_methods(["GET", "POST"])
+def week(request: HttpRequest) -> HttpResponse:
+    """Seven days by nurse; a post plans them as one."""
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    first = _day(request)
+    if request.method == "POST":
+        try:
+            left = plan_week(by=actor, now=words.moment(request), first=first)
+        except HealthBrainError as error:
+            say(request, str(error), level="failed")
+        else:
+            if left:
+                failed = t("一周已排好，{n} 次上门没有护士能去", "Planned; {n} visits nobody can make", n=left)
+                say(request, failed, level="failed")
+            else:
+                say(request, t("一周已排好，全部有人上门", "The week is planned; every visit is covered"))
+        return HttpResponseRedirect(f"/homecare/plan/week?day={first}")
+    context = {
+        "week": reads.week(actor, first), "day": first, "earlier": first - dt.timedelta(days=7),
+        "later": first + dt.timedelta(days=7), **words.context(),
+    }  # fmt: skip
+    return render(request, "home_care/week.html", context)
 
 
 def _make(request: HttpRequest, day: dt.date) -> Sequence[Change]:
@@ -61,8 +89,11 @@ def _make(request: HttpRequest, day: dt.date) -> Sequence[Change]:
 
 
 def _tell(request: HttpRequest, day: dt.date) -> Sequence[Change]:
-    count = visits.tell_families(by=request.actor, day=day)  # type: ignore[attr-defined]
-    say(request, t("{n} 个时段已固定，请电话告知家属", "{n} windows fixed: phone the families", n=count))
+    count = visits.tell_families(by=request.actor, now=words.moment(request), day=day)  # type: ignore[attr-defined]
+    say(
+        request,
+        t("已告知 {n} 家；没有消息送达的请电话联系", "{n} families told; phone those no message reached", n=count),
+    )
     return ()
 
 

@@ -19,6 +19,7 @@ urlpatterns = [
     path("homecare/photos/<int:photo_id>", visiting.photo, name="homecare-photo"),
     path("homecare/visits/<int:visit_id>/<str:action>", visiting.act, name="homecare-visit-act"),
     path("homecare/plan", planning.show, name="homecare-plan"),
+    path("homecare/plan/week", planning.week, name="homecare-week"),
     path("homecare/plan/act/<str:action>", planning.act, name="homecare-plan-act"),
     path("homecare/plan/applications/<int:application_id>", planning.assess, name="homecare-assess"),
     path("homecare/plan/beds/<int:bed_id>", planning.bed, name="homecare-bed"),

@@ -16,6 +16,7 @@ from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import knowledge_homecare as knowledge
+from healthbrain.dispatch.actions import families
 from healthbrain.dispatch.actions.homecare_charges import charge
 from healthbrain.dispatch.models import Application, HomeBed, HomeVisit, PlanItem
 from healthbrain.dispatch.rules import homecare as rules
@@ -178,6 +179,7 @@ def decline(*, by: Actor, now: dt.datetime, application_id: int, reason: str) ->
         raise Invalid("请写明不收治的原因 Say why not")
     found = _application(by, application_id)
     _decide(found, Application.Status.DECLINED, now, reason.strip())
+    families.decided(found, now, f"不收治，{reason.strip()}", f"not admitted, {reason.strip()}")
     _record(by, "decline", found.resident_id, f"application/{found.pk}")
 
 
@@ -220,6 +222,7 @@ def assess(
     PlanItem.objects.bulk_create(_item(bed, line, today) for line in plan)
     charge(now=now, bed=bed, item="admission")
     _decide(found, Application.Status.ACCEPTED, now, override)
+    families.decided(found, now, "已建家庭病床，上门时间另行告知", "admitted, the times of the visits follow")
     _record(by, "admit", bed.resident_id, f"bed/{bed.pk}", {"barthel": total, "override": override})
     return bed.pk
 

@@ -17,12 +17,14 @@ from healthbrain.audit import actions as audit
 from healthbrain.dispatch import homecare_day as days
 from healthbrain.dispatch import knowledge_homecare as knowledge
 from healthbrain.dispatch import network, photos
+from healthbrain.dispatch.actions import families
 from healthbrain.dispatch.actions.homecare import tell
 from healthbrain.dispatch.actions.homecare_charges import charge
+from healthbrain.dispatch.actions.homecare_late import follow
 from healthbrain.dispatch.models import CareNurse, HomeBed, HomeVisit, NurseAbsence, PlanItem, VisitNurse, VisitPhoto
 from healthbrain.dispatch.rules import home
 from healthbrain.dispatch.rules import homecare as rules
-from healthbrain.dispatch.rules.home.model import Change, Event, NoShow, NurseOut, Urgent
+from healthbrain.dispatch.rules.home.model import Change, DayPlan, Event, NoShow, NurseOut, Urgent
 from healthbrain.kernel.clock import local
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 
@@ -78,11 +80,18 @@ def plan_day(*, by: Actor, now: dt.datetime, day: dt.date, seconds: float | None
         ).plan
     else:
         plan = home.plan_day(loaded.standing.day, seconds=seconds, known=loaded.known, pinned=loaded.pinned)
-    days.save(plan, loaded.visits)
+    keep(plan, loaded, now)
     detail = {"day": str(day), "visits": len(plan.day.visits), "uncovered": len(plan.uncovered)}
     audit.record(by=by, action="homecare.plan", detail=detail)
     tell()
     return len(plan.uncovered)
+
+
+def keep(plan: DayPlan, loaded: days.Loaded, now: dt.datetime) -> None:
+    """Write the plan; families who were told and to whom nobody can come now are told that too."""
+    days.save(plan, loaded.visits)
+    lost = [visit for visit in loaded.visits.values() if visit.status == Status.UNCOVERED]
+    families.dropped([visit for visit in lost if visit.promised_from is not None], now)
 
 
 def _check_day(day: dt.date, now: dt.datetime) -> None:
@@ -91,10 +100,10 @@ def _check_day(day: dt.date, now: dt.datetime) -> None:
 
 
 @transaction.atomic
-def tell_families(*, by: Actor, day: dt.date) -> int:
-    """Fix the windows families are told; how many are new. From then on plans keep them."""
+def tell_families(*, by: Actor, now: dt.datetime, day: dt.date) -> int:
+    """Fix the windows and tell the families; how many are new. From then on plans keep them."""
     gate.require(by, "homecare.plan")
-    rows = HomeVisit.objects.select_for_update(of=("self",)).filter(
+    rows = HomeVisit.objects.select_for_update(of=("self",)).select_related("bed__resident", "bed__application").filter(
         day=day, status=Status.PLANNED, promised_from__isnull=True, begins__isnull=False,
         bed__organisation__path__startswith=by.path,
     )  # fmt: skip
@@ -105,6 +114,7 @@ def tell_families(*, by: Actor, day: dt.date) -> int:
             visit.begins or 0.0, width, visit.window_from, visit.window_until
         )
     HomeVisit.objects.bulk_update(visits, ["promised_from", "promised_until"])
+    families.told(visits, now)
     audit.record(by=by, action="homecare.tell", detail={"day": str(day), "visits": len(visits)})
     tell()
     return len(visits)
@@ -122,7 +132,7 @@ def _repair(
         pinned=loaded.pinned,
     )
     planned = {pk: visit.begins for pk, visit in loaded.visits.items()}  # the solver counts late ones from now
-    days.save(done.plan, loaded.visits)
+    keep(done.plan, loaded, now)
     kinds = [type(event).__name__ for event in events]
     audit.record(
         by=by, action="homecare.repair", detail={"day": str(day), "events": kinds, "changes": len(done.changes)}
@@ -237,6 +247,7 @@ def arrive(
         visit.arrived_metres = network.metres(x, y, [(visit.bed.x, visit.bed.y)])[0]
     visit.status, visit.arrived_at = Status.ARRIVED, now
     visit.save(update_fields=["status", "arrived_at", "arrived_x", "arrived_y", "arrived_metres"])
+    follow(by, now, visit.day)
     _note(by, "arrive", visit, metres=visit.arrived_metres)
     return visit.arrived_metres
 
@@ -276,6 +287,7 @@ def record_visit(
     visit.status, visit.finished_at = Status.DONE, now
     visit.save(update_fields=["record", "taught", "signature", "signed_by", "client_id", "status", "finished_at"])
     charge(now=now, bed=visit.bed, visit=visit, item=service.insurance, voucher=rules.voucher(voucher))
+    follow(by, now, visit.day)
     _note(by, "record", visit, service=visit.service, drawn=visit.signature is not None, voucher=bool(voucher.strip()))
     return True
 

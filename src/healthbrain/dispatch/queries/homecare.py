@@ -13,6 +13,7 @@ from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.dispatch import knowledge_homecare as knowledge
 from healthbrain.dispatch import network
+from healthbrain.dispatch.actions.families import visit_key
 from healthbrain.dispatch.actions.homecare import purpose_of
 from healthbrain.dispatch.models import Application, CareNurse, HomeBed, HomeVisit, LandMark, NurseAbsence, VisitNurse
 from healthbrain.dispatch.rules.homecare import Said, Service
@@ -90,6 +91,7 @@ class Stop:
     urgent: bool
     nurses: tuple[str, ...]
     why: Said | None  # uncovered
+    message: str = ""  # key of what the family was told last (`notices.queries.told`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,7 @@ def _stop(row: HomeVisit, names: Mapping[int, tuple[str, ...]]) -> Stop:
     return Stop(
         row.pk, row.bed_id, _person(row.bed.resident), row.bed.address, knowledge.services()[row.service].title,
         row.minutes, row.people, row.begins, told, (row.window_from, row.window_until), row.status, row.urgent,
-        names.get(row.pk, ()), why,
+        names.get(row.pk, ()), why, visit_key(row) if told else "",
     )  # fmt: skip
 
 
@@ -258,6 +260,43 @@ def board(actor: Actor, day: dt.date) -> Board:
         sum(s.status == "planned" and s.told is None and s.begins is not None for s in stops.values()),
         len(stops),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven days. of: nurse → per day (visits, minutes at the doors). faces: mean number of nurses a patient sees."""
+
+    days: tuple[dt.date, ...]
+    nurses: tuple[tuple[int, str], ...]
+    of: Mapping[int, tuple[tuple[int, int], ...]]
+    totals: tuple[int, ...]
+    uncovered: tuple[int, ...]
+    faces: float | None
+
+
+def week(actor: Actor, first: dt.date) -> Week:
+    """Seven days of the actor's unit from `first`; two queries. Raises NotAllowed."""
+    gate.require(actor, "homecare.plan")
+    days = tuple(first + dt.timedelta(days=n) for n in range(7))
+    rows = _visits(actor).filter(day__range=(days[0], days[-1])).exclude(status=HomeVisit.Status.CANCELLED)
+    visits = {v.pk: v for v in rows}
+    crew = CareNurse.objects.filter(active=True, organisation__path__startswith=actor.path).select_related("account")
+    nurses = tuple((n.pk, n.account.name) for n in crew.order_by("pk"))
+    load = {number: [[0, 0] for _ in days] for number, _ in nurses}
+    faces: dict[int, set[int]] = {}
+    for number, nurse in VisitNurse.objects.filter(visit__in=list(visits)).values_list("visit_id", "nurse_id"):
+        visit = visits[number]
+        faces.setdefault(visit.bed_id, set()).add(nurse)
+        if nurse in load:
+            cell = load[nurse][(visit.day - first).days]
+            cell[0], cell[1] = cell[0] + 1, cell[1] + visit.minutes
+    open_ones = [v for v in visits.values() if v.status == HomeVisit.Status.UNCOVERED or v.begins is None]
+    return Week(
+        days, nurses, {n: tuple((a, b) for a, b in cells) for n, cells in load.items()},
+        tuple(sum(v.day == day for v in visits.values()) for day in days),
+        tuple(sum(v.day == day for v in open_ones) for day in days),
+        sum(map(len, faces.values())) / len(faces) if faces else None,
+    )  # fmt: skip
 
 
 def tour(actor: Actor, day: dt.date) -> list[Stop]:

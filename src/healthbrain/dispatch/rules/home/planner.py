@@ -47,15 +47,20 @@ def plan_week(
     seed: int = 1,
     weights: Weights | None = None,
     known: Mapping[Key, frozenset[Key]] | None = None,
+    pinned: Mapping[Key, Pin] | None = None,
 ) -> WeekPlan:
-    """Days one after the other, each knowing the faces of the days before; then each once more, knowing all others."""
+    """Days one after the other, each knowing the faces of the days before; then each once more, knowing all others.
+
+    pinned: visits of any of the days that may not move.
+    """
     plans: dict[int, DayPlan] = {}
     share = seconds / max(2 * len(days), 1)
     for _ in range(2):
         for number, day in enumerate(days):
             others = [plan for other, plan in plans.items() if other != number]
             faces = _faces(others, known or {})
-            plans[number] = plan_day(day, seconds=share, seed=seed, weights=weights, known=faces)
+            of_day = {key: pin for key, pin in (pinned or {}).items() if any(v.key == key for v in day.visits)}
+            plans[number] = plan_day(day, seconds=share, seed=seed, weights=weights, known=faces, pinned=of_day)
     ordered = tuple(plans[number] for number in range(len(days)))
     working: dict[Key, float] = {}
     for plan in ordered:

@@ -11,6 +11,9 @@ from healthbrain.dispatch.rules.darp.model import Key, meet
 from healthbrain.dispatch.rules.home.model import Day, Nurse, Pin, Visit, Weights
 
 FAR = 1e7
+# A visit left out costs this many times what making it could cost at most: nobody waits for a nurse because a new face,
+# a late hour or a long way would be dear, and visits of a higher priority still come first where not all fit.
+LEFT_OUT = 10.0
 
 
 class Wish(NamedTuple):
@@ -69,7 +72,7 @@ def prepare(
     place, twin, after = np.full(size, -1), np.full(size, -1), np.full(size, -1)
     gap, allow, assign = np.zeros((size, 2)), np.zeros((size, many), dtype=np.bool_), np.zeros((size, many))
     target, slack, slope, price = np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)
-    scale = 20.0 * max(float(day.minutes.max(initial=1.0)), 1.0)
+    scale = LEFT_OUT * _dearest(day, weights)
     for t, (v, person) in enumerate(rows):
         visit = day.visits[v]
         place[t], service[t] = visit.place, visit.minutes
@@ -97,6 +100,18 @@ def prepare(
         target, slack, slope, price, home, shift, weights.unfair, coupled,
     )  # fmt: skip
     return tasks, rows + rests
+
+
+def _dearest(day: Day, weights: Weights) -> float:
+    """What one visit can add to the cost of a day, in minutes of driving.
+
+    The longest way there and back, strange hands that take it from others, and the whole of the longest shift away from
+    its usual time and above a fair share.
+    """
+    longest = max(float(np.minimum(day.minutes, FAR).max(initial=1.0)), 1.0)
+    shift = max((n.shift.latest - n.shift.earliest for n in day.nurses if n.shift.latest < FAR), default=0.0)
+    hours = (max(weights.off_usual, weights.moved) + weights.unfair) * shift
+    return 2.0 * longest + weights.newcomer + weights.given_away + hours
 
 
 def _window(visit: Visit, pinned: Mapping[Key, Pin], weights: Weights, usual: bool) -> tuple[float, float]:
