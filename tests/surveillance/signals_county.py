@@ -45,10 +45,12 @@ class SmallCounty:
         Link.objects.create(identity=made, resident=resident, rule="new")
         return made
 
-    def diagnose(self, identity: Identity, code: str, day: dt.date, at: str = "H", flag: int = 0) -> Event:
+    def diagnose(
+        self, identity: Identity, code: str, day: dt.date, at: str = "H", flag: int = 0, hour: int = 10
+    ) -> Event:
         """A diagnosis in the ledger, told on the bus as intake does."""
         event = Event.objects.create(
-            identity=identity, kind="condition", code=f"icd10|{code}", at=dt.datetime.combine(day, dt.time(10)),
+            identity=identity, kind="condition", code=f"icd10|{code}", at=dt.datetime.combine(day, dt.time(hour)),
             organisation=self.organisations[at], resource=uuid.uuid4(), text="active", flag=flag,
             recorded=dt.datetime.combine(day, dt.time(11), COUNTY_ZONE),
         )  # fmt: skip

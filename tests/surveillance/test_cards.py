@@ -9,7 +9,7 @@ from django.test import Client
 
 from healthbrain.access.models import Account
 from healthbrain.audit.models import AuditEvent
-from healthbrain.kernel.clock import now, today
+from healthbrain.kernel.clock import COUNTY_ZONE, now, today
 from healthbrain.kernel.errors import Conflict, Invalid
 from healthbrain.surveillance.actions.cards import draft_card, withdraw_card
 from healthbrain.surveillance.actions.signals import run_pass
@@ -48,6 +48,24 @@ def test_a_card_is_a_case_until_it_is_withdrawn_and_a_second_one_is_asked_about(
     assert [a.action for a in AuditEvent.objects.filter(action__startswith="card.").order_by("pk")] == [
         "card.draft", "card.withdraw",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("hour", [0, 10])
+def test_the_time_runs_from_the_diagnosis_or_from_midnight_and_says_so(small: SmallCounty, hour: int) -> None:
+    yesterday = today() - DAY
+    person, identity = small.resident("张小明", dt.date(2015, 1, 1))
+    event = small.diagnose(identity, "B05.9", yesterday, hour=hour)
+    client = Client()
+    client.force_login(Account.objects.get(pk=small.actor("hospital_doctor", "H").account_id))
+    client.post("/find/purpose", {"purpose": "treatment"})
+    pages = [client.get(a).content.decode() for a in ("/cards", f"/cards/new/{person.pk}?event={event.pk}")]
+    told = {"disease": "measles", "classification": "clinical", "event": str(event.pk)}
+    client.post(f"/cards/new/{person.pk}", told | {"onset": str(yesterday), "diagnosed": str(yesterday)})
+    card = NotifiableCard.objects.get()
+    due = dt.datetime.combine(today(), dt.time(hour), COUNTY_ZONE)
+    assert card.due_at == due  # 24 h from the hour on record, or from 00:00
+    pages.append(client.get(f"/cards/{card.pk}").content.decode())
+    assert [("0:00 起算" in page) for page in pages] == [hour == 0] * 3
 
 
 def test_the_desk_drafts_prefilled_and_notes_what_the_doctor_entered(small: SmallCounty) -> None:

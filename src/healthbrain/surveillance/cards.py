@@ -41,6 +41,11 @@ class Due:
     at: dt.datetime
     due_at: dt.datetime
 
+    @property
+    def hour_known(self) -> bool:
+        """A diagnosis without an hour stands at 00:00: its deadline is counted from there, the strictest reading."""
+        return self.at.timetz().replace(tzinfo=None) != dt.time()
+
 
 def waiting(actor: Actor, *, now: dt.datetime) -> list[Due]:
     """Notifiable diagnoses of the actor's institution, last 14 days, without a card; the shortest deadline first."""

@@ -59,8 +59,7 @@ def new(request: HttpRequest, resident_id: int) -> HttpResponse:
             conflict = known.message
         except Invalid as refused:
             error = refused.message
-    asked = request.GET.get("event", "")
-    due = next((d for d in queries.waiting(request.actor, now=clock.now()) if str(d.event_id) == asked), None)  # type: ignore[attr-defined]
+    due = _due(request, request.GET.get("event", ""))
     known_disease = knowledge.classifier().diseases.get(request.POST.get("disease", due.disease.key if due else ""))
     context = {
         "person": opened.resident, "due": due, "error": error, "conflict": conflict, "diseases": _diseases(),
@@ -78,15 +77,26 @@ def _day(request: HttpRequest, name: str) -> dt.date:
         raise Invalid(t("日期要填全", "A whole date, please")) from error
 
 
+def _diagnosed(request: HttpRequest) -> dt.datetime:
+    """The moment of the diagnosis on record when the day is still its own, else 00:00 of the day: the strictest."""
+    day = _day(request, "diagnosed")
+    due = _due(request, request.POST.get("event", ""))
+    return due.at if due and due.at.date() == day else dt.datetime.combine(day, dt.time(), COUNTY_ZONE)
+
+
+def _due(request: HttpRequest, event: str) -> queries.Due | None:
+    found = queries.waiting(request.actor, now=clock.now())  # type: ignore[attr-defined]
+    return next((due for due in found if str(due.event_id) == event), None)
+
+
 def _save(request: HttpRequest, resident_id: int) -> HttpResponse:
     now, post = clock.now(), request.POST
-    diagnosed = dt.datetime.combine(_day(request, "diagnosed"), dt.time(12), COUNTY_ZONE)
     school = post.get("school", "")
     values: dict[str, Any] = {key: post.get(key, "").strip() for key in ("guardian", "note")}
     card = actions.draft_card(
         by=request.actor,  # type: ignore[attr-defined]
         resident_id=resident_id, disease=post.get("disease", ""), onset_on=_day(request, "onset"),
-        diagnosed_at=min(diagnosed, now), now=now, classification=post.get("classification", ""),
+        diagnosed_at=_diagnosed(request), now=now, classification=post.get("classification", ""),
         work_place=post.get("work_place", "").strip(), school_id=int(school) if school.isdigit() else None,
         event_id=int(post["event"]) if post.get("event", "").isdigit() else None, values=values,
         another=post.get("another") == "1",
@@ -101,7 +111,11 @@ def one(request: HttpRequest, card_id: int) -> HttpResponse:
     card = queries.card(request.actor, card_id)  # type: ignore[attr-defined]
     disease = knowledge.classifier().diseases[card.disease]
     words = CLASSIFICATIONS[card.classification]
-    return render(request, "cards/card.html", {"card": card, "disease": disease, "classification": t(*words)})
+    context = {
+        "card": card, "disease": disease, "classification": t(*words),
+        "hour_known": clock.local(card.diagnosed_at).time() != dt.time(),
+    }  # fmt: skip
+    return render(request, "cards/card.html", context)
 
 
 @page(permission="cases.report")
