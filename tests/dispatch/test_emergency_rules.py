@@ -38,11 +38,16 @@ CASES = [
     ((4, 3, 3), "trauma", 3, "trauma"),
     ((4, 3, 1), "trauma", 1, "bleeding"),
     ((4, 4, 1), "obstetric", 1, "delivery"),
-    ((4, 5, 4), "newborn", 3, None),
+    ((4, 5, 4, 1), "fever", 3, None),  # a child with a fever, otherwise well: what surveillance wants to know
+    ((4, 5, 4, 4), "newborn", 3, None),
     ((4, 5, 3), "breathing", 1, "child-choking"),
     ((4, 6, 1), "breathing", 1, "choking"),
     ((4, 7, 1), "poisoning", 1, "gas"),
     ((4, 8, 1), "trauma", 1, "tourniquet"),
+    ((4, 9, 1), "convulsion", 1, "seizure"),
+    ((4, 9, 3, 2), "vomiting", 2, None),
+    ((4, 9, 3, 3), "rash", 2, None),
+    ((4, 9, 3, 4), "other", 2, None),
     ((4, 9, 4), "other", 3, None),
     ((3, 9, 4), "other", 1, "recovery-position"),  # cannot be woken: nothing later makes it less urgent
     ((3, 3, 3), "trauma", 1, "recovery-position"),

@@ -29,6 +29,17 @@ def test_a_triaged_call_counts_once_for_each_syndrome_it_speaks_of(small: SmallC
     assert DirtyCount.objects.filter(source="count", day=TODAY).count() == 4
 
 
+def test_the_dispatchers_types_speak_of_all_five_syndromes(small: SmallCounty) -> None:
+    """What the question tree can end with, counted: fever, vomiting, rash and seizure beside breathing and bleeding."""
+    for suspected in ("fever", "vomiting", "rash", "convulsion", "bleeding", "other", "trauma"):
+        publish(CallTriaged(TODAY, TOWN, suspected))
+    rows = DailyCount.objects.filter(source="ems").order_by("syndrome")
+    assert [(r.syndrome, r.count) for r in rows] == [
+        ("diarrhoea", 1), ("encephalitis-meningitis", 1), ("febrile-haemorrhagic", 1), ("febrile-rash", 1),
+        ("febrile-respiratory", 1),
+    ]  # fmt: skip
+
+
 def test_the_count_goes_with_the_transaction_that_is_rolled_back(small: SmallCounty) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT before_call")
