@@ -13,7 +13,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from healthbrain.kernel import db
+from healthbrain.kernel import copying, db
 from healthbrain.kernel.copying import copy_frame
 from healthbrain.records.intake import csv_files, sheet, sheets
 from healthbrain.records.intake.report import Meter
@@ -93,9 +93,11 @@ COLUMNS = {
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_a_frame_copied_is_the_frame_read(db, data):
+@pytest.mark.parametrize("few", [0, 6])  # column by column, row by row
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_frame_copied_is_the_frame_read(db, monkeypatch, few, data):
+    monkeypatch.setattr(copying, "FEW", few)
     count = data.draw(st.integers(0, 6))
     several = st.lists
     values = {

@@ -13,9 +13,12 @@ from healthbrain.residents.models import Link
 CHANNEL = "dirty"
 # The number of the marking transaction is the mark: it never comes twice, so a mark set while the worker was busy is
 # always another one than the worker took, even if the row was cleared and made anew in between.
-_MARK = f"""INSERT INTO {Dirty._meta.db_table} (resident_id, mark, since)
-    SELECT DISTINCT resident_id, pg_current_xact_id()::text::bigint, now() FROM {{found}} ORDER BY resident_id
-    ON CONFLICT (resident_id) DO UPDATE SET mark = EXCLUDED.mark"""
+_MARK = f"""WITH marked AS (
+        INSERT INTO {Dirty._meta.db_table} (resident_id, mark, since)
+        SELECT DISTINCT resident_id, pg_current_xact_id()::text::bigint, now() FROM {{found}} ORDER BY resident_id
+        ON CONFLICT (resident_id) DO UPDATE SET mark = EXCLUDED.mark RETURNING 1
+    ), counted AS (SELECT count(*) AS residents FROM marked)
+    SELECT residents, CASE WHEN residents > 0 THEN pg_notify('{CHANNEL}', '') END FROM counted"""
 
 
 def mark_dirty(resident_ids: Iterable[int]) -> int:
@@ -45,7 +48,7 @@ def clear_dirty(pairs: Sequence[tuple[int, int]]) -> int:
 def on_events_recorded(event: EventsRecorded) -> None:
     """New ledger events: the residents these identities belong to now. An identity without a link waits for one."""
     link = Link._meta.db_table
-    _mark(f"(SELECT resident_id FROM {link} WHERE identity_id = ANY(%s)) AS found", event.identity_ids)
+    _mark(f"(SELECT resident_id FROM {link} WHERE identity_id = ANY(%s::bigint[])) AS found", event.identity_ids)
 
 
 def on_residents_changed(event: ResidentsChanged) -> None:
@@ -56,7 +59,5 @@ def on_residents_changed(event: ResidentsChanged) -> None:
 def _mark(found: str, ids: list[int]) -> int:
     if not ids:
         return 0
-    count = db.execute(_MARK.format(found=found), [ids])
-    if count:
-        db.notify(CHANNEL)
-    return count
+    [(count, _)] = db.prepared(_MARK.format(found=found), [ids])
+    return int(count)

@@ -1,4 +1,5 @@
-"""A Polars frame into a table by binary COPY, built column by column: no text to write here and to read there.
+"""A Polars frame into a table by binary COPY, built column by column (few rows: one by one): no text to write here and
+to read there.
 
 Each row is a count of fields, then for each field its length and its bytes, everything big-endian (PostgreSQL,
 "COPY", binary format). What has the same width in every row is laid out as one block of a matrix; texts are joined in
@@ -7,6 +8,9 @@ between by Arrow.
 
 from __future__ import annotations
 
+import datetime as dt
+import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +37,9 @@ FIXED = {  # Polars type → how its numbers are written, and what is subtracted
 }
 
 
+FEW = 20  # rows up to which they are written one by one: laying out columns costs a millisecond before the first row
+_SINCE, _MICROSECOND = dt.datetime(2000, 1, 1), dt.timedelta(microseconds=1)  # noqa: DTZ001  timestamps without zone too
+_SIZE = struct.Struct(">i").pack
 PHYSICAL = {pa.types.lib.Type_DATE32: pa.int32(), pa.types.lib.Type_TIMESTAMP: pa.int64()}
 
 
@@ -102,8 +109,47 @@ def _varying(column: pl.Series) -> tuple[pa.Array, Numbers]:
     return _array(np.ascontiguousarray(block[present]), offsets), np.where(present, block.shape[1], -1)
 
 
-def encoded(frame: pl.DataFrame) -> memoryview:
-    """The rows of a frame in COPY's binary format, without header and trailer."""
+def _moment(value: dt.datetime) -> bytes:
+    return struct.pack(">q", (value.replace(tzinfo=None) - _SINCE) // _MICROSECOND)
+
+
+def _list(values: list[str]) -> bytes:
+    texts = [value.encode() for value in values]
+    head = struct.pack(">iiiii", 1, 0, TEXT_OID, len(texts), 1)
+    return head + b"".join([_SIZE(len(text)) + text for text in texts])
+
+
+_VALUE: dict[Any, Callable[[Any], bytes]] = {
+    pl.Int16: struct.Struct(">h").pack,
+    pl.Int32: struct.Struct(">i").pack,
+    pl.Int64: struct.Struct(">q").pack,
+    pl.Float64: struct.Struct(">d").pack,
+    pl.Boolean: struct.Struct(">?").pack,
+    pl.Date: lambda value: struct.pack(">i", (value - _SINCE.date()).days),
+    pl.Datetime: _moment,
+    pl.String: str.encode,
+    pl.Binary: bytes,
+    pl.List: _list,
+}
+
+
+def by_rows(frame: pl.DataFrame) -> bytes:
+    """The rows of a frame in COPY's binary format, without header and trailer; value by value."""
+    writers = [_VALUE[kind.base_type()] for kind in frame.dtypes]
+    width, null, parts = struct.pack(">h", frame.width), _SIZE(-1), list[bytes]()
+    for row in frame.rows():
+        parts.append(width)
+        for write, value in zip(writers, row, strict=True):
+            if value is None:
+                parts.append(null)
+            else:
+                data = write(value)
+                parts += (_SIZE(len(data)), data)
+    return b"".join(parts)
+
+
+def by_columns(frame: pl.DataFrame) -> memoryview:
+    """The same, column by column."""
     rows, parts = len(frame), []
     block = [_bytes_of(np.full(rows, frame.width), ">i2")]  # of one width in every row, until a text comes
     for column in frame.get_columns():
@@ -129,7 +175,7 @@ def copy_frame(table: str, frame: pl.DataFrame) -> None:
     """
     if frame.is_empty():
         return
-    data = encoded(frame)
+    data = memoryview(by_rows(frame)) if len(frame) <= FEW else by_columns(frame)
     command = f"COPY {table} ({', '.join(frame.columns)}) FROM STDIN (FORMAT binary)"
     with connection.cursor() as cursor, cursor.copy(command) as copy:
         copy.write(HEADER)

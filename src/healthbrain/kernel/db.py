@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from django.db import connection, models
@@ -13,12 +13,7 @@ from django.db import connection, models
 from healthbrain.kernel.clock import local
 
 FEW = 1_000
-_BY_INDEX = {
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
+_WHOLE_TABLES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 
 class LocalDateTimeField(models.DateTimeField):
@@ -57,20 +52,29 @@ def execute(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
         return int(cursor.rowcount)
 
 
+class _Planned(psycopg.Cursor[tuple[Any, ...]]):
+    """A cursor whose statements are planned once a connection."""
+
+    def execute(self, query: Any, params: Any = None, **_: Any) -> Self:
+        return super().execute(query, params, prepare=True)
+
+
 def prepared(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of a statement planned once a connection: for one record, planning costs more than running.
 
-    Values travel apart from the text, so each needs its type there (`%s::bigint[]`). A list of more than FEW is planned
-    anew each time: a plan made for few is wrong for a million.
+    Values travel apart from the text, so each needs its type there (`%s::bigint[]`). The plan holds until the next
+    ANALYZE of its tables. With a list of more than FEW it is an ordinary statement: a plan for few is wrong for many.
     """
-    connection.ensure_connection()
     values = params.values() if isinstance(params, dict) else params
-    few = all(len(value) <= FEW for value in values if isinstance(value, list))
+    if any(len(value) > FEW for value in values if isinstance(value, list)):
+        return select(sql, params)
+    connection.ensure_connection()
     wire = connection.connection
+    wrapped = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
     wire.prepare_threshold = 0  # Django turns preparing off, and for its own statements it stays so
     try:
-        with connection.wrap_database_errors, psycopg.Cursor(wire) as cursor:
-            cursor.execute(sql, params, prepare=few)
+        with wrapped(_Planned(wire)) as cursor:  # type: ignore[arg-type]
+            cursor.execute(sql, params)
             return cursor.fetchall() if cursor.description else []
     finally:
         wire.prepare_threshold = None
@@ -78,14 +82,13 @@ def prepared(sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tupl
 
 @contextmanager
 def by_index() -> Iterator[None]:
-    """In here `prepared` statements step from row to row by index, with one plan for any values. In a transaction only.
+    """In here statements step from row to row by index. In a transaction only.
 
-    Statistics that a bulk load has outrun must not talk the planner into reading whole tables once a row, and it would
-    plan anew for each list it is given, because it takes an unknown list for ten.
+    Statistics that a bulk load has outrun must not talk the planner into reading whole tables once a row.
     """
-    execute("; ".join(f"SET LOCAL {name} = {value}" for name, value in _BY_INDEX.items()))
+    execute("; ".join(f"SET LOCAL {name} = off" for name in _WHOLE_TABLES))
     yield
-    execute("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in _BY_INDEX))
+    execute("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in _WHOLE_TABLES))
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -17,6 +17,6 @@ def resource_key(resource_type: str, resource_id: str) -> uuid.UUID:
     return uuid.UUID(bytes=blake2b(f"{resource_type}/{resource_id}".encode(), digest_size=16).digest())
 
 
-def uuid_array(keys: Iterable[bytes]) -> str:
+def uuid_array(keys: Iterable[bytes | None]) -> str:
     """Keys of 16 bytes as the text of a PostgreSQL uuid[]: one text costs less to send than many values."""
-    return "{" + ",".join([key.hex() for key in keys]) + "}"
+    return "{" + ",".join(["NULL" if key is None else key.hex() for key in keys]) + "}"

@@ -79,5 +79,6 @@ def django_database(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": "healthbrain"},
+        # Only `db.prepared` plans ahead; it is for few rows, and one plan is right for any few.
+        "OPTIONS": {"application_name": "healthbrain", "options": "-c plan_cache_mode=force_generic_plan"},
     }

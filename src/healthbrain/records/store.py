@@ -8,6 +8,7 @@ they are served; the store writes their head (`meta.versionId`, `meta.lastUpdate
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +25,7 @@ from healthbrain.records.intake.prepared import SEPARATOR, Prepared
 from healthbrain.records.rules import index
 from healthbrain.records.whose import with_identities
 
-STORED, WAITING, DUPLICATE = "stored", "waiting", "duplicate"
+DUPLICATE, STORED, WAITING = "duplicate", "stored", "waiting"  # in the order of the alphabet: the last one counts
 MOMENT = pl.Datetime("us", "UTC")
 RESOURCE_COLUMNS: dict[str, Any] = {  # as the table has them: binary COPY converts nothing
     "key": pl.Binary,
@@ -61,7 +62,8 @@ EVENT_COLUMNS: dict[str, Any] = {
 class Written:
     """How the rows of one prepared chunk ended."""
 
-    ends: pl.DataFrame = field(default_factory=pl.DataFrame)  # batch_id, row, end
+    at: dt.datetime  # when what was written says it was
+    ends: dict[int, dict[str, int]] = field(default_factory=dict)  # batch → how its rows ended → how many
     new_persons: list[int] = field(default_factory=list)  # identities to match
     identity_ids: list[int] = field(default_factory=list)  # whose ledger changed
     versions: dict[bytes, int] = field(default_factory=dict)  # key → version, of what was written
@@ -76,7 +78,7 @@ def write(
     `identity_id` says whose all of it is, when the caller knows (a form at the desk).
     Cost: about ten statements for any number of rows.
     """
-    written = Written()
+    written = Written(now)
     prepared = _keys_fit(prepared)
     if prepared.resources["key"].n_unique() < len(prepared.resources):  # a row sent twice made its events twice
         prepared = replace(prepared, events=prepared.events.unique(maintain_order=True))
@@ -92,19 +94,27 @@ def write(
 
 def _keys_fit(prepared: Prepared) -> Prepared:
     """What a source calls people and places, short enough for an index: very long ones end in a hash of the whole."""
-    columns = {"resources": ("person",), "persons": ("source_key", "alias"), "events": ("organisation",)}
-    changed = {}
-    for name, keys in columns.items():
-        frame: pl.DataFrame = getattr(prepared, name)
-        if any((frame[key].str.len_chars().max() or 0) > index.LONGEST for key in keys):
-            changed[name] = frame.with_columns(
-                pl.when(pl.col(key).str.len_chars() > index.LONGEST)
-                .then(pl.col(key).map_elements(index.clip, return_dtype=pl.Utf8))
-                .otherwise(key)
-                .alias(key)
-                for key in keys
-            )
-    return replace(prepared, **changed) if changed else prepared
+    return replace(
+        prepared,
+        resources=_clipped(prepared.resources, "person"),
+        persons=_clipped(prepared.persons, "source_key", "alias"),
+        events=_clipped(prepared.events, "organisation"),
+    )
+
+
+def _clipped(frame: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    if frame.is_empty():
+        return frame
+    longest = frame.select(pl.max_horizontal(pl.col(*keys).str.len_bytes().max())).item()
+    if (longest or 0) <= index.LONGEST:
+        return frame
+    return frame.with_columns(
+        pl.when(pl.col(key).str.len_chars() > index.LONGEST)
+        .then(pl.col(key).map_elements(index.clip, return_dtype=pl.Utf8))
+        .otherwise(key)
+        .alias(key)
+        for key in keys
+    )
 
 
 def _rounds(resources: pl.DataFrame) -> list[pl.DataFrame]:
@@ -128,60 +138,94 @@ def _write_round(
     identity_id: int | None,
     written: Written,
 ) -> pl.DataFrame:
-    """Write one version of each resource; (batch_id, row, end) of all of them."""
-    known = _known(resources["key"].to_list())
-    resources = resources.join(known, on="key", how="left", maintain_order="left")
-    same = ((pl.col("known_hash") == pl.col("hash")) | pl.col("weak")) & ~pl.col("deleted")
-    fresh = resources.filter(~same.fill_null(False))
+    """Write one version of each resource; (batch_id, row, end) of those that say something new."""
+    resources = resources.hstack(_known(resources))
+    fresh = resources
+    if resources["version"].null_count() < len(resources):
+        same = ((pl.col("known_hash") == pl.col("hash")) | pl.col("weak")) & ~pl.col("deleted")
+        fresh = resources.filter(~same.fill_null(False))
     if fresh.is_empty():
-        return resources.select("batch_id", "row", pl.lit(DUPLICATE).alias("end"))
-    sources = county.sources(fresh["source"].unique())
-    source_table = pl.DataFrame({"source": list(sources), "source_id": list(sources.values())})
-    fresh = fresh.join(source_table, on="source", how="left", maintain_order="left")
+        return fresh.select("batch_id", "row", end=pl.lit(DUPLICATE))
+    if fresh["source_id"].null_count():
+        fresh = _with_new_sources(fresh)
     if identity_id is not None:
-        fresh = fresh.with_columns(pl.lit(identity_id, pl.Int64).alias("identity_id"), pl.lit(False).alias("waits"))
+        fresh = fresh.with_columns(identity_id=pl.lit(identity_id, pl.Int64), waits=pl.lit(False))
     else:
-        fresh, described = with_identities(fresh, prepared.persons, source_table)
+        fresh, described = with_identities(fresh, prepared.persons)
         written.new_persons += described
-    changed = fresh.filter(pl.col("known_hash").is_not_null())
-    if len(changed):
-        fresh = fresh.drop("version").join(
-            _locked(changed["key"].to_list()), on="key", how="left", maintain_order="left"
-        )
-        changed = fresh.filter(pl.col("known_hash").is_not_null())
-    fresh = fresh.with_columns((pl.col("version").fill_null(0) + 1).alias("version"))
-    last_event = _withdraw_point(changed)
-    _put(fresh.filter(pl.col("known_hash").is_null()), now)
-    _replace(fresh.filter(pl.col("known_hash").is_not_null()), now)
-    _record(fresh, prepared.events, now, organisation_id)
-    if len(changed):
-        supersede(changed["key"].to_list(), before=last_event, now=now)
-    written.identity_ids += fresh["identity_id"].drop_nulls().unique().to_list()
+    if fresh["version"].null_count() < len(fresh):
+        fresh = _correct(fresh, prepared.events, now, organisation_id)
+    else:
+        fresh = fresh.with_columns(version=pl.lit(1, pl.Int32))
+        copy_frame("records_resource", _rows(fresh, now))
+        _record(fresh, prepared.events, now, organisation_id)
+    written.identity_ids += [identity for identity in fresh["identity_id"] if identity is not None]
     written.versions |= dict(zip(fresh["key"], fresh["version"], strict=True))
     ends = pl.when(pl.col("waits")).then(pl.lit(WAITING)).otherwise(pl.lit(STORED))
-    new = fresh.select("batch_id", "row", ends.alias("end"))
-    return pl.concat(
-        [new, resources.filter(same.fill_null(False)).select("batch_id", "row", pl.lit(DUPLICATE).alias("end"))]
-    )
+    return fresh.select("batch_id", "row", end=ends)
+
+
+def _correct(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organisation_id: int | None) -> pl.DataFrame:
+    """Write rows some of which are there already: the new versions' numbers are in what comes back."""
+    there = pl.col("known_hash").is_not_null()
+    keys = fresh.filter(there)["key"].to_list()
+    fresh = fresh.drop("version").join(_locked(keys), on="key", how="left", maintain_order="left")
+    fresh = fresh.with_columns(version=pl.col("version").fill_null(0) + 1)
+    last_event = _withdraw_point(keys)
+    copy_frame("records_resource", _rows(fresh.filter(~there), now))
+    _replace(fresh.filter(there), now)
+    _record(fresh, events, now, organisation_id)
+    supersede(keys, before=last_event, now=now)
+    return fresh
 
 
 # --- what is there already --------------------------------------------------------------------------------------------
 
 
-def _known(keys: Sequence[bytes]) -> pl.DataFrame:
-    rows = db.select(
-        "SELECT uuid_send(key), content_hash, version, deleted, identity_id FROM records_resource"
-        " WHERE key = ANY(%s::uuid[])",
-        (uuid_array(keys),),
+_KNOWN: dict[str, Any] = {
+    "known_hash": pl.Binary,
+    "version": pl.Int32,
+    "deleted": pl.Boolean,
+    "known_identity": pl.Int64,  # whose the resource is
+    "source_id": pl.Int64,
+    "home_id": pl.Int64,  # the organisation the source speaks for
+    "held_identity": pl.Int64,  # whose the Patient resource is that it refers to
+    "own_identity": pl.Int64,  # what the source calls the person
+    "waits": pl.Boolean,  # whether nobody has described that person yet
+}
+
+
+def _known(resources: pl.DataFrame) -> pl.DataFrame:
+    """What is there already, for each row: one statement, a few index look-ups a row."""
+    rows = db.prepared(
+        """SELECT r.content_hash, r.version, r.deleted, r.identity_id, s.id, s.organisation_id, p.identity_id, i.id,
+                  coalesce(w.name = '' AND w.id_number IS NULL AND w.birth_date IS NULL
+                           AND NOT EXISTS (SELECT FROM residents_link l WHERE l.identity_id = w.id), false)
+           FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[])
+                WITH ORDINALITY AS n(key, source, person, patient, nth)
+           LEFT JOIN records_resource r ON r.key = n.key
+           LEFT JOIN county_source s ON s.code = n.source
+           LEFT JOIN records_resource p ON p.key = n.patient
+           LEFT JOIN residents_identity i ON i.source_id = s.id AND i.source_key = n.person
+           LEFT JOIN residents_identity w ON w.id = coalesce(p.identity_id, i.id)
+           ORDER BY n.nth""",
+        (
+            uuid_array(resources["key"]),
+            resources["source"].to_list(),
+            resources["person"].to_list(),
+            uuid_array(resources["patient"]),
+        ),
     )
-    schema = {
-        "key": pl.Binary,
-        "known_hash": pl.Binary,
-        "version": pl.Int32,
-        "deleted": pl.Boolean,
-        "known_identity": pl.Int64,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    columns = zip(*rows, strict=True)
+    return pl.DataFrame([pl.Series(n, c, dtype=k) for (n, k), c in zip(_KNOWN.items(), columns, strict=True)])
+
+
+def _with_new_sources(fresh: pl.DataFrame) -> pl.DataFrame:
+    """Sources nobody has heard of register themselves."""
+    found = county.sources(fresh.filter(pl.col("source_id").is_null())["source"].unique())
+    return fresh.with_columns(
+        pl.coalesce("source_id", pl.col("source").replace_strict(found, default=None, return_dtype=pl.Int64))
+    )
 
 
 def _locked(keys: Sequence[bytes]) -> pl.DataFrame:
@@ -209,25 +253,18 @@ def _rows(fresh: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
     )
     several = pl.col("tokens").str.split(SEPARATOR)
     tokens = pl.when(pl.col("tokens") == "").then(pl.lit([], pl.List(pl.Utf8))).otherwise(several)
-    made = fresh.with_columns(
-        pl.lit(now).alias("updated"),
-        head.alias("body"),
-        pl.col("hash").alias("content_hash"),
-        pl.lit(False).alias("deleted"),
-        tokens.alias("tokens"),
-    )
-    return made.select(pl.col(name).cast(kind) for name, kind in RESOURCE_COLUMNS.items())
-
-
-def _put(new: pl.DataFrame, now: dt.datetime) -> None:
-    if len(new):
-        copy_frame("records_resource", _rows(new, now))
+    made = {
+        "updated": pl.lit(now),
+        "body": head,
+        "content_hash": pl.col("hash"),
+        "deleted": pl.lit(False),
+        "tokens": tokens,
+    }
+    return fresh.select(made.get(n, pl.col(n)).cast(kind).alias(n) for n, kind in RESOURCE_COLUMNS.items())
 
 
 def _replace(changed: pl.DataFrame, now: dt.datetime) -> None:
     """Keep the current version in the history, then put the new one in its place."""
-    if changed.is_empty():
-        return
     keep_versions(changed["key"].to_list())
     db.execute("CREATE TEMP TABLE IF NOT EXISTS incoming_resource (LIKE records_resource) ON COMMIT DROP")
     db.execute("TRUNCATE incoming_resource")
@@ -248,43 +285,31 @@ def keep_versions(keys: Sequence[bytes]) -> None:
 
 def _record(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organisation_id: int | None) -> None:
     """The ledger rows of these resource versions."""
-    owned = fresh.filter(pl.col("identity_id").is_not_null()).select(
-        "key", "hash", "identity_id", "source_id", "batch_id"
-    )
-    rows = events.join(owned, on=["key", "hash"], how="inner", maintain_order="left")
+    if events.is_empty():
+        return
+    owned = fresh.lazy().select("key", "hash", "identity_id", "home_id", "batch_id")
+    joined = events.lazy().join(owned, on=["key", "hash"], how="inner", maintain_order="left")
+    rows = joined.filter(pl.col("identity_id").is_not_null()).collect()
     if rows.is_empty():
         return
-    codes = rows["organisation"].drop_nulls().unique().to_list()
+    codes = {code for code in rows["organisation"] if code}
     known = county.organisation_stubs(codes) if codes else {}
-    named = pl.DataFrame(
-        {"organisation": list(known), "named_id": list(known.values())},
-        schema={"organisation": pl.Utf8, "named_id": pl.Int64},
-    )
-    rows = rows.join(named, on="organisation", how="left", maintain_order="left")
-    rows = rows.join(
-        _home_of_sources(rows["source_id"].unique().to_list()), on="source_id", how="left", maintain_order="left"
-    )
-    organisation = pl.coalesce("named_id", "home_id", pl.lit(organisation_id, pl.Int64))
-    rows = rows.with_columns(
-        organisation.alias("organisation_id"),
-        pl.col("key").alias("resource"),
-        pl.lit(now).alias("recorded"),
-    )
+    named = pl.col("organisation").replace_strict(known, default=None, return_dtype=pl.Int64)
+    made = {
+        "organisation_id": pl.coalesce(named, "home_id", pl.lit(organisation_id, pl.Int64)),
+        "resource": pl.col("key"),
+        "recorded": pl.lit(now),
+    }
     lake.announce()
-    copy_frame("records_event", rows.select(pl.col(name).cast(kind) for name, kind in EVENT_COLUMNS.items()))
+    copy_frame(
+        "records_event", rows.select(made.get(n, pl.col(n)).cast(kind).alias(n) for n, kind in EVENT_COLUMNS.items())
+    )
 
 
-def _home_of_sources(source_ids: Sequence[int]) -> pl.DataFrame:
-    rows = db.select("SELECT id, organisation_id FROM county_source WHERE id = ANY(%s)", (list(source_ids),))
-    return pl.DataFrame(rows, schema={"source_id": pl.Int64, "home_id": pl.Int64}, orient="row")
-
-
-def _withdraw_point(changed: pl.DataFrame) -> int:
-    """The newest event id before the correction's own: what is at or below it is superseded."""
-    if changed.is_empty():
-        return 0
+def _withdraw_point(keys: Sequence[bytes]) -> int:
+    """The newest event id before the corrections' own: what is at or below it is superseded."""
     row = db.select(
-        "SELECT coalesce(max(id), 0) FROM records_event WHERE resource = ANY(%s::uuid[])", (uuid_array(changed["key"]),)
+        "SELECT coalesce(max(id), 0) FROM records_event WHERE resource = ANY(%s::uuid[])", (uuid_array(keys),)
     )
     return int(row[0][0])
 
@@ -310,14 +335,11 @@ def supersede(keys: Sequence[bytes], *, before: int | None, now: dt.datetime) ->
 # --- counting ---------------------------------------------------------------------------------------------------------
 
 
-def _counted(resources: pl.DataFrame, ends: list[pl.DataFrame]) -> pl.DataFrame:
-    """(batch_id, row, end), each row once: waiting if any of its resources waits, stored if any is new."""
-    rows = resources.select(
-        "batch_id", "row", pl.lit(DUPLICATE).alias("end")
-    )  # a repeat within the chunk has no end of its own
-    rank = {DUPLICATE: 0, STORED: 1, WAITING: 2}
-    ranked = pl.concat([rows, *ends]).with_columns(
-        pl.col("end").replace_strict(rank, return_dtype=pl.Int8).alias("rank")
-    )
-    best = ranked.group_by("batch_id", "row").agg(pl.col("rank").max())
-    return best.select("batch_id", "row", pl.col("rank").replace_strict({v: k for k, v in rank.items()}).alias("end"))
+def _counted(resources: pl.DataFrame, ends: list[pl.DataFrame]) -> dict[int, dict[str, int]]:
+    """How many rows of each batch ended how: waiting if any resource of the row waits, stored if any is new."""
+    rows = resources.lazy().select("batch_id", "row", end=pl.lit(DUPLICATE))
+    each = pl.concat([rows, *(end.lazy() for end in ends)]).group_by("batch_id", "row").agg(pl.col("end").max())
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for batch_id, end, count in each.group_by("batch_id", "end").len().collect().iter_rows():
+        found[batch_id][end] = count
+    return found

@@ -7,44 +7,63 @@ from collections.abc import Sequence
 import polars as pl
 
 from healthbrain.kernel import db
-from healthbrain.kernel.ids import uuid_array
 from healthbrain.residents import actions as residents
 
 
-def with_identities(
-    fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame
-) -> tuple[pl.DataFrame, list[int]]:
-    """Columns `identity_id` and `waits` added: persons upserted, the others' identities found or made as stubs; and the
+def with_identities(fresh: pl.DataFrame, persons: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+    """Columns `identity_id` and `waits` set: persons upserted, the others' identities found or made as stubs; and the
     ids of the identities that were described, which are to be matched."""
-    upserted = _upsert_persons(fresh, persons, sources)
-    fresh = _by_patient_resource(fresh, upserted)
-    described = upserted.select("source_id", pl.col("source_key").alias("person"), described_id="identity_id")
-    fresh = fresh.join(described, on=["source_id", "person"], how="left", maintain_order="left")
-    fresh = fresh.with_columns(pl.coalesce("identity_id", "described_id").alias("identity_id")).drop("described_id")
-    unknown = pl.col("person").is_not_null() & pl.col("identity_id").is_null()
-    pairs = fresh.filter(unknown).select("source_id", "person").unique()
-    ids = residents.identity_stubs(pairs.iter_rows()) if len(pairs) else {}
-    table = pl.DataFrame(
+    described: list[int] = []
+    if persons.is_empty():
+        waits = pl.col("waits") & (pl.col("type") != "Patient")
+        fresh = fresh.with_columns(identity_id=pl.coalesce("held_identity", _KEPT, "own_identity"), waits=waits)
+    else:
+        fresh, described = _described(fresh, persons)
+    return (_with_stubs(fresh) if fresh["identity_id"].null_count() else fresh), described
+
+
+_KEPT = pl.when(pl.col("type") == "Patient").then("known_identity")  # a Patient we hold keeps his identity
+
+
+def _with_stubs(fresh: pl.DataFrame) -> pl.DataFrame:
+    """Persons nobody has spoken of before get an identity that waits for its person."""
+    unknown = fresh.filter(pl.col("person").is_not_null() & pl.col("identity_id").is_null())
+    if unknown.is_empty():
+        return fresh
+    ids = residents.identity_stubs(unknown.select("source_id", "person").unique().iter_rows())
+    stubs = pl.DataFrame(
         [(source, key, identity) for (source, key), identity in ids.items()],
         schema={"source_id": pl.Int64, "person": pl.Utf8, "stub_id": pl.Int64},
         orient="row",
     )
-    fresh = fresh.join(table, on=["source_id", "person"], how="left", maintain_order="left")
-    fresh = fresh.with_columns(pl.coalesce("identity_id", "stub_id").alias("identity_id")).drop("stub_id")
+    new = pl.col("identity_id").is_null() & pl.col("stub_id").is_not_null() & (pl.col("type") != "Patient")
+    fresh = fresh.join(stubs, on=["source_id", "person"], how="left", maintain_order="left")
+    return fresh.with_columns(identity_id=pl.coalesce("identity_id", "stub_id"), waits=pl.col("waits") | new)
+
+
+def _described(fresh: pl.DataFrame, persons: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+    """Persons of this chunk upserted; whose a resource is, now that they are known."""
+    upserted = _upsert_persons(fresh, persons)
+    patients = fresh.filter(pl.col("type") == "Patient").select("source_id", source_key="person", patient="key")
+    arriving = patients.join(upserted, on=["source_id", "source_key"]).select("patient", arriving="identity_id")
+    own = upserted.select("source_id", person="source_key", described="identity_id")
+    fresh = fresh.join(arriving.unique("patient"), on="patient", how="left", maintain_order="left")
+    fresh = fresh.join(own, on=["source_id", "person"], how="left", maintain_order="left")
+    fresh = fresh.with_columns(identity_id=pl.coalesce("arriving", "held_identity", _KEPT, "described", "own_identity"))
     clinical = fresh.filter(pl.col("type") != "Patient")["identity_id"].drop_nulls().unique()
-    waits = (pl.col("type") != "Patient") & pl.col("identity_id").is_in(_waiting(clinical.to_list()))
-    return fresh.with_columns(waits.fill_null(False).alias("waits")), upserted["identity_id"].to_list()
+    waiting = pl.Series(_waiting(clinical.to_list()), dtype=pl.Int64).implode()
+    waits = pl.col("identity_id").is_in(waiting).fill_null(False) & (pl.col("type") != "Patient")
+    return fresh.with_columns(waits=waits), upserted["identity_id"].to_list()
 
 
-def _upsert_persons(fresh: pl.DataFrame, persons: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+def _upsert_persons(fresh: pl.DataFrame, persons: pl.DataFrame) -> pl.DataFrame:
     """source_id, source_key, identity_id of persons whose resource is new or changed; known ones say nothing new.
 
     Events may have come before their person under the id of his Patient: that stub is then described too, and the
     index of residents finds that the two are one.
     """
     nobody = pl.DataFrame(schema={"source_id": pl.Int64, "source_key": pl.Utf8, "identity_id": pl.Int64})
-    if persons.is_empty():
-        return nobody
+    sources = fresh.select("source", "source_id").unique()
     wanted = persons.join(fresh.select("key", "hash"), on=["key", "hash"], how="semi")
     wanted = wanted.unique("key", keep="last", maintain_order=True).join(sources, on="source")
     if wanted.is_empty():
@@ -84,31 +103,6 @@ def _existing(aliased: pl.DataFrame) -> pl.DataFrame:
         (aliased["source_id"].to_list(), aliased["alias"].to_list()),
     )
     return pl.DataFrame(rows, schema={"source_id": pl.Int64, "alias": pl.Utf8}, orient="row")
-
-
-def _by_patient_resource(fresh: pl.DataFrame, upserted: pl.DataFrame) -> pl.DataFrame:
-    """A reference to a Patient we hold, or hold from now on, is about that Patient's identity."""
-    patients = fresh.filter(pl.col("type") == "Patient").select(
-        "source_id", pl.col("person").alias("source_key"), "key"
-    )
-    arriving = patients.join(upserted, on=["source_id", "source_key"]).select(
-        pl.col("key").alias("patient"), "identity_id"
-    )
-    keys = set(fresh["patient"].drop_nulls().unique()) - set(arriving["patient"])
-    rows = (
-        db.select(
-            "SELECT uuid_send(key), identity_id FROM records_resource"
-            " WHERE key = ANY(%s::uuid[]) AND identity_id IS NOT NULL",
-            (uuid_array(keys),),
-        )
-        if keys
-        else []
-    )
-    held = pl.DataFrame(rows, schema={"patient": pl.Binary, "identity_id": pl.Int64}, orient="row")
-    known = pl.concat([arriving.unique("patient"), held])
-    fresh = fresh.join(known, on="patient", how="left", maintain_order="left")
-    own = pl.when(pl.col("type") == "Patient").then("known_identity")
-    return fresh.with_columns(pl.coalesce("identity_id", own).alias("identity_id"))
 
 
 def _waiting(identity_ids: Sequence[int]) -> list[int]:

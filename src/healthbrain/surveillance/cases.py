@@ -18,14 +18,14 @@ _FOUND = """
     FROM records_event e
     JOIN unnest(%(three)s::text[], %(prefix)s::text[], %(keys)s::text[]) AS w (three, prefix, syndrome)
       ON substr(e.code, 7, 3) = w.three AND starts_with(e.code, w.prefix)
-    WHERE e.identity_id = ANY(%(ids)s) AND e.kind = 'condition' AND e.flag = 0
+    WHERE e.identity_id = ANY(%(ids)s::bigint[]) AND e.kind = 'condition' AND e.flag = 0
       AND NOT EXISTS (SELECT FROM records_superseded s WHERE s.event_id = e.id)
     UNION ALL
     SELECT e.id, e.identity_id, w.syndrome, 'laboratory', e.at::date, e.organisation_id, e.recorded
     FROM records_event e
     JOIN unnest(%(codes)s::text[], %(answers)s::text[], %(results)s::text[]) AS w (code, answer, syndrome)
       ON e.code = w.code AND e.text = w.answer
-    WHERE e.identity_id = ANY(%(ids)s) AND e.kind = 'observation' AND e.flag = 0 AND e.text IS NOT NULL
+    WHERE e.identity_id = ANY(%(ids)s::bigint[]) AND e.kind = 'observation' AND e.flag = 0 AND e.text IS NOT NULL
       AND NOT EXISTS (SELECT FROM records_superseded s WHERE s.event_id = e.id)
 """
 _FOLLOW = f"""
@@ -35,7 +35,7 @@ _FOLLOW = f"""
         FROM ({_FOUND}) AS every GROUP BY event_id, syndrome
     ), gone AS (
         DELETE FROM surveillance_caserecord c
-        WHERE c.identity_id = ANY(%(ids)s) AND c.event_id IS NOT NULL
+        WHERE c.identity_id = ANY(%(ids)s::bigint[]) AND c.event_id IS NOT NULL
           AND NOT EXISTS (SELECT FROM found f WHERE f.event_id = c.event_id AND f.syndrome = c.syndrome)
         RETURNING c.syndrome, c.visit_on
     ), came AS (
@@ -48,7 +48,7 @@ _FOLLOW = f"""
     )
     INSERT INTO surveillance_dirtycount (source, syndrome, day, since)
     SELECT DISTINCT 'ledger', syndrome, visit_on, now()
-    FROM (SELECT * FROM gone UNION ALL SELECT * FROM came) AS touched
+    FROM (SELECT * FROM gone UNION ALL SELECT * FROM came) AS touched RETURNING 1
 """
 
 
@@ -68,8 +68,11 @@ def _patterns() -> dict[str, list[str]]:
 
 
 def on_events_recorded(event: EventsRecorded) -> None:
-    """New, corrected or withdrawn events of these identities: their cases made anew, the touched days marked."""
-    if event.identity_ids and db.execute(_FOLLOW, {**_patterns(), "ids": list(event.identity_ids)}):
+    """New, corrected or withdrawn events of these identities: their cases made anew, the touched days marked.
+
+    One statement; it reads the diagnoses and coded answers these identities have ever had.
+    """
+    if event.identity_ids and db.prepared(_FOLLOW, {**_patterns(), "ids": list(event.identity_ids)}):
         db.notify(CHANNEL)
 
 
@@ -79,10 +82,11 @@ def on_residents_changed(event: ResidentsChanged) -> None:
 
 
 def mark_residents(resident_ids: Iterable[int]) -> int:
-    return db.execute(
+    marked = db.prepared(
         """INSERT INTO surveillance_dirtycount (source, syndrome, day, since)
            SELECT DISTINCT 'ledger', c.syndrome, c.visit_on, now()
            FROM residents_link l JOIN surveillance_caserecord c ON c.identity_id = l.identity_id
-           WHERE l.resident_id = ANY(%s)""",
+           WHERE l.resident_id = ANY(%s::bigint[]) RETURNING 1""",
         [list(resident_ids)],
     )
+    return len(marked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -98,16 +98,6 @@ def reserve(count: int) -> list[int]:
     """Ids for batches that are written once, with their counts, when their rows are in."""
     sql = "SELECT nextval(pg_get_serial_sequence('records_batch', 'id')) FROM generate_series(1, %s)"
     return [row[0] for row in db.select(sql, (count,))]
-
-
-def ends_of(ends: pl.DataFrame) -> dict[int, dict[str, int]]:
-    """How many rows of each batch ended how."""
-    if ends.is_empty():
-        return {}
-    found: dict[int, dict[str, int]] = defaultdict(dict)
-    for batch_id, end, count in ends.group_by("batch_id", "end").len().iter_rows():
-        found[batch_id][end] = count
-    return found
 
 
 def add_counts(batch: Batch, prepared: Prepared, ends: dict[str, int], *, done: bool, now: dt.datetime) -> None:

@@ -66,7 +66,7 @@ def write_call(
     prepared = builder.prepared(position=builder.rows)
     prepared.resources = prepared.resources.with_columns(batch_id=batch.pk)
     written = store.write(prepared, now=moment, organisation_id=organisation_id, identity_id=identity_id)
-    batches.add_counts(batch, prepared, batches.ends_of(written.ends).get(batch.pk, {}), done=True, now=moment)
+    batches.add_counts(batch, prepared, written.ends.get(batch.pk, {}), done=True, now=moment)
     batch.save()
     if written.new_persons:
         residents.match_new(written.new_persons)
@@ -213,8 +213,10 @@ def _named(entries: Sequence[Any], source: str) -> tuple[Naming, list[tuple[str 
 def _response(named: list[tuple[str | None, Any]], written: store.Written) -> Resource:
     found = [resource for _, resource in named]
     keys = [resource_key(r["resourceType"], r["id"]) for r in found]
-    rows = db.select("SELECT key, version, updated FROM records_resource WHERE key = ANY(%s)", (keys,))
-    known = {row[0]: row[1:] for row in rows}
+    known = {key: (written.versions[key.bytes], written.at) for key in keys if key.bytes in written.versions}
+    if said_before := [key for key in keys if key not in known]:
+        rows = db.select("SELECT key, version, updated FROM records_resource WHERE key = ANY(%s)", (said_before,))
+        known |= {row[0]: row[1:] for row in rows}
     entries = []
     for resource, key in zip(found, keys, strict=True):
         version, updated = known[key]

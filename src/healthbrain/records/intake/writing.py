@@ -55,7 +55,7 @@ def _store(batch: Batch, prepared: Prepared, by: Actor, done: bool) -> Outcome:
     moment = now()
     prepared = replace(prepared, resources=prepared.resources.with_columns(batch_id=pl.lit(batch.pk, pl.Int64)))
     written = records_store.write(prepared, now=moment)
-    ends = batches.ends_of(written.ends).get(batch.pk, {})
+    ends = written.ends.get(batch.pk, {})
     batches.add_counts(batch, prepared, ends, done=done, now=moment)
     cancelled = {batch.pk} if batches.save(batch) else set()
     _audit(by, f"batch/{batch.pk}", ends, len(prepared.rejects))
@@ -102,7 +102,7 @@ def _store_group(made: list[Batch], group: Group, by: Actor) -> Outcome:
     if repeated:
         resources = resources.with_columns(weak=pl.col("weak") | pl.col("batch_id").is_in(repeated))
     written = records_store.write(replace(group.prepared, resources=resources), now=moment)
-    ends = batches.ends_of(written.ends)
+    ends = written.ends
     for place, (batch, pk) in enumerate(zip(made, ids, strict=True)):
         _blank(batch)
         batch.pk = pk
