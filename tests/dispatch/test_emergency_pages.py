@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from healthbrain.audit.models import AuditEvent
-from healthbrain.dispatch.models import Call, HospitalState, Mission, Position, TimelineEvent, Vitals
+from healthbrain.dispatch.models import Call, EcgFile, HospitalState, Mission, Position, TimelineEvent, Vitals
 from healthbrain.kernel import clock
 from tests.dispatch import emergency_county
 
@@ -242,6 +242,36 @@ class TestInTheBrowser:
         assert event.device_at is not None
         assert event.at < event.received, "the moment of the press, not of the sending"
         assert Vitals.objects.count() == 0
+
+    def test_an_ecg_waits_on_the_phone_over_a_reload_and_comes_whole(self, open_as, centre) -> None:
+        self._sent(open_as("dispatcher"), centre)
+        phone = open_as("crew", 390, 844)
+        phone.goto(phone.base + "/crew")
+        phone.wait_for_load_state()
+        content = b"%PDF-1.4 " + bytes(range(256)) * 4096  # 1 MB of every byte
+        phone.locator("#ecg").set_input_files(
+            {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"x" * 5_300_000}
+        )
+        phone.get_by_role("button", name="发送心电图").click()
+        phone.get_by_text("文件超过 5 MB").wait_for()
+        phone.route("**/crew/missions/**", lambda route: route.abort())  # no network but for pages
+        phone.locator("#ecg").set_input_files({"name": "导联.pdf", "mimeType": "application/pdf", "buffer": content})
+        phone.get_by_role("button", name="发送心电图").click()
+        phone.get_by_text("含文件 1.0 MB").wait_for()
+        phone.locator(".go .button.primary", has_text="确认").click()
+        phone.locator("[data-count]", has_text="2").wait_for()
+        assert not EcgFile.objects.exists()
+        phone.reload()  # the battery, the driver's thumb: what was kept is still there
+        phone.locator("[data-count]", has_text="2").wait_for()
+        order = []
+        phone.on("request", lambda r: order.append(r.url.rsplit("/", 1)[1]) if "/crew/missions/" in r.url else None)
+        phone.unroute_all(behavior="ignoreErrors")
+        phone.get_by_text("已发 1 份").wait_for()
+        ecg = EcgFile.objects.get()
+        assert (ecg.name, bytes(ecg.content)) == ("导联.pdf", content)
+        assert order[-2:] == ["step", "ecg"], "the press first, the slow file after it"
+        assert TimelineEvent.objects.filter(kind="acknowledged").count() == 1
+        assert phone.problems == []
 
     def test_a_plan_is_simulated_before_ones_eyes_and_can_be_stopped(self, open_as, centre) -> None:
         emergency_county.history(centre, now=clock.now())

@@ -31,7 +31,13 @@ OUTCOMES = {"refused": ("病人拒绝送院", "Patient refused"), "dead": ("现�
 def show(request: HttpRequest) -> HttpResponse:
     """The running mission, or that the vehicle stands by."""
     view = reads.crew_view(request.actor)  # type: ignore[attr-defined]
-    context = {"view": view, "signs": knowledge.vitals(), "fresh": lambda: str(uuid.uuid4()), **words.context()}
+    context = {
+        "view": view,
+        "signs": knowledge.vitals(),
+        "largest": patients.LARGEST_ECG,
+        "fresh": lambda: str(uuid.uuid4()),
+        **words.context(),
+    }
     return render(request, "ambulance/crew.html", context)
 
 
