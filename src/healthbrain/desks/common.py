@@ -56,7 +56,7 @@ def list_choice(request: HttpRequest) -> HttpResponse:
         raise Invalid(t("每页行数只能从列出的里选", "Choose one of the row counts listed"))
     hidden = sorted(set(request.POST.getlist("column")[:50]) - set(request.POST.getlist("shown")))
     chosen = {"size": int(size), "hidden": hidden}
-    ListChoice.objects.update_or_create(account=request.user, list=address, defaults=chosen)
+    ListChoice.objects.update_or_create(account_id=request.user.pk or 0, list=address, defaults=chosen)
     return HttpResponseRedirect(safe_next(request, request.POST.get("next")))
 
 

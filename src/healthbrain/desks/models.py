@@ -19,3 +19,18 @@ class ListChoice(models.Model):
 
     def __str__(self) -> str:
         return self.list
+
+
+class SentVisit(models.Model):
+    """A visit form that has arrived, under the key its page was given: sent twice, it is recorded once."""
+
+    account = models.ForeignKey(Account, models.CASCADE)
+    key = models.TextField()
+    batch_id = models.BigIntegerField()  # of records
+    arrived = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "key"], name="one_visit_a_key")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -15,6 +15,7 @@ ACTIONS = {  # verb.noun of the audit log → words
     "record.print": ("打印档案", "printed the record"),
     "record.reveal": ("显示完整信息", "showed a whole value"),
     "record.break_glass": ("紧急打开档案", "opened it in an emergency"),
+    "record.take_along": ("带走随访表，在没有网络处使用", "took the visit form along, for use without network"),
     "record.form": ("记录随访", "recorded a visit"),
     "records.record_form": ("记录随访", "recorded a visit"),
     "residents.merge": ("合并档案", "merged records"),

@@ -119,19 +119,21 @@
 
   /* Drafts: three honest states. Kept seven days at most. */
   const key = `hb-draft:${form.dataset.draft}`;
+  const along = Boolean(hb.along && hb.along.offline); /* a page taken along keeps its draft sealed, not here */
   const state = form.querySelector("[data-draft-state]");
   const forget = form.querySelector("[data-forget]");
   const show = (word, extra = "") => { state.textContent = word ? state.dataset[word] + extra : ""; state.dataset.is = word; };
   const clock = () => ` ${new Date().toTimeString().slice(0, 5)}`;
   function keep(waiting = false) {
+    if (along) { hb.along.keep(form, true); show("local", clock()); forget.hidden = false; return; }
     const fields = [...new FormData(form)].filter(([name]) => !["csrfmiddlewaretoken"].includes(name));
     try { localStorage.setItem(key, JSON.stringify({ at: Date.now(), waiting, fields })); } catch { return; }
     show(waiting ? "waiting" : "local", waiting ? "" : clock());
     forget.hidden = false;
   }
-  function restore() {
-    let kept = null;
-    try { kept = JSON.parse(localStorage.getItem(key)); } catch { kept = null; }
+  async function restore() {
+    let kept = hb.along && (await hb.along.kept());
+    if (!kept) try { kept = JSON.parse(localStorage.getItem(key)); } catch { kept = null; }
     if (!kept || Date.now() - kept.at > 7 * 86400000 || document.getElementById("errors")) return;
     form.querySelectorAll("input[type='radio'], input[type='checkbox']").forEach((box) => { box.checked = false; });
     kept.fields.forEach(([name, value]) => {
@@ -144,23 +146,49 @@
     forget.hidden = false;
     if (kept.waiting && navigator.onLine) send();
   }
-  forget.addEventListener("click", () => { localStorage.removeItem(key); location.reload(); });
+  forget.addEventListener("click", async () => {
+    localStorage.removeItem(key);
+    if (hb.along) await hb.along.drop(named("key").value);
+    location.reload();
+  });
   let timer = 0;
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(keep, 400); });
 
+  /* Without a server to ask, the form itself says what is missing or cannot be. */
+  function complete() {
+    const phone = form.querySelector("[name='visit_mode'][value='PHONE']:checked");
+    const wrong = [...form.querySelectorAll("[data-field]")].filter((field) => {
+      if (field.hidden) return false;
+      const owed = field.dataset.required && !(field.dataset.required === "unless-phone" && phone);
+      const inputs = [...field.querySelectorAll("input")];
+      const filled = inputs.some((input) => (input.matches("[type='radio'], [type='checkbox']") ? input.checked : input.value.trim() !== ""));
+      const problem = owed && !filled ? { soft: false, text: say("这一项要填", "This must be filled in") } : inputs.map(judged).find(Boolean);
+      if (inputs.length) note(inputs[0], problem || null);
+      return problem;
+    });
+    if (wrong.length) enter(wrong[0].querySelector("[data-stop]"));
+    return !wrong.length;
+  }
+
   /* Sending: what cannot be sent now waits here and goes by itself when the network is back. */
   async function send() {
+    if (along) { if (complete() && (await hb.along.keep(form))) location.href = "/today"; return; }
     keep();
     show("sending");
     let answer;
     try {
       answer = await fetch(location.href, { method: "POST", body: new FormData(form), credentials: "same-origin" });
     } catch {
-      return keep(true);
+      if (!hb.along || !(await hb.along.keep(form))) return keep(true);
+      localStorage.removeItem(key);
+      location.href = "/today"; /* where it stands as kept, and goes by itself when the network is back */
+      return;
     }
     if (answer.redirected) {
-      if (new URL(answer.url).pathname.startsWith("/today/visits/")) localStorage.removeItem(key);
-      else keep(true); /* signed out meanwhile: the draft waits for the next sign-in */
+      if (new URL(answer.url).pathname.startsWith("/today/visits/")) {
+        localStorage.removeItem(key);
+        if (hb.along) await hb.along.drop(named("key").value);
+      } else if (!hb.along || !(await hb.along.keep(form))) keep(true); /* signed out meanwhile: it waits for the next sign-in */
       location.href = answer.url;
       return;
     }

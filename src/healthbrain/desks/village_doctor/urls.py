@@ -3,7 +3,7 @@
 from django.urls import path
 
 from healthbrain.desks.navigation import Entry
-from healthbrain.desks.village_doctor import group, views, visit
+from healthbrain.desks.village_doctor import along, group, views, visit
 
 NAVIGATION = (
     Entry("/today", "list-checks", "今日", "Today", "care.work"),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("today/residents/<int:resident_id>/sheet/<str:form_id>", visit.sheet, name="today-sheet"),
     path("today/visits/<int:batch_id>", visit.saved, name="today-saved"),
     path("today/visits/undo", visit.undo, name="today-undo"),
+    path("today/worker.js", along.worker, name="today-worker"),
+    path("today/along", along.along, name="today-along"),
+    path("today/along/residents/<int:resident_id>/visit/<str:form_id>", along.hand_in, name="today-hand-in"),
     path("today/group", group.grid, name="today-group"),
     path("today/group.xlsx", group.download, name="today-group-download"),
     path("today/group/upload", group.upload, name="today-group-upload"),

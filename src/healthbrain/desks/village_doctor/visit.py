@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+import uuid
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_POST
 
@@ -18,13 +19,14 @@ from healthbrain.care import queries as care
 from healthbrain.desks import forms
 from healthbrain.desks.hospital_doctor.opening import Opened, open_record
 from healthbrain.desks.i18n import t
+from healthbrain.desks.models import SentVisit
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.desks.village_doctor import lines, prefill, sheets
 from healthbrain.kernel import clock
 from healthbrain.kernel.errors import Conflict, NotFound
 from healthbrain.records import actions as records_actions
 
-DONE = "visits"  # session: form key → what was saved, so that a repeated send saves nothing twice
+DONE = "visits"  # session: form key → what was saved, for the result page and undo
 KEPT = 40
 UNDO_SECONDS = 60  # the page offers 30; the rest is for a slow line
 
@@ -51,7 +53,8 @@ def _page(
         "start": start,
         "entry": entry,
         "confirmed": request.POST.getlist("confirm"),
-        "key": request.POST.get("key") or f"{time.time_ns():x}",
+        "key": request.POST.get("key") or str(uuid.uuid4()),
+        "last": "",
         "show": prefill.shown,
         "task": request.GET.get("task", ""),
     }
@@ -59,26 +62,57 @@ def _page(
 
 
 def _save(request: HttpRequest, form: forms.Form, opened: Opened, start: prefill.Start, day: dt.date) -> HttpResponse:
-    key = request.POST.get("key", "")
-    done = request.session.get(DONE, {})
-    if key in done:
-        return HttpResponseRedirect(f"/today/visits/{done[key]['batches'][0]}")
+    key = request.POST.get("key") or str(uuid.uuid4())
+    if (batch := arrived(request, key)) is not None:
+        return HttpResponseRedirect(f"/today/visits/{batch}")
     entry = forms.read_entry(form, request.POST, today=day, last=start.last)
     confirmed = set(request.POST.getlist("confirm"))
     if entry.refused or any(p.field not in confirmed for p in entry.asked):
         return _page(request, form, opened, start, entry, status=422)
-    batch = save_visits(request.actor, form, {opened.resident.id: entry.values}, day)[0]  # type: ignore[attr-defined]
-    remember(request, key, form, [batch], {opened.resident.id: entry.values})
+    batch = save_once(request, key, form, opened.resident.id, entry.values, day)
     return HttpResponseRedirect(f"/today/visits/{batch}")
 
 
+def account_of(request: HttpRequest) -> int:
+    return int(request.user.pk or 0)
+
+
+def arrived(request: HttpRequest, key: str) -> int | None:
+    """The batch in which the form with this key was recorded, if it was."""
+    return SentVisit.objects.filter(account_id=account_of(request), key=key).values_list("batch_id", flat=True).first()
+
+
+def save_once(
+    request: HttpRequest, key: str, form: forms.Form, resident_id: int, values: dict[str, Any], day: dt.date,
+    *, at: dt.datetime | None = None,
+) -> int:  # fmt: skip
+    """Record one visit under its key; the batch. The same key sent twice, even at once, is recorded once."""
+    visits = {resident_id: values}
+    try:
+        with transaction.atomic():
+            [batch] = save_visits(request.actor, form, visits, day, at=at)  # type: ignore[attr-defined]
+            SentVisit.objects.create(account_id=account_of(request), key=key, batch_id=batch)
+    except IntegrityError:
+        first = arrived(request, key)
+        if first is None:  # another constraint broke, not this one
+            raise
+        return first
+    remember(request, key, form, [batch], visits)
+    return batch
+
+
 @transaction.atomic
-def save_visits(actor: Actor, form: forms.Form, visits: dict[int, dict[str, Any]], day: dt.date) -> list[int]:
-    """Record the visits, all or none, then let the programmes think about these residents; the batches made."""
+def save_visits(
+    actor: Actor, form: forms.Form, visits: dict[int, dict[str, Any]], day: dt.date, *, at: dt.datetime | None = None
+) -> list[int]:
+    """Record the visits, all or none, then let the programmes think about these residents; the batches made.
+
+    `at`: when they were, if that is known better than the date on the form tells.
+    """
     batches = []
     for resident_id, values in visits.items():
         saved = records_actions.record_form(
-            by=actor, resident_id=resident_id, form=form.id, values=values, at=moment_of(values, day)
+            by=actor, resident_id=resident_id, form=form.id, values=values, at=at or moment_of(values, day)
         )
         batches.append(saved.batch_id)
     care_actions.evaluate(list(visits), as_of=day, by=actor)
@@ -94,7 +128,7 @@ def moment_of(values: dict[str, Any], day: dt.date) -> dt.datetime:
 
 
 def remember(request: HttpRequest, key: str, form: forms.Form, batches: list[int], visits: dict[int, Any]) -> None:
-    """Keep what this session saved: for the result page, for undo, against a double send."""
+    """Keep what this session saved: for the result page and for undo."""
     kept = dict(list(request.session.get(DONE, {}).items())[-KEPT:])
     people = [{"resident": resident, "values": values} for resident, values in visits.items()]
     kept[key or str(batches[0])] = {"form": form.id, "batches": batches, "people": people, "at": time.time()}
@@ -159,6 +193,7 @@ def undo(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         for batch in kept["batches"]:
             records_actions.rollback_batch(by=actor, batch_id=batch)
+        SentVisit.objects.filter(account_id=account_of(request), batch_id__in=kept["batches"]).delete()
         care_actions.evaluate([p["resident"] for p in kept["people"]], as_of=day, by=actor)
     request.session[DONE] = {k: v for k, v in request.session[DONE].items() if v["batches"] != kept["batches"]}
     say(request, t("已撤销，没有入库", "Undone: nothing is in the record"))
