@@ -8,10 +8,8 @@ from typing import Any
 from django.http import HttpRequest
 
 from healthbrain.access import gate
-from healthbrain.access.models import ApiToken
-from healthbrain.access.queries import actor_of
+from healthbrain.access.queries import by_token
 from healthbrain.access.rules import Actor
-from healthbrain.kernel.crypto import digest
 from healthbrain.records.fhir.outcome import FhirError
 
 PURPOSE = "treatment"
@@ -45,14 +43,10 @@ def caller_of(request: HttpRequest, *, write: bool) -> Caller:
 
 
 def _by_token(token: str) -> Caller:
-    found = (
-        ApiToken.objects.select_related("account__organisation", "source")
-        .filter(token_hash=digest(token.encode()), revoked=None, account__is_active=True)
-        .first()
-    )
+    found = by_token(token)
     if found is None:
         raise FhirError(401, "令牌无效或已停用 (unknown or revoked token)")
-    return Caller(actor_of(found.account), found.source.code)
+    return Caller(*found)
 
 
 def scope(caller: Caller, alias: str = "r") -> tuple[str, list[Any]]:

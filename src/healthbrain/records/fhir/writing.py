@@ -133,7 +133,7 @@ def matching(caller: Caller, resource_type: str, condition: str) -> list[Stored]
     if not pairs:
         raise FhirError(400, f"条件为空 (empty condition): {condition[:200]}")
     try:
-        query = parse(resource_type, [*pairs, ("_count", "2"), ("_total", "none")])
+        query = parse(resource_type, [*pairs, ("_count", "2"), ("_total", "none")], strict=True)
         if not query.criteria:
             raise FhirError(400, f"条件为空 (empty condition): {condition[:200]}")
         found = searching.run(caller, query).rows
