@@ -55,7 +55,7 @@ class Identity(models.Model):
     """What one source calls one person. A stub (no name yet) when an event arrives before its person."""
 
     id = models.BigAutoField(primary_key=True)
-    source = models.ForeignKey(Source, models.PROTECT)
+    source = models.ForeignKey(Source, models.PROTECT, db_constraint=False, db_index=False)
     source_key = models.TextField()  # the source's own id of the person (`source_id` of the templates)
     name = models.TextField(default="")
     pinyin = models.TextField(default="")  # without tones, joined: zhangxiaoming
@@ -83,10 +83,13 @@ class Identity(models.Model):
 
 
 class Link(models.Model):
-    """Identity → resident, as it stands now. Merge and un-merge touch nothing else."""
+    """Identity → resident, as it stands now. Merge and un-merge touch nothing else.
 
-    identity = models.OneToOneField(Identity, models.CASCADE, primary_key=True)
-    resident = models.ForeignKey(Resident, models.PROTECT)
+    Neither identities nor residents are ever deleted, so the database need not check each of a million links for it.
+    """
+
+    identity = models.OneToOneField(Identity, models.CASCADE, primary_key=True, db_constraint=False)
+    resident = models.ForeignKey(Resident, models.PROTECT, db_constraint=False)
     score = models.FloatField(null=True)  # match probability, null for the first identity of a resident
     rule = models.TextField()  # "new", "id-number", "probabilistic", "steward", …
     explanation = models.JSONField(default=dict)

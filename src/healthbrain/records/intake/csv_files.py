@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+import polars as pl
 
 from healthbrain.records.intake.files import Refused
 from healthbrain.records.intake.report import Meter
@@ -100,7 +103,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Whole lines without a quote among them, as UTF-8: each line is a record, each delimiter ends a cell."""
+    """Whole lines as UTF-8, each line a record: each delimiter ends a cell, but within a cell in quotes."""
 
     first: int  # number of the first record
     lines: bytes
@@ -147,8 +150,8 @@ def _opened(text: Text) -> IO[bytes]:
 def blocks(text: Text, meter: Meter, start: int = 0) -> Iterator[tuple[int, Plain | Numbered]]:
     """(number of the last record, records) behind the header and behind record `start`, in blocks of whole records.
 
-    A line is a record unless there are quotes. A block with quotes, or with anything a plain split would not read as
-    `csv` does, is read record by record.
+    A line is a record unless there are quotes that do not simply stand around cells. A block with such quotes, or with
+    anything a plain split would not read as `csv` does, is read record by record.
     """
     number = 0
     with _opened(text) as file:
@@ -170,14 +173,24 @@ def blocks(text: Text, meter: Meter, start: int = 0) -> Iterator[tuple[int, Plai
 
 def _plain(lines: bytes, text: Text) -> bytes | None:
     """The lines as UTF-8 with plain ends, or None when they must be read record by record."""
-    if b'"' in lines or b"\x00" in lines or lines.count(b"\r") != lines.count(b"\r\n"):
+    if b"\x00" in lines or lines.count(b"\r") != lines.count(b"\r\n"):
         return None
     try:
         decoded = lines if lines.isascii() else lines.decode(_codec(text)).encode()
     except UnicodeError:
         return None
     decoded = decoded.replace(b"\r\n", b"\n")
-    return decoded if max(map(len, decoded.split(b"\n"))) < LONGEST_FIELD else None
+    separate = decoded.split(b"\n")
+    if b'"' in decoded and not _around_cells([line.decode() for line in separate if b'"' in line], text.delimiter):
+        return None
+    return decoded if max(map(len, separate)) < LONGEST_FIELD else None
+
+
+def _around_cells(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether all quotes stand around whole cells of their own line."""
+    d = re.escape(delimiter)
+    cell = f'(?:"(?:[^"]|"")*"|[^"{d}]*)'
+    return pl.Series(lines).str.contains(f"^{cell}(?:{d}{cell})*$").all()
 
 
 def _without(lines: bytes, count: int) -> bytes:

@@ -22,6 +22,7 @@ from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, Note
 from healthbrain.records.rules import index, ledger, r4
 from healthbrain.records.rules.reasons import message
 
+DEFAULT_SOURCE = "fhir"  # a feed that does not say who it is
 DEEPEST = 150  # objects and arrays in each other; a questionnaire ten questions deep has about 50
 RAW = 20_000  # characters of a rejected row we keep
 SUBJECTS = ("subject", "patient", "beneficiary", "for", "individual")
@@ -29,7 +30,7 @@ UNPACKED = {"transaction", "batch", "collection", "searchset", "history", "trans
 Resource = dict[str, Any]
 
 
-def _digest(text: str) -> bytes:
+def digest_of(text: str) -> bytes:
     """The hash behind `kernel.ids`: ids are made by the hundred thousand here, and `uuid.UUID` costs more."""
     return blake2b(text.encode(errors="replace"), digest_size=16).digest()
 
@@ -62,7 +63,7 @@ class Naming:
             return own
         found = self.known.get((kind, own))
         if found is None:
-            found = self.known[kind, own] = dashed(_digest(f"{self.source}\x1f{kind}\x1f{own}"))
+            found = self.known[kind, own] = dashed(digest_of(f"{self.source}\x1f{kind}\x1f{own}"))
         return found
 
     def reference(self, text: str) -> str | None:
@@ -111,6 +112,15 @@ def _identifier_of_query(kind: str, query: str) -> str | None:
         if name == "identifier" and value:
             return value.rpartition("|")[2] if kind == "Patient" else value
     return None
+
+
+def source_of(resource: Any, given: str | None) -> str:
+    """The source of a resource: as the caller says, else as it says itself, else that of feeds that do not."""
+    if given:
+        return given
+    meta = resource.get("meta") if isinstance(resource, dict) else None
+    named = meta.get("source") if isinstance(meta, dict) else None
+    return named.partition("#")[0] if isinstance(named, str) and named else DEFAULT_SOURCE
 
 
 def own_id(resource: Resource) -> str:
@@ -216,7 +226,7 @@ class Builder:
         for text in broken:
             self.notes.append(Note(row, "reference", f"引用的资源不在本消息中：{text[:200]}"))
         tail = tail_of(resource)
-        key = _digest(f"{kind}/{identifier}")
+        key = digest_of(f"{kind}/{identifier}")
         digest = blake2b(tail, digest_size=16).digest()
         weak = naming.weak_patient and kind == "Patient"
         tokens = joined(index.tokens(resource))
@@ -269,7 +279,7 @@ def _patient_key(resource: Resource, naming: Naming) -> bytes | None:
         if isinstance(text, str):
             found = naming.reference(text) or ""
             if found.startswith("Patient/"):
-                return _digest("Patient/" + found[8:].partition("/")[0])
+                return digest_of("Patient/" + found[8:].partition("/")[0])
     return None
 
 

@@ -16,14 +16,14 @@ from typing import Any
 import orjson
 import polars as pl
 
-from healthbrain.records.intake.fhir import UNPACKED, Builder, Naming, entries_of
+from healthbrain.records.intake.fhir import DEFAULT_SOURCE, UNPACKED, Builder, Naming, entries_of, source_of
 from healthbrain.records.intake.files import Refused
+from healthbrain.records.intake.lines import lines_of
 from healthbrain.records.intake.prepared import Note, Prepared, Reject
 from healthbrain.records.intake.report import Meter
 from healthbrain.records.rules import hl7v2
 from healthbrain.records.rules.reasons import message
 
-DEFAULT_SOURCE = "fhir"  # a feed that does not say who it is
 WHOLE = 32 << 20  # a JSON file up to this size is read at once
 WINDOW = 8 << 20
 LONGEST_LINE = 64 << 20
@@ -47,14 +47,6 @@ class MessageChunk:
 def convert(chunk: MessageChunk) -> Prepared:
     """One chunk converted. Pure: may run in another process."""
     return {"ndjson": _ndjson, "bundle": _bundle, "entries": _entries, "hl7v2": _hl7v2}[chunk.form](chunk)
-
-
-def _source_of(resource: Any, given: str | None) -> str:
-    if given:
-        return given
-    meta = resource.get("meta") if isinstance(resource, dict) else None
-    named = meta.get("source") if isinstance(meta, dict) else None
-    return named.partition("#")[0] if isinstance(named, str) and named else DEFAULT_SOURCE
 
 
 # --- NDJSON --------------------------------------------------------------------------------------------------------
@@ -86,13 +78,16 @@ def read_ndjson(
 def _ndjson(chunk: MessageChunk) -> Prepared:
     builder = Builder(chunk.as_of)
     namings: dict[str, Naming] = {}
+    lines = lines_of(chunk.source)
     for row, line in enumerate(chunk.data, chunk.first_row):
+        if lines.add(line, row, builder, namings):
+            continue
         try:
             resource = orjson.loads(line.removeprefix(BOM_UTF8))
         except orjson.JSONDecodeError as error:
             _unreadable(builder, row, line, error)
             continue
-        source = _source_of(resource, chunk.source)
+        source = source_of(resource, chunk.source)
         naming = namings.get(source) or namings.setdefault(source, Naming(source))
         builder.add(resource, naming, row, raw=line)
     return builder.prepared(chunk.position)
@@ -164,14 +159,14 @@ def _add_json(builder: Builder, chunk: MessageChunk) -> None:
     else:
         resources = content if isinstance(content, list) else [content]  # some systems export a bare array
         for row, resource in enumerate(resources, 1):
-            builder.add(resource, Naming(_source_of(resource, chunk.source)), row)
+            builder.add(resource, Naming(source_of(resource, chunk.source)), row)
 
 
 def _add_bundle(builder: Builder, bundle: dict[str, Any], given: str | None) -> None:
     entries = entries_of(bundle)
-    source = _source_of(bundle, given)
+    source = source_of(bundle, given)
     if source == DEFAULT_SOURCE and entries:
-        source = _source_of(entries[0][1], given)
+        source = source_of(entries[0][1], given)
     builder.message(entries, Naming(source))
 
 
@@ -180,7 +175,7 @@ def _entries(chunk: MessageChunk) -> Prepared:
     builder = Builder(chunk.as_of)
     bundle = {"entry": chunk.data}
     entries = entries_of(bundle)
-    builder.message(entries, Naming(_source_of(entries[0][1], chunk.source)), chunk.first_row)
+    builder.message(entries, Naming(source_of(entries[0][1], chunk.source)), chunk.first_row)
     return builder.prepared(chunk.position)
 
 

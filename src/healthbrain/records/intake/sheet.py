@@ -17,6 +17,8 @@ from healthbrain.records.intake.prepared import Note, Prepared, Reject, empty
 from healthbrain.records.rules.reasons import message
 from healthbrain.records.rules.templates import TEMPLATES, Template
 
+QUOTED = '"(?:[^"]|"")*"'  # a cell in quotes
+
 
 @dataclass(frozen=True, slots=True)
 class SheetPlan:
@@ -65,17 +67,29 @@ def split(chunk: SheetChunk) -> SheetChunk:
     width, delimiter = chunk.plan.width, chunk.delimiter
     lines = pl.Series("line", [chunk.plain.lines.removesuffix(b"\n").decode()]).str.split("\n").explode()
     frame = lines.to_frame().with_row_index("row", chunk.plain.first).cast({"row": pl.Int64})
-    cells_ = pl.col("line").str.count_matches(delimiter, literal=True) + 1
-    frame = frame.filter(pl.col("line").str.strip_chars(delimiter) != "")
+    quoted = b'"' in chunk.plain.lines
+    line, blank = pl.col("line"), pl.lit(True)
+    if quoted:
+        line = line.str.replace_all(QUOTED, "")
+        blank = pl.col("line").str.len_bytes() - line.str.len_bytes() == 2 * pl.col("line").str.count_matches(QUOTED)
+    cells_ = line.str.count_matches(delimiter, literal=True) + 1
+    frame = frame.filter(~((line.str.strip_chars(delimiter) == "") & blank))
     odd = frame.filter(cells_ != width)
-    rejects = [_misshapen(chunk.plan, n, line.split(delimiter), {}) for n, line in odd.iter_rows()]
+    rejects = [
+        _misshapen(chunk.plan, n, next(csv.reader([line], delimiter=delimiter)), {}) for n, line in odd.iter_rows()
+    ]
     frame = frame.filter(cells_ == width) if rejects else frame
     data = chunk.plain.lines if len(frame) == len(lines) else "\n".join(frame["line"]).encode()
     names = [str(place) for place in range(width)]
     columns = pl.DataFrame(schema=dict.fromkeys(names, pl.Utf8))
     if len(frame):
         columns = pl.read_csv(
-            data, has_header=False, separator=delimiter, quote_char=None, new_columns=names, infer_schema=False
+            data,
+            has_header=False,
+            separator=delimiter,
+            quote_char='"' if quoted else None,
+            new_columns=names,
+            infer_schema=False,
         )
     return replace(
         chunk, frame=pl.concat([frame.select("row"), columns], how="horizontal"), rejects=rejects, plain=None

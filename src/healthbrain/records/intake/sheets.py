@@ -79,7 +79,7 @@ def chunks(sheet: Sheet, plan: SheetPlan, start: int, meter: Meter) -> Iterator[
         return
     for number, found in csv_files.blocks(sheet.text, meter, start):
         if isinstance(found, csv_files.Plain):
-            if found.lines.strip():
+            if found.lines.strip(b"\n"):
                 yield SheetChunk(plan, plain=found, delimiter=sheet.text.delimiter, position=number)
         elif rows := [item for item in found if any(item[1])]:
             yield chunk_of(plan, rows, number, sheet.refused)

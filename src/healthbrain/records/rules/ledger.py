@@ -54,10 +54,11 @@ def events(
         return []
     organisation = organisation_of(resource, organisations or {})
     found = [row._replace(organisation=row.organisation or organisation) for row in maker(resource)]
-    return [_dated(row, as_of) for row in found] if as_of else found
+    return [dated(row, as_of) for row in found] if as_of else found
 
 
-def _dated(row: EventRow, as_of: dt.date) -> EventRow:
+def dated(row: EventRow, as_of: dt.date) -> EventRow:
+    """The row, implausible when it lies after `as_of`."""
     late = row.at.date() > as_of + dt.timedelta(days=1)  # a day of grace: clocks of senders differ
     return row._replace(flag=IMPLAUSIBLE) if late and row.flag == USABLE else row
 
@@ -155,14 +156,18 @@ def _when(resource: Resource, *fields: str) -> dt.datetime | None:
     return None
 
 
+def unit_of(quantity: Resource) -> str | None:
+    """The unit a quantity is given in: its code when that is one, else what is written."""
+    if units.ucum(quantity.get("code")):
+        return str(quantity["code"])
+    return quantity.get("unit") or quantity.get("code")
+
+
 def _value(holder: Resource, code: str) -> tuple[float | None, str | None, str | None, int] | None:
     """(value, unit, text, flag) of an Observation or one of its components; None when it has no value."""
     quantity = holder.get("valueQuantity")
     if isinstance(quantity, dict) and isinstance(quantity.get("value"), int | float):
-        unit = (
-            quantity.get("code") if units.ucum(quantity.get("code")) else quantity.get("unit") or quantity.get("code")
-        )
-        value, unit, flag = units.normalise(code, float(quantity["value"]), unit)
+        value, unit, flag = units.normalise(code, float(quantity["value"]), unit_of(quantity))
         return value, unit, quantity.get("comparator"), flag
     if isinstance(holder.get("valueInteger"), int):
         value, unit, flag = units.normalise(code, float(holder["valueInteger"]), None)
