@@ -9,13 +9,14 @@ import uuid
 import pytest
 
 from healthbrain.audit.models import AuditEvent
-from healthbrain.dispatch.actions import mass, missions, patients
+from healthbrain.dispatch.actions import mass, mass_plan, missions, patients
 from healthbrain.dispatch.models import EcgFile, EventVehicle, Mission, Vitals
 from healthbrain.dispatch.queries import crew as reads
+from healthbrain.dispatch.queries import mass as mass_reads
 from healthbrain.dispatch.queries import planning, recommend
 from healthbrain.dispatch.rules import simulate as sim
 from healthbrain.dispatch.rules.plans import Site, apply
-from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
+from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from healthbrain.records.models import Event, Resource
 from tests.dispatch import emergency_county
 from tests.dispatch.emergency_county import NOW
@@ -154,6 +155,41 @@ def test_the_transport_fleet_is_not_for_a_planned_cover(centre) -> None:
     other = mass.open_event(by=by, now=NOW, kind="cover", name="庙会")
     with pytest.raises(Conflict):
         mass.roster(by=by, now=NOW, event_id=other, vehicle_id=centre.vehicles["east2"].pk)
+
+
+def test_a_plan_has_posts_people_and_counts_and_says_what_is_short(centre) -> None:
+    by = centre.actors["dispatcher"]
+    event = mass.open_event(by=by, now=NOW, kind="mass", name="大巴侧翻", venue="东浦互通")
+    other = mass.open_event(by=by, now=NOW, kind="cover", name="庙会")
+    posts = {p.post.name: p.post.pk for p in mass_reads.event(by, event).posts}
+    assert len(posts) == 6
+    mass_plan.set_post(by=by, event_id=event, name="后送装车", place="收费站北", staff=1, vehicles=1)
+    mass.roster(by=by, now=NOW, event_id=event, vehicle_id=centre.vehicles["east2"].pk, post_id=posts["后送装车"])
+    nurse = mass_plan.call_in(by=by, now=NOW, event_id=event, name="周护士", unit="第一医院", post_id=posts["后送装车"])
+    [loading] = [p for p in mass_reads.event(by, event).posts if p.post.name == "后送装车"]
+    assert (loading.post.place, loading.people, loading.vehicles, loading.short) == ("收费站北", 0, 1, True)
+    assert mass_plan.move_on(by=by, now=after(600), event_id=event, person_id=nurse) == "arrived"
+    [loading] = [p for p in mass_reads.event(by, event).posts if p.post.name == "后送装车"]
+    assert (loading.people, loading.short) == (1, False)
+    assert mass_plan.report_count(by=by, now=after(60), event_id=event, red=3, yellow=5, green=12, black=1) == 21
+    mass_plan.report_count(by=by, now=after(120), event_id=event, red=4, yellow=5, green=11, black=1)
+    count = mass_reads.event(by, event).count
+    assert count is not None
+    assert (count.red, count.at) == (4, after(120))
+    assert mass_plan.move_on(by=by, now=after(900), event_id=event, person_id=nurse) == "released"
+    with pytest.raises(Conflict):
+        mass_plan.move_on(by=by, now=after(901), event_id=event, person_id=nurse)
+    with pytest.raises(NotFound):
+        mass_plan.call_in(by=by, now=NOW, event_id=other, name="周护士", post_id=posts["后送装车"])
+    with pytest.raises(Invalid):
+        mass_plan.report_count(by=by, now=NOW, event_id=event, red=-1, yellow=0, green=0, black=0)
+    with pytest.raises(NotAllowed):
+        mass_plan.set_post(by=centre.actors["crew"], event_id=event, name="x")
+    done = AuditEvent.objects.filter(subject=f"event/{event}").values_list("action", flat=True)
+    assert sorted(done) == [
+        "emergency.call_in_person", "emergency.count", "emergency.count", "emergency.open_event",
+        "emergency.person_arrived", "emergency.person_released", "emergency.post", "emergency.roster",
+    ]  # fmt: skip
 
 
 def test_victims_are_numbered_corrected_and_audited(centre) -> None:

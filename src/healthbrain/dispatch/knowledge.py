@@ -66,6 +66,11 @@ def overrides() -> dict[str, Any]:
     return dict(load(FOLDER, "priorities.yaml")["overrides"])
 
 
+def mass_posts() -> dict[str, Any]:
+    """The posts a plan begins with, by kind of event."""
+    return dict(load(FOLDER, "mass.yaml")["posts"])
+
+
 def norms() -> dict[str, Any]:
     return dict(load(FOLDER, "norms.yaml")["norms"])
 

@@ -15,6 +15,7 @@ from healthbrain.desks.dispatcher.acts import number
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import render, say
 from healthbrain.dispatch.actions import mass as actions
+from healthbrain.dispatch.actions import mass_plan as plan
 from healthbrain.dispatch.queries import crew, mass
 from healthbrain.kernel import clock
 from healthbrain.kernel.errors import HealthBrainError, Invalid, NotFound
@@ -90,7 +91,41 @@ def _roster(request: HttpRequest, event_id: int) -> None:
         vehicle_id=number(request, "vehicle") or 0,
         duty=request.POST.get("duty", "").strip(),
         reason=request.POST.get("reason", "").strip(),
+        post_id=number(request, "post"),
     )
+
+
+def _post(request: HttpRequest, event_id: int) -> None:
+    plan.set_post(
+        by=request.actor,  # type: ignore[attr-defined]
+        event_id=event_id,
+        name=request.POST.get("name", ""),
+        place=request.POST.get("place", ""),
+        staff=number(request, "staff") or 0,
+        vehicles=number(request, "vehicles") or 0,
+    )
+
+
+def _person(request: HttpRequest, event_id: int) -> None:
+    plan.call_in(
+        by=request.actor,  # type: ignore[attr-defined]
+        now=clock.now(),
+        event_id=event_id,
+        name=request.POST.get("name", ""),
+        unit=request.POST.get("unit", ""),
+        phone=request.POST.get("phone", ""),
+        post_id=number(request, "post"),
+    )
+
+
+def _move_on(request: HttpRequest, event_id: int) -> None:
+    person = number(request, "person") or 0
+    plan.move_on(by=request.actor, now=clock.now(), event_id=event_id, person_id=person)  # type: ignore[attr-defined]
+
+
+def _count(request: HttpRequest, event_id: int) -> None:
+    tags = {tag: number(request, tag) or 0 for tag in TAGS}
+    plan.report_count(by=request.actor, now=clock.now(), event_id=event_id, **tags)  # type: ignore[attr-defined]
 
 
 def _release(request: HttpRequest, event_id: int) -> None:
@@ -122,6 +157,10 @@ def _close(request: HttpRequest, event_id: int) -> None:
 
 
 ACTS: dict[str, Callable[[HttpRequest, int], None]] = {
+    "post": _post,
+    "person": _person,
+    "move-on": _move_on,
+    "count": _count,
     "roster": _roster,
     "release": _release,
     "victim": _victim,

@@ -9,8 +9,9 @@ from django.db import IntegrityError, transaction
 from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
+from healthbrain.dispatch import knowledge
 from healthbrain.dispatch.actions import journal
-from healthbrain.dispatch.models import Call, EventVehicle, MassEvent, Mission, Vehicle, Victim
+from healthbrain.dispatch.models import Call, EventPost, EventVehicle, MassEvent, Mission, Vehicle, Victim
 from healthbrain.kernel.errors import Conflict, Invalid, NotFound
 
 
@@ -43,6 +44,10 @@ def open_event(
         x=x if call is None else call.x, y=y if call is None else call.y, starts=begins, ends=ends,
         opened_by=by.account_id,
     )  # fmt: skip
+    EventPost.objects.bulk_create(
+        EventPost(event=event, name=post["name"]["zh"], staff=post["staff"], vehicles=post["vehicles"])
+        for post in knowledge.mass_posts()[kind]
+    )
     if call is not None:
         call.event = event
         call.save(update_fields=["event"])
@@ -51,7 +56,8 @@ def open_event(
     return event.pk
 
 
-def _open(event_id: int) -> MassEvent:
+def open_event_of(event_id: int) -> MassEvent:
+    """The event, locked until commit. Raises NotFound, Conflict when it is closed."""
     event = MassEvent.objects.select_for_update().filter(pk=event_id).first()
     if event is None:
         raise NotFound("没有这个事件 No such event")
@@ -60,14 +66,33 @@ def _open(event_id: int) -> MassEvent:
     return event
 
 
+def post_of(event: MassEvent, post_id: int | None) -> EventPost | None:
+    """A post of this event. Raises NotFound for one of another."""
+    if post_id is None:
+        return None
+    post = event.posts.filter(pk=post_id).first()
+    if post is None:
+        raise NotFound("这个事件没有这个岗位 No such post in this event")
+    return post
+
+
 @transaction.atomic
-def roster(*, by: Actor, now: dt.datetime, event_id: int, vehicle_id: int, duty: str = "", reason: str = "") -> None:
+def roster(
+    *,
+    by: Actor,
+    now: dt.datetime,
+    event_id: int,
+    vehicle_id: int,
+    duty: str = "",
+    reason: str = "",
+    post_id: int | None = None,
+) -> None:
     """Put a vehicle on the roster. One of the non-emergency fleet only for a mass casualty, with a reason, audited.
 
     Raises Conflict when another event has it, Invalid without a reason or for an event that is only cover.
     """
     gate.require(by, "emergency.dispatch")
-    event = _open(event_id)
+    event = open_event_of(event_id)
     vehicle = Vehicle.objects.filter(pk=vehicle_id).first()
     if vehicle is None:
         raise NotFound("没有这辆车 No such vehicle")
@@ -76,7 +101,9 @@ def roster(*, by: Actor, now: dt.datetime, event_id: int, vehicle_id: int, duty:
         raise Invalid("非急救车只在群伤时征调，并须写明理由 Transport vehicles only for a mass casualty, with a reason")
     try:
         with transaction.atomic():
-            EventVehicle.objects.create(event=event, vehicle=vehicle, duty=duty, called_in=called_in, added=now)
+            EventVehicle.objects.create(
+                event=event, vehicle=vehicle, post=post_of(event, post_id), duty=duty, called_in=called_in, added=now
+            )
     except IntegrityError as error:
         raise Conflict(f"{vehicle.code} 已在另一事件的编组中 It is on another roster") from error
     action = "emergency.call_in" if called_in else "emergency.roster"
@@ -89,7 +116,7 @@ def roster(*, by: Actor, now: dt.datetime, event_id: int, vehicle_id: int, duty:
 def release(*, by: Actor, now: dt.datetime, event_id: int, vehicle_id: int) -> None:
     """Take a vehicle off the roster."""
     gate.require(by, "emergency.dispatch")
-    _open(event_id)
+    open_event_of(event_id)
     EventVehicle.objects.filter(event_id=event_id, vehicle_id=vehicle_id, released__isnull=True).update(released=now)
     audit.record(by=by, action="emergency.release", subject=f"event/{event_id}", detail={"vehicle": vehicle_id})
     journal.tell()
@@ -114,7 +141,7 @@ def log_victim(
     Every version stays in the audit log. Raises Invalid.
     """
     gate.require(by, "emergency.dispatch")
-    event = _open(event_id)
+    event = open_event_of(event_id)
     if tag not in Victim.Tag.values:
         raise Invalid("检伤分类只有红、黄、绿、黑 Tags are red, yellow, green, black")
     if number is None:
@@ -139,7 +166,7 @@ def close_event(*, by: Actor, now: dt.datetime, event_id: int) -> None:
     Raises Conflict while a vehicle of the transport fleet is on a mission.
     """
     gate.require(by, "emergency.dispatch")
-    event = _open(event_id)
+    event = open_event_of(event_id)
     borrowed = EventVehicle.objects.filter(event=event, released__isnull=True, called_in=True).values("vehicle")
     busy = Mission.objects.filter(ended_at__isnull=True, vehicle__in=borrowed).select_related("vehicle")
     if codes := [m.vehicle.code for m in busy]:

@@ -4,6 +4,9 @@ from healthbrain.dispatch.models.emergency import (
     Aed,
     Call,
     EcgFile,
+    EventCount,
+    EventPerson,
+    EventPost,
     EventVehicle,
     FirstAider,
     HospitalState,
@@ -32,8 +35,8 @@ from healthbrain.dispatch.models.homecare import (
 from healthbrain.dispatch.models.transport import Booking, DayPlan, Ride, TransportVehicle
 
 __all__ = [
-    "Aed", "Application", "Booking", "Call", "CareNurse", "DayPlan", "EcgFile", "EventVehicle", "FirstAider", "HomeBed",
-    "HomeVisit", "HospitalState", "LandMark", "MassEvent", "Mission", "NurseAbsence", "PlanItem", "Position",
-    "PositionLog", "Ride", "ServiceCharge", "Station", "TimelineEvent", "TransportVehicle", "Vehicle", "Victim",
-    "VisitNurse", "VisitPhoto", "Vitals",
+    "Aed", "Application", "Booking", "Call", "CareNurse", "DayPlan", "EcgFile", "EventCount", "EventPerson",
+    "EventPost", "EventVehicle", "FirstAider", "HomeBed", "HomeVisit", "HospitalState", "LandMark", "MassEvent",
+    "Mission", "NurseAbsence", "PlanItem", "Position", "PositionLog", "Ride", "ServiceCharge", "Station",
+    "TimelineEvent", "TransportVehicle", "Vehicle", "Victim", "VisitNurse", "VisitPhoto", "Vitals",
 ]  # fmt: skip

@@ -103,7 +103,7 @@ class MassEvent(models.Model):
 
     kind = models.TextField(choices=Kind.choices)
     name = models.TextField()
-    plan = models.TextField(default="")  # the plan in words: assembly point, roles, radio channel
+    plan = models.TextField(default="")  # what the posts below do not say: radio channel, access road
     venue = models.TextField(default="")
     x = models.FloatField(null=True)
     y = models.FloatField(null=True)
@@ -296,11 +296,49 @@ class EcgFile(models.Model):
     client_id = models.UUIDField(null=True, unique=True)
 
 
+class EventPost(models.Model):
+    """A post of the plan: what is done there, where, what it needs. A plan begins with those of `mass.yaml`."""
+
+    event = models.ForeignKey(MassEvent, models.CASCADE, related_name="posts")
+    name = models.TextField()
+    place = models.TextField(default="")
+    staff = models.SmallIntegerField(default=0)  # people needed
+    vehicles = models.SmallIntegerField(default=0)  # vehicles needed
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "name"], name="post_name")]
+
+
+class EventPerson(models.Model):
+    """Somebody called in: when, whether he came, and where he stands."""
+
+    event = models.ForeignKey(MassEvent, models.CASCADE, related_name="people")
+    post = models.ForeignKey(EventPost, models.SET_NULL, null=True, related_name="people")
+    name = models.TextField()
+    unit = models.TextField(default="")
+    phone = models.TextField(default="")
+    called = models.DateTimeField()
+    arrived = models.DateTimeField(null=True)
+    released = models.DateTimeField(null=True)
+
+
+class EventCount(models.Model):
+    """Triage counts as the scene reported them, before each victim is in the log."""
+
+    event = models.ForeignKey(MassEvent, models.CASCADE, related_name="counts")
+    at = models.DateTimeField()
+    red = models.SmallIntegerField(default=0)
+    yellow = models.SmallIntegerField(default=0)
+    green = models.SmallIntegerField(default=0)
+    black = models.SmallIntegerField(default=0)
+
+
 class EventVehicle(models.Model):
     """A vehicle on the roster of a mass event."""
 
     event = models.ForeignKey(MassEvent, models.CASCADE, related_name="roster")
     vehicle = models.ForeignKey(Vehicle, models.PROTECT)
+    post = models.ForeignKey(EventPost, models.SET_NULL, null=True, related_name="roster")
     duty = models.TextField(default="")
     called_in = models.BooleanField(default=False)  # of the non-emergency fleet, by the audited exception
     added = models.DateTimeField()
