@@ -98,7 +98,7 @@ def score(
         f"CREATE OR REPLACE TEMP TABLE candidate AS {candidates_sql(condition='(l.is_new OR r.is_new)')}"
     )
     low, high = decide.NAME_BITS_RANGE
-    rarity = "0.0"
+    rarity = "0.0::DOUBLE"
     if population.identities >= decide.FEW_IDENTITIES:
         usual = model.name_collision * population.identities
         rarity = f"least({high}, greatest({low}, log2({usual} / greatest(l.bearers, r.bearers, {decide.RAREST}))))"
