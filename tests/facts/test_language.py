@@ -11,6 +11,7 @@ from healthbrain.facts.rules.catalogue import load_catalogue
 from healthbrain.facts.rules.language import parse
 from healthbrain.facts.rules.located import load_yaml
 from healthbrain.kernel.errors import DefinitionError
+from healthbrain.records.rules import codes
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,11 @@ def _literally(text: str) -> str:
     import re
 
     return re.escape(text)
+
+
+def test_every_measured_fact_is_an_item_feeds_can_name() -> None:
+    measured = [(f, c.text) for f in catalogue().facts.values() if f.kind == "observation" for c in f.codes]
+    assert len(measured) > 30
+    assert [code for _, code in measured if code not in codes.catalogue()] == []
+    other = [(f.name, code) for f, code in measured if f.unit and codes.catalogue()[code].unit != f.unit]
+    assert other == []

@@ -80,6 +80,26 @@ CASES = [
         [("encounter", "class|HH", None, None, None, 0), ("encounter", "type|follow-up", None, None, "HH", 0)],
     ),
     (
+        "a stay that is over is two rows: it began, and it ended",
+        {
+            "resourceType": "Encounter",
+            "status": "finished",
+            "class": {"code": "IMP"},
+            "period": {"start": "2026-03-20T08:30:00+08:00", "end": "2026-03-24T10:00:00+08:00"},
+        },
+        [("encounter", "class|IMP", None, None, None, 0), ("encounter", "type|discharge", None, None, "IMP", 0)],
+    ),
+    (
+        "the end of a visit at the clinic is nothing of its own",
+        {
+            "resourceType": "Encounter",
+            "status": "finished",
+            "class": {"code": "AMB"},
+            "period": {"start": "2026-03-20T08:30:00+08:00", "end": "2026-03-20T08:40:00+08:00"},
+        },
+        [("encounter", "class|AMB", None, None, None, 0)],
+    ),
+    (
         "a planned encounter has not happened",
         {"resourceType": "Encounter", "status": "planned", "class": {"code": "AMB"}, "period": {"start": "2026-03-20"}},
         [],

@@ -138,6 +138,22 @@ def test_columns_say_what_rows_say(rows):
     agrees(prepared)
 
 
+def test_a_stay_ends_with_an_event_of_its_own():
+    stay = ["s", "P1", "", "住院", "2026-03-10 08:00", "2026-03-15 10:30", "", "H1"]
+    still_in = [*stay[:5], "", *stay[6:]]
+    visit = ["s", "P1", "", "门诊", "2026-03-10 08:00", "2026-03-10 08:20", "随访", "H1"]
+    prepared = convert("encounters", stay, still_in, visit)
+    agrees(prepared)
+    said = [(row["code"], row["at"].isoformat(" ", "minutes")) for row in prepared.events.to_dicts()]
+    assert sorted(said) == [
+        ("class|AMB", "2026-03-10 08:00"),
+        ("class|IMP", "2026-03-10 08:00"),
+        ("class|IMP", "2026-03-10 08:00"),
+        ("type|discharge", "2026-03-15 10:30"),
+        ("type|follow-up", "2026-03-10 08:00"),
+    ]
+
+
 def test_the_same_row_is_the_same_resource_and_another_is_not():
     row = ["s", "P1", "", "8480-6", "2026-03-20", "138", "mmHg", "H1", ""]
     other = [*row[:5], "139", *row[6:]]

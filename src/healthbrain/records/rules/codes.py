@@ -11,7 +11,7 @@ from typing import Any
 from healthbrain.kernel.knowledge import load
 
 LOINC = re.compile(r"^\d{1,7}-\d$")
-ICD10 = re.compile(r"^[A-Z]\d{2}")
+ICD10 = re.compile(r"^[A-Za-z]\d{2}")
 ATC = re.compile(r"^[A-Z]\d{2}[A-Z]{2}\d{2}$")
 ICD9CM3 = re.compile(r"^\d{2}\.\d")
 
@@ -29,11 +29,16 @@ class Item:
     source: str
 
 
+def _observations() -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = load("codes", "observations.yaml")["observations"]
+    return table
+
+
 @functools.cache
 def catalogue() -> MappingProxyType[str, Item]:
     """Every observation we know, by ledger code."""
     found = {}
-    for code, row in load("codes", "observations.yaml")["observations"].items():
+    for code, row in _observations().items():
         low, high = row.get("plausible", (None, None))
         found[code] = Item(code, row["zh"], row["en"], row.get("unit"), low, high, row["source"])
     return MappingProxyType(found)
@@ -69,6 +74,8 @@ def url(short_name: str) -> str:
 def ledger_code(system: str | None, code: str) -> str:
     """ "system|code" as the ledger writes it."""
     name = short(system)
+    if name == "icd10":  # i10.x00x002: only the first letter, an edition's own x is small
+        code = code[:1].upper() + code[1:]
     return vaccine(code, cvx=True) or f"cvx|{code}" if name == "cvx" else f"{name}|{code}"
 
 
@@ -87,7 +94,7 @@ def guess(code: str, kind: str) -> str:
     if kind == "observation":
         return f"loinc|{code}" if LOINC.match(code) else _by_name().get(code, f"local|{code}")
     if kind == "condition":
-        return f"icd10|{code}" if ICD10.match(code) else f"local|{code}"
+        return ledger_code("icd10", code) if ICD10.match(code) else _diagnoses().get(code, f"local|{code}")
     if kind == "medication":
         return f"atc|{code}" if ATC.match(code) else drug(code) or f"local|{code}"
     if kind == "immunization":
@@ -99,9 +106,15 @@ def guess(code: str, kind: str) -> str:
 
 @functools.cache
 def _by_name() -> dict[str, str]:
-    """Chinese item name → code: a sheet may say 收缩压 for 8480-6; and our own codes without their system."""
-    names = {item.zh: item.code for item in catalogue().values()}
+    """Chinese item name → code: a sheet may say 收缩压 or 高压 for 8480-6; and our own codes without their system."""
+    names = {name: code for code, row in _observations().items() for name in (row["zh"], *row.get("also", ()))}
     return names | {split(code)[1]: code for code in catalogue() if code.startswith("hb|")}
+
+
+@functools.cache
+def _diagnoses() -> dict[str, str]:
+    """National title of a diagnosis → code, where a sheet gives the title for the code."""
+    return {row["zh"]: code for code, row in load("terms", "diagnoses.yaml")["terms"].items()}
 
 
 @functools.cache
