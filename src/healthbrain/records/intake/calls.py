@@ -213,7 +213,8 @@ def _named(entries: Sequence[Any], source: str) -> tuple[Naming, list[tuple[str 
 def _response(named: list[tuple[str | None, Any]], written: store.Written) -> Resource:
     found = [resource for _, resource in named]
     keys = [resource_key(r["resourceType"], r["id"]) for r in found]
-    known = {key: (written.versions[key.bytes], written.at) for key in keys if key.bytes in written.versions}
+    at = written.at.astimezone(dt.UTC)
+    known = {key: (written.versions[key.bytes], at) for key in keys if key.bytes in written.versions}
     if said_before := [key for key in keys if key not in known]:
         rows = db.select("SELECT key, version, updated FROM records_resource WHERE key = ANY(%s)", (said_before,))
         known |= {row[0]: row[1:] for row in rows}
