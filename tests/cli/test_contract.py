@@ -15,6 +15,7 @@ COMMANDS = [
     "demo",
     "ingest",
     "export",
+    "token",
     "evaluate",
     "what-if",
     "serve",

@@ -79,9 +79,10 @@ def broke_glass(actor: Actor, resident_id: int) -> bool:
     return BreakGlass.objects.filter(account_id=actor.account_id, resident_id=resident_id, expires__gt=now()).exists()
 
 
-def page(*, permission: str, second_factor: bool = True) -> Callable[[View], View]:
+def page(*, permission: str, second_factor: bool = True, token: bool = False) -> Callable[[View], View]:
     """Declare what a view needs. `permission` "public" opens it to all, "signed-in" to every account.
 
+    token: an endpoint for systems: a bearer token instead of a session, and every refusal in JSON.
     Anything else is a key of PERMISSIONS; the middleware refuses before the view runs. Puts `request.actor` in place.
     """
     if permission not in PERMISSIONS and permission not in {"public", "signed-in"}:
@@ -95,6 +96,8 @@ def page(*, permission: str, second_factor: bool = True) -> Callable[[View], Vie
             return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]
+        # A foreign page can send a session's cookie, never a token: such a view needs no other proof.
+        guarded.token = guarded.csrf_exempt = token  # type: ignore[attr-defined]
         return guarded
 
     return declare

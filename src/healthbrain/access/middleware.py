@@ -13,7 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 
 from healthbrain.access import proxies
-from healthbrain.access.queries import actor_of
+from healthbrain.access.queries import actor_of, by_token
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.kernel.clock import today
@@ -64,6 +64,8 @@ class GateMiddleware:
         permission = getattr(view, "permission", None)
         if permission is None:
             return HttpResponse("这个地址没有声明权限，已拒绝。 No declared permission: refused.", status=403)
+        if getattr(view, "token", False):
+            return self._by_token(request)
         if getattr(request, "grant_over", False):
             return self._send(request, "/me/family?over=1")
         if request.actor.proxy_id and permission not in {"public", "self.family"}:
@@ -71,6 +73,15 @@ class GateMiddleware:
         if permission == "public" or request.actor.account_id is not None:
             return None
         return self._send(request, "/sign-in", f"/sign-in?next={quote(request.get_full_path())}", status=401)
+
+    def _by_token(self, request: Any) -> HttpResponse | None:
+        """A system's call: whoever else is signed in does not count."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        found = by_token(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
+        if found is None:
+            return JsonResponse({"message": "需要有效的令牌 A valid bearer token is needed"}, status=401)
+        request.actor = found[0]
+        return None
 
     def _send(self, request: Any, part: str, whole: str = "", *, status: int = 200) -> HttpResponse:
         """To another page; htmx follows a header instead of a redirect."""
@@ -93,7 +104,8 @@ class GateMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, HealthBrainError):
             return None
-        if "application/json" in request.headers.get("Accept", ""):
+        system = request.resolver_match is not None and getattr(request.resolver_match.func, "token", False)
+        if system or "application/json" in request.headers.get("Accept", ""):
             return JsonResponse({"message": error.message, "hint": error.hint}, status=error.status)
         from django.shortcuts import render
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from healthbrain.access.models import Account
+from healthbrain.access.models import Account, ApiToken
 from healthbrain.access.roles import ROLES
 from healthbrain.access.rules import Actor
+from healthbrain.kernel.crypto import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,13 @@ def actor_of(account: Account) -> Actor:
         path=account.organisation.path,
         resident_id=account.resident_id,
     )
+
+
+def by_token(token: str) -> tuple[Actor, str] | None:
+    """Whose token this is, and the code of the source it speaks for; None when unknown, revoked or its account off."""
+    rows = ApiToken.objects.select_related("account__organisation", "source")
+    found = rows.filter(token_hash=digest(token.encode()), revoked=None, account__is_active=True).first()
+    return (actor_of(found.account), found.source.code) if found else None
 
 
 def accounts(text: str = "") -> list[AccountRow]:

@@ -17,6 +17,8 @@ PERMISSIONS: dict[str, tuple[str, str]] = {
     "signals.read": ("查看传染病预警信号和事件", "See signals and outbreaks"),
     "signals.work": ("处置预警信号、调查和关闭事件", "Answer signals, investigate and close outbreaks"),
     "absence.report": ("报告本校（园）晨检和缺课", "Report morning checks and absence of one's school"),
+    "places.report": ("报告本单位的病人数或药品销量", "Report the ill, or the sales, of one's own place"),
+    "counts.write": ("通过接口报送本部门的每日数据", "Send a department's daily counts through the interface"),
     "cases.report": ("填写传染病报告卡", "Fill in a notifiable-disease card"),
     "emergency.dispatch": ("受理 120 呼救、调派车辆", "Take 120 calls and dispatch vehicles"),
     "emergency.crew": ("车组任务和院前记录", "Work a crew's missions and record them"),
@@ -144,7 +146,7 @@ class DiseaseControl(Role):
     held_by_zh = "疾病预防控制中心负责监测预警和现场处置的人员，看全区信号、事件和病例名单。"
     held_by = "An officer of the CDC who works signals and outbreaks; sees the county's signals and their line lists."
     permissions = frozenset(
-        {"signals.read", "signals.work", "cases.report", "record.search", "record.read", "people.list"}
+        {"signals.read", "signals.work", "places.report", "cases.report", "record.search", "record.read", "people.list"}
     )
     county_wide = True
     home = "/signals"
@@ -156,6 +158,21 @@ class SchoolNurse(Role):
     held_by = "A school nurse, class teacher or childcare health teacher; reports and sees one's own school only."
     permissions = frozenset({"absence.report"})
     home = "/absence"
+
+
+class PlaceReporter(Role):
+    key, zh, en = "place_reporter", "场所报告员", "Place reporter"
+    held_by_zh = "养老机构、宾馆、用人单位、药店等重点场所的报告人，只报告和查看本单位的每日人数或销量。"
+    held_by = "Reports for a nursing home, hotel, work site or pharmacy: its own daily counts, nothing else."
+    permissions = frozenset({"places.report"})
+    home = "/place"
+
+
+class Department(Role):
+    key, zh, en = "department", "部门接入系统", "Connected department"
+    held_by_zh = "教育、民政、市场监管等部门的信息系统，用令牌报送本部门单位的每日数据；不是人，看不到任何数据。"
+    held_by = "Another department's system: sends the daily counts of its own places with a token; reads nothing."
+    permissions = frozenset({"counts.write"})
 
 
 class Dispatcher(Role):
@@ -212,7 +229,7 @@ ROLES: dict[str, type[Role]] = {
     role.key: role
     for role in (
         VillageDoctor, TownshipDoctor, HospitalDoctor, Bureau, Steward, Administrator, Auditor, ResidentRole, System,
-        DiseaseControl, SchoolNurse, Dispatcher, Crew, TransportPlanner, TransportDriver,
+        DiseaseControl, SchoolNurse, PlaceReporter, Department, Dispatcher, Crew, TransportPlanner, TransportDriver,
         HomeNurse,
     )
 }  # fmt: skip

@@ -21,6 +21,7 @@ NAMES = {
     "administrator": "系统管理员 演示",
     "auditor": "审计员 演示",
     "school_nurse": "校医 演示",
+    "place_reporter": "养老院报告员 演示",
     "disease_control": "疾控人员 演示",
     "dispatcher": "120 调度员 演示",
     "crew": "急救车组 演示",
@@ -57,12 +58,14 @@ def _workplaces() -> dict[str, Organisation]:
     village = _busiest_village()
     county = Organisation.objects.get(kind=Organisation.Kind.COUNTY)
     hospital = Organisation.objects.filter(kind=Organisation.Kind.HOSPITAL).order_by("id").first() or county
+    home = Organisation.objects.filter(kind=Organisation.Kind.NURSING_HOME).order_by("id").first()
     places = dict.fromkeys(NAMES, county)
     return places | {
         "village_doctor": village,
         "township_doctor": village.parent or county,
         "home_nurse": village.parent or county,
         "school_nurse": _school() or county,
+        "place_reporter": home or county,
         "disease_control": Organisation.objects.filter(kind=Organisation.Kind.CDC).first() or county,
         "hospital_doctor": hospital,
         "crew": Organisation.objects.filter(kind=Organisation.Kind.EMS).first() or county,

@@ -76,4 +76,34 @@ def _written(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, .
     return count
 
 
-COMMANDS = [ingest, export]
+@click.command()
+@click.argument("username")
+@click.argument("source")
+@json_option
+def token(username: str, source: str, as_json: bool) -> None:
+    """A token for the system whose account is USERNAME, speaking for SOURCE; shown once, kept as a hash.
+
+    \b
+    For FHIR (role system) and for daily counts of other departments (role department), see docs/data-in.md.
+    """
+    boot()
+    from healthbrain.access import actions as access
+    from healthbrain.access.models import Account
+    from healthbrain.access.rules import SYSTEM
+    from healthbrain.county.models import Source
+    from healthbrain.kernel.errors import NotFound
+
+    account = Account.objects.filter(username=username, role__in=("system", "department")).first()
+    known = Source.objects.filter(code=source).first()
+    if account is None:
+        raise NotFound(
+            f"没有名为 {username} 的接入系统账号 No account of a connected system is called {username}",
+            hint="先在“系统管理 → 新建账号”里建一个，角色选“接入系统”或“部门接入系统” Make one first, as administrator",
+        )
+    if known is None:
+        known = Source.objects.create(code=source, name=account.name, organisation=account.organisation, approved=True)
+    made = access.issue_token(by=SYSTEM, account_id=account.pk, source_id=known.pk)
+    emit({"account": username, "source": source, "token": made}, as_json=as_json)
+
+
+COMMANDS = [ingest, export, token]

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from healthbrain.kernel import db
 from healthbrain.kernel.clock import COUNTY_ZONE
-from healthbrain.surveillance.knowledge import calendar, read
+from healthbrain.surveillance.knowledge import calendar, feed_of, read
 from healthbrain.surveillance.models import FeedState
 
 _LAST = """
@@ -33,8 +33,6 @@ _FRONT_ENDS = """
                                WHERE c.organisation_id = s.organisation_id AND c.card_id IS NULL)
     FROM surveillance_site s WHERE s.national_front_end
 """
-FEED_OF = {"school": "absence", "childcare": "absence", "pharmacy": "pharmacy", "nursing-home": "nursing-home",
-           "lodging": "hotel", "workplace": "work-site"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def check_feeds(*, now: dt.datetime) -> int:
     """Judge every key place and front-end; how many changed their state. Tells the open pages."""
     rows = db.select(_LAST, {"day": now.date()})
     spoken = [
-        Spoken(o, FEED_OF.get(kind, "other"), day, at, _number(recent), _number(usual), workdays, due)
+        Spoken(o, feed_of(kind), day, at, _number(recent), _number(usual), workdays, due)
         for o, kind, workdays, due, day, at, recent, usual in rows
     ]
     states = [(s, judge(s, now), 24) for s in spoken] + _front_ends(now)

@@ -9,6 +9,7 @@ import csv
 import datetime as dt
 import hashlib
 import io
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,10 @@ from xlsxwriter import Workbook
 from healthbrain.access.gate import require
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
-from healthbrain.county import queries as county
+from healthbrain.county.models import Organisation
 from healthbrain.kernel import db
 from healthbrain.kernel.errors import Invalid
-from healthbrain.surveillance.knowledge import classifier
+from healthbrain.surveillance.knowledge import classifier, feed_of, places
 from healthbrain.surveillance.models import CountImport
 
 COLUMNS = {  # column → Chinese heading
@@ -57,11 +58,13 @@ class Row:
 
 
 def import_counts(path: Path | str, *, by: Actor, now: dt.datetime, data: bytes | None = None) -> CountImport:
-    """Read a CSV (UTF-8 or GB 18030) or XLSX of counts. A row sent again changes nothing; a changed one replaces.
+    """Read a CSV (UTF-8 or GB 18030), XLSX or JSON of counts. A row sent again changes nothing; a changed one replaces.
 
-    Raises Invalid when the file is no table with the template's columns.
+    An officer sends any place's, others only those of their own unit, each under its kind's own source. A place that
+    reports is watched from then on: its silence is told. Raises Invalid when the file is no table of the template's.
     """
-    require(by, "signals.work")
+    if not by.may("counts.write"):
+        require(by, "places.report")
     path = Path(path)
     content = path.read_bytes() if data is None else data
     table = _table(path.name, content)
@@ -69,8 +72,9 @@ def import_counts(path: Path | str, *, by: Actor, now: dt.datetime, data: bytes 
         made = CountImport.objects.create(
             name=path.name, content_hash=hashlib.sha256(content).digest(), at=now, account_id=by.account_id
         )
-        rows = _sort(made, table, now.date())
+        rows = _sort(made, table, now.date(), _places(by))
         _store(made, rows, now)
+        _watch(rows)
         made.save()
         audit.record(
             by=by, action="counts.import", subject=f"counts/{made.pk}",
@@ -80,6 +84,8 @@ def import_counts(path: Path | str, *, by: Actor, now: dt.datetime, data: bytes 
 
 
 def _table(name: str, content: bytes) -> list[dict[str, str]]:
+    if name.lower().endswith(".json"):
+        return _json(content)
     cells = _xlsx(content) if name.lower().endswith(".xlsx") else _csv(content)
     if not cells:
         raise Invalid("文件是空的 The file is empty")
@@ -92,6 +98,16 @@ def _table(name: str, content: bytes) -> list[dict[str, str]]:
         for row in cells[1:]
         if any(cell.strip() for cell in row)
     ]
+
+
+def _json(content: bytes) -> list[dict[str, str]]:
+    """[{"organisation": …, "day": …, "source": …, "item": …, "count": …}, …], or the same under "rows"."""
+    try:
+        said = json.loads(content)
+        rows = said["rows"] if isinstance(said, dict) else said
+        return [{c: "" if row.get(c) is None else str(row[c]).strip() for c in COLUMNS} for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Invalid("不是 JSON 行的列表 Not a JSON list of rows", hint='[{"organisation": "…", …}]') from error
 
 
 def _csv(content: bytes) -> list[list[str]]:
@@ -116,15 +132,28 @@ def _text(cell: Any) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else "" if cell is None else str(cell)
 
 
-def _sort(made: CountImport, table: Sequence[dict[str, str]], today: dt.date) -> list[Row]:
+def _places(by: Actor) -> dict[str, tuple[int, str]]:
+    """Code → (id, the only source it may report; "" any) of the places this actor speaks for."""
+    rows = Organisation.objects.all() if by.county_wide else Organisation.objects.filter(path__startswith=by.path)
+    return {
+        code: (pk, "" if by.county_wide or kind not in places() else feed_of(kind))
+        for pk, code, kind in rows.values_list("pk", "code", "kind")
+    }
+
+
+def _sort(
+    made: CountImport, table: Sequence[dict[str, str]], today: dt.date, organisations: dict[str, tuple[int, str]]
+) -> list[Row]:
     """Readable rows, the last of each key; the import's counts and problems are filled in."""
-    organisations = county.organisation_ids_by_code()
+    registered = Organisation.objects.in_bulk([row.get("organisation", "") for row in table], field_name="code")
     kept: dict[tuple[Any, ...], Row] = {}
     for number, cells in enumerate(table, start=2):
         made.rows_in += 1
         column, problem, row = _row(cells, organisations, today)
         if row is None:
-            waiting = problem == "waiting"
+            waiting = problem == "waiting" and cells["organisation"] not in registered
+            if problem == "waiting" and not waiting:
+                problem = "不是本单位或下属单位 Not a place of yours"
             made.waiting += waiting
             made.rejected += not waiting
             words = "机构不在登记中，等数据管理员登记 Not in the register yet" if waiting else problem
@@ -135,10 +164,13 @@ def _sort(made: CountImport, table: Sequence[dict[str, str]], today: dt.date) ->
     return list(kept.values())
 
 
-def _row(cells: dict[str, str], organisations: dict[str, int], today: dt.date) -> tuple[str, str, Row | None]:
+def _row(
+    cells: dict[str, str], organisations: dict[str, tuple[int, str]], today: dt.date
+) -> tuple[str, str, Row | None]:
     """(column, reason, None), or ("", "", the row)."""
     known = classifier()
     source, item = cells.get("source", ""), cells.get("item", "")
+    organisation, only = organisations.get(cells.get("organisation", ""), (0, ""))
     day, count = _day(cells.get("day", "")), _whole(cells.get("count", ""))
     denominator = cells.get("denominator", "")
     checks = (
@@ -148,14 +180,14 @@ def _row(cells: dict[str, str], organisations: dict[str, int], today: dt.date) -
         ("count", count is not None, "数量要填 0 或正整数 A whole number, 0 or more"),
         ("denominator", not denominator or _whole(denominator) is not None, "分母要填整数 A whole number"),
         ("age_group", cells.get("age_group", "") in AGES, f"年龄组只能是 Age group is one of {'、'.join(AGES[1:])}"),
-        ("organisation", cells.get("organisation", "") in organisations, "waiting"),
+        ("organisation", organisation != 0, "waiting"),
+        ("source", only in ("", source), f"这个单位的来源只能是 {only} This place reports {only} only"),
     )
     for column, fine, problem in checks:
         if not fine:
             return column, problem, None
     if day is None or count is None:  # said above
         raise AssertionError
-    organisation = organisations[cells["organisation"]]
     return "", "", Row(
         organisation, source, item, cells.get("age_group", ""), day, count, _whole(denominator)
     )  # fmt: skip
@@ -201,6 +233,19 @@ def _store(made: CountImport, rows: Iterable[Row], now: dt.datetime) -> None:
     )  # fmt: skip
     made.stored = int(written[0][0])
     made.duplicates += len(kept) - made.stored
+
+
+def _watch(rows: Iterable[Row]) -> None:
+    """Key places that report are on the list of those whose silence is told."""
+    db.execute(
+        """INSERT INTO surveillance_site
+               (organisation_id, kind, township_id, workdays_only, due_hour, national_front_end)
+           SELECT o.id, o.kind, (SELECT min(p.code) FROM county_place p
+                                 WHERE p.organisation_id = o.parent_id AND length(p.code) = 9), FALSE, 20, FALSE
+           FROM county_organisation o WHERE o.id = ANY(%s) AND o.kind = ANY(%s)
+           ON CONFLICT (organisation_id) DO NOTHING""",
+        [list({row.organisation_id for row in rows}), list(places())],
+    )
 
 
 def template() -> bytes:

@@ -56,6 +56,17 @@ def calendar() -> Calendar:
     return Calendar.of([_read(path) for path in _files("calendar").values()])
 
 
+def places() -> dict[str, dict[str, Any]]:
+    """What a key place tells each day, by its kind."""
+    found: dict[str, dict[str, Any]] = read("places")["places"]
+    return found
+
+
+def feed_of(kind: str) -> str:
+    """The source under which a key place's counts stand."""
+    return "absence" if kind in {"school", "childcare"} else str(places().get(kind, places()["other"])["feed"])
+
+
 def chips() -> dict[str, dict[str, Any]]:
     """What a morning check can tell: symptoms first, then diagnoses told."""
     tree = read("absence")
