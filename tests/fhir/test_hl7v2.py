@@ -267,6 +267,8 @@ FATAL = [
     (b"MSHA^~\\&AxAyAzAzAzAzAzAz", "MSH-1"),
     (b"MSH|^~\\&|||||20240301||ADT^A01|1|P|2.4\rPID|1||7", "MSH-3"),
     (b"MSH|^~\\&|A|B|||20240301||ADT^A01|1|P|2.4", "PID"),
+    (b"MSH|^~\\&|A|B|||20240301||ADT^A01|1|T|2.4\rPID|1||7", "MSH-11"),
+    (b"MSH|^~\\&|A|B|||20240301||ADT^A01|1|D^A|2.4\rPID|1||7", "MSH-11"),
     (b"MSH|^~\\&|A|B|||20240301||ORU^R01|1|P|2.4\rPID|1||\rOBX|1|NM|1^x||5", "PID-3"),
 ]
 

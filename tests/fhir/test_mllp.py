@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +99,27 @@ def test_a_bad_message_is_refused_with_its_reason_and_kept(port):
     assert [row.field for row in RejectedRow.objects.order_by("id")] == ["PID", "MSH"]
     assert "M4" in RejectedRow.objects.order_by("id")[0].raw
     assert all(b.rows_in == b.stored + b.duplicates + b.rejected + b.waiting == 1 for b in Batch.objects.all())
+
+
+def test_a_test_message_stays_out_of_the_record(port):
+    """MSH-11 T or D: somebody tries out his interface; HL7 table 0357 has a code for that."""
+    with connect(port) as peer:
+        peer.sendall(framed(oru("T1").replace(b"|P|2.5", b"|T|2.5")))
+        _, msa, err, *_ = answer(peer)
+        assert msa.startswith("MSA|AR|T1|")
+        assert err.startswith("ERR||MSH^1^11|202^Unsupported processing id^HL70357|E|")
+    assert not Event.objects.exists()
+    assert RejectedRow.objects.get().field == "MSH-11"
+
+
+def test_fields_of_absurd_length_cost_nobody_else_his_message(port):
+    long = "".join(random.Random(3).choices("abcdefghijklmnopqrstuvwxyz", k=9000))
+    with connect(port) as peer:
+        peer.sendall(
+            framed(oru("X1", person=long, name="王" * 50_000)) + framed(oru("X2", value="1e400")) + framed(oru("X3"))
+        )
+        assert [answer(peer)[1][:9] for _ in range(3)] == ["MSA|AA|X1", "MSA|AA|X2", "MSA|AA|X3"]
+    assert sorted(Event.objects.exclude(value=None).values_list("value", flat=True)) == [7.2, 7.2]
 
 
 def test_half_frames_garbage_and_a_broken_connection(port):

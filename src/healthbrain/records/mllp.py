@@ -103,7 +103,8 @@ def acknowledge(found: Sequence[hl7v2.Message], *, by: Actor = SYSTEM, source: s
 def _answer(found: hl7v2.Message, why: hl7v2.Issue | None, stamp: dt.datetime) -> bytes:
     if why is None:
         return hl7v2.ack(found, "AA", at=stamp)
-    return hl7v2.ack(found, "AE" if found.kind else "AR", why.text, why.path, reason=why.code, at=stamp)
+    code = "AE" if found.kind and why.code != "not-production" else "AR"
+    return hl7v2.ack(found, code, why.text, why.path, reason=why.code, at=stamp)
 
 
 def _store(

@@ -56,6 +56,10 @@ def to_resources(message: Message, source: str | None = None) -> tuple[list[Elem
     if not name:
         issues.append(Issue("fatal", "required", "MSH-3", "没有发送方 (MSH-3 and MSH-4 are empty)"))
         return [], issues
+    if message.header(11) in {"T", "D"}:  # HL7 table 0103: what is sent to try out a connection is nobody's record
+        text = f"MSH-11 为 {message.header(11)}:测试消息不入正式库 (training or debugging message)"
+        issues.append(Issue("fatal", "not-production", "MSH-11", text))
+        return [], issues
     handler = _handler(message)
     if handler is None:
         return [_document(message, name, issues)], issues

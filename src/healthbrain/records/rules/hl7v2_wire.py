@@ -233,6 +233,7 @@ ERROR_CODES = {
     "not-supported": ("200", "Unsupported message type"),
     "not-found": ("204", "Unknown key identifier"),
     "duplicate": ("205", "Duplicate key identifier"),
+    "not-production": ("202", "Unsupported processing id"),
     "exception": ("207", "Application internal error"),
 }
 
