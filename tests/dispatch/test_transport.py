@@ -11,7 +11,7 @@ import pytest
 
 from healthbrain.audit.models import AuditEvent
 from healthbrain.dispatch import knowledge_transport as knowledge
-from healthbrain.dispatch.actions import mass, transport, transport_drive
+from healthbrain.dispatch.actions import mass, transport, transport_drive, transport_fleet
 from healthbrain.dispatch.models import Booking, DayPlan, Ride, Vehicle
 from healthbrain.dispatch.queries import transport as reads
 from healthbrain.dispatch.rules import transport as rules
@@ -280,8 +280,8 @@ def test_a_vehicle_out_of_service_and_back(day) -> None:
     rides = [day.book(0, 540, posture="stretcher")[0], day.book(1, 720, posture="stretcher")[0], day.book(2, 600)[0]]
     planner, first = day.actors["planner"], day.vehicles["first"].pk
     with pytest.raises(Invalid, match="原因"):
-        transport_drive.set_working(by=planner, now=NOW, vehicle_id=first, working=False, reason=" ")
-    assert transport_drive.set_working(by=planner, now=NOW, vehicle_id=first, working=False, reason="爆胎") >= 2
+        transport_fleet.set_working(by=planner, now=NOW, vehicle_id=first, working=False, reason=" ")
+    assert transport_fleet.set_working(by=planner, now=NOW, vehicle_id=first, working=False, reason="爆胎").later >= 2
     board = reads.day_board(planner, day=TOMORROW, now=NOW)
     stranded = {r.id for r in board.uncovered}
     assert {rides[0].pk, rides[1].pk} <= stranded
@@ -290,7 +290,7 @@ def test_a_vehicle_out_of_service_and_back(day) -> None:
     assert Ride.objects.get(pk=rides[2].pk).vehicle_id == day.vehicles["second"].pk
     lost = Ride.objects.get(pk=rides[0].pk)
     assert (lost.status, told(lost)) == ("unserved", told(rides[0]))
-    transport_drive.set_working(by=planner, now=NOW, vehicle_id=first, working=True, reason="")
+    transport_fleet.set_working(by=planner, now=NOW, vehicle_id=first, working=True, reason="")
     version = DayPlan.objects.get(day=TOMORROW).version
     again = transport_drive.plan_day(by=planner, now=NOW, day=TOMORROW, version=version, seconds=0.3)
     assert again.broken == 0

@@ -12,6 +12,7 @@ from healthbrain.dispatch import transport_day
 from healthbrain.dispatch.models import Booking, Ride
 from healthbrain.dispatch.rules import darp
 from healthbrain.dispatch.rules import transport as rules
+from healthbrain.dispatch.rules.darp.booking import GRID
 from healthbrain.dispatch.rules.darp.model import End, Window, meet
 from healthbrain.dispatch.transport_day import BACK, OUT, Day
 from healthbrain.kernel.clock import local
@@ -181,7 +182,8 @@ def _long(asked: rules.Asked, made: Draft, found: Answer, *, now: dt.datetime) -
         fits = any(all(n <= room for n, room in zip(load, layout, strict=True)) for layout in vehicle.layouts)
         if vehicle.pk not in busy and fits and (not asked.oxygen or "oxygen" in vehicle.equipment):
             width = knowledge.figure("told_width")
-            found.told[OUT] = Window(asked.wish.at, min(asked.wish.at + width, 1440.0))
+            first = math.floor(asked.wish.at / GRID) * GRID
+            found.told[OUT] = Window(first, min(first + width, 1440.0))
             found.vehicle[OUT], found.accepted = vehicle.pk, True
             return found
     found.failed = OUT

@@ -37,26 +37,6 @@ def show(request: HttpRequest, vehicle_id: int | None = None) -> HttpResponse:
     return render(request, "transport/drive.html", {"drive": found, **words.context()})
 
 
-@page(permission="transport.plan")
-@require_POST
-def working(request: HttpRequest, vehicle_id: int) -> HttpResponse:
-    """Out of service, or back."""
-    back = request.POST.get("working") == "yes"
-    try:
-        left = transport_drive.set_working(
-            by=request.actor,  # type: ignore[attr-defined]
-            now=moment(request), vehicle_id=vehicle_id, working=back, reason=request.POST.get("reason", ""),
-        )  # fmt: skip
-    except HealthBrainError as error:
-        say(request, str(error), level="failed")
-        return HttpResponseRedirect(f"/transport/drive/{vehicle_id}")
-    if left:
-        say(request, t("已停用，{n} 个行程要重排", "Out of service: {n} rides to plan anew", n=left), level="failed")
-    else:
-        say(request, t("车辆已恢复", "The vehicle is back") if back else t("车辆已停用", "Out of service"))
-    return HttpResponseRedirect("/transport")
-
-
 def _reading(request: HttpRequest, name: str) -> dt.datetime | None:
     """The device's clock in milliseconds since 1970; nonsense counts as none."""
     try:

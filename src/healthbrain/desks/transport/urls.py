@@ -3,10 +3,11 @@
 from django.urls import path
 
 from healthbrain.desks.navigation import Entry
-from healthbrain.desks.transport import board, booking, drive
+from healthbrain.desks.transport import board, booking, drive, fleet
 
 NAVIGATION = (
     Entry("/transport", "calendar-clock", "转运安排", "Transport day", "transport.plan"),
+    Entry("/transport/vehicles", "settings", "车辆和班次", "Vehicles and shifts", "transport.plan"),
     Entry("/transport/book", "calendar", "预约转运", "Book transport", "transport.book"),
     Entry("/transport/drive", "send", "本车行程", "My trips", "transport.drive"),
 )
@@ -21,6 +22,9 @@ urlpatterns = [
     path("transport/bookings/<int:booking_id>/<str:action>", booking.act, name="transport-booking-act"),
     path("transport/drive", drive.show, name="transport-drive-own"),
     path("transport/drive/<int:vehicle_id>", drive.show, name="transport-drive"),
-    path("transport/drive/<int:vehicle_id>/working", drive.working, name="transport-working"),
+    path("transport/vehicles", fleet.show, name="transport-vehicles"),
+    path("transport/vehicles/<int:vehicle_id>/working", fleet.working, name="transport-working"),
+    path("transport/vehicles/<int:vehicle_id>/crew", fleet.crew, name="transport-crew"),
+    path("transport/rides/<int:ride_id>/phoned", fleet.phoned, name="transport-phoned"),
     path("transport/rides/<int:ride_id>/<str:step>", drive.step, name="transport-step"),
 ]

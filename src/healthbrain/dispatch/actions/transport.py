@@ -14,6 +14,8 @@ from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import knowledge_transport as knowledge
 from healthbrain.dispatch import transport_day, transport_offer
+from healthbrain.dispatch.actions import families
+from healthbrain.dispatch.actions.families import clock
 from healthbrain.dispatch.models import Booking, DayPlan, Ride
 from healthbrain.dispatch.rules import darp
 from healthbrain.dispatch.rules import transport as rules
@@ -256,6 +258,11 @@ def change_time(*, by: Actor, now: dt.datetime, ride_id: int, at: float) -> Wind
     ride.pickup_from, ride.pickup_until = at, at + knowledge.figure("pickup_span")
     ride.deliver_from = ride.deliver_until = None
     window = insert(row, ride, by=by, now=now)
+    families.ride(
+        ride, now, f"改为 {clock(window.earliest)}–{clock(window.latest)} 接",
+        f"fetched {clock(window.earliest)}–{clock(window.latest)} now",
+        key=f"ride:{ride.pk}:{round(window.earliest)}",
+    )  # fmt: skip
     _audit(by, "transport.change", booking, {"ride": ride.pk, "before": before, "told": list(window)})
     tell(ride.day)
     return window
@@ -270,14 +277,10 @@ def insert(row: DayPlan, ride: Ride, *, by: Actor, now: dt.datetime) -> Window:
         raise Conflict(f"{offer.reason[0]} {offer.reason[1]}", hint=f"可选 possible: {other}" if other else "")
     told = offer.pickup
     ride.status, ride.note = Ride.Status.PLANNED, ""
-    ride.promised_from, ride.promised_until = told.earliest, told.latest
+    ride.promised_from, ride.promised_until, ride.phoned_at = told.earliest, told.latest, None
     ride.save()
     transport_day.store(row, day, offer.plan, keys={}, by=by.name)
     return told
-
-
-def clock(minutes: float) -> str:
-    return f"{int(minutes) // 60 % 24:02d}:{int(minutes) % 60:02d}"
 
 
 @transaction.atomic

@@ -12,11 +12,10 @@ from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import transport_day
 from healthbrain.dispatch.actions import transport
-from healthbrain.dispatch.models import Booking, DayPlan, Ride, Vehicle
+from healthbrain.dispatch.models import Booking, DayPlan, Ride
 from healthbrain.dispatch.rules import darp
 from healthbrain.dispatch.transport_day import OUT, Day
-from healthbrain.kernel.clock import local
-from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
+from healthbrain.kernel.errors import Conflict, NotAllowed, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,23 @@ def _check_version(row: DayPlan, version: int) -> None:
             f"计划刚被 {row.changed_by} 改过 {row.changed_by} has just changed the plan",
             hint="页面已更新，请看过再排 look at the new plan, then plan again",
         )
+
+
+def recover(row: DayPlan, *, by: Actor, now: dt.datetime, seconds: float = 0.4) -> list[Ride]:
+    """Plan what remains of a locked day with the vehicles there are now; the told rides that cannot be kept.
+
+    As `plan_day`, for a vehicle that fell out while people wait: they stand as 未能安排 with the reason.
+    """
+    told = Ride.objects.filter(day=row.day, promised_from__isnull=False, trip_km__isnull=True)
+    before = set(told.filter(status=Ride.Status.UNSERVED).values_list("pk", flat=True))
+    try:
+        _settle(row, *_solve(transport_day.load(row.day, now=now), seconds), by=by)
+    except NotFound as error:  # no vehicle is left at all
+        told.filter(status__in=(Ride.Status.PLANNED, Ride.Status.ON_WAY)).update(
+            status=Ride.Status.UNSERVED, note=error.message, vehicle=None, position=None
+        )
+    lost = told.filter(status=Ride.Status.UNSERVED).exclude(pk__in=before)
+    return list(lost.select_related("booking__resident").order_by("promised_from"))
 
 
 def _solve(day: Day, seconds: float) -> tuple[Day, darp.Plan]:
@@ -119,30 +135,6 @@ def release_day(*, by: Actor, now: dt.datetime, day: dt.date) -> None:
     row.save(update_fields=["released_at"])
     audit.record(by=by, action="transport.release", subject=f"transport-day/{day}", detail={"version": row.version})
     transport.tell(day)
-
-
-@transaction.atomic
-def set_working(*, by: Actor, now: dt.datetime, vehicle_id: int, working: bool, reason: str) -> int:
-    """Take a transport vehicle out of service, or bring it back; how many rides from today on it leaves uncovered.
-
-    They stand on the board as stranded until the day is planned anew. Raises Invalid without a reason, NotFound;
-    Conflict while a passenger sits in it.
-    """
-    gate.require(by, "transport.plan")
-    if not working and not reason.strip():
-        raise Invalid("请写明停用原因 Say why it is out of service")
-    vehicle = Vehicle.objects.select_for_update().filter(pk=vehicle_id, transport__isnull=False).first()
-    if vehicle is None:
-        raise NotFound("没有这辆转运车 No such transport vehicle")
-    rides = Ride.objects.filter(vehicle=vehicle, day__gte=local(now).date())
-    if not working and rides.filter(status=Ride.Status.ON_BOARD).exists():
-        raise Conflict("乘客还在车上 A passenger is on board", hint="送达后再停用 after he is set down")
-    vehicle.status = Vehicle.Status.IDLE if working else Vehicle.Status.OFF
-    vehicle.save(update_fields=["status"])
-    detail = {"working": working, "reason": reason.strip()}
-    audit.record(by=by, action="transport.vehicle", subject=f"vehicle/{vehicle.code}", detail=detail)
-    transport.tell(local(now).date())
-    return 0 if working else rides.filter(status__in=(Ride.Status.PLANNED, Ride.Status.ON_WAY)).count()
 
 
 def _own_ride(by: Actor, ride_id: int) -> Ride:

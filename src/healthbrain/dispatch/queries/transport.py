@@ -57,6 +57,7 @@ class RideRow:
     vehicle: str
     trip_km: float | None
     channel: str
+    phoned: bool
 
     @property
     def uncovered(self) -> bool:
@@ -81,7 +82,7 @@ def ride_row(ride: Ride, *, now: dt.datetime, gone: frozenset[int] = frozenset()
         asked=(ride.pickup_from, ride.pickup_until, ride.deliver_from, ride.deliver_until),
         begins=at(ride.picked_up, ride.pickup_at), ends=at(ride.delivered, ride.deliver_at),
         vehicle_id=ride.vehicle_id, vehicle=ride.vehicle.code if ride.vehicle else "", trip_km=ride.trip_km,
-        channel=booking.channel,
+        channel=booking.channel, phoned=ride.phoned_at is not None,
     )  # fmt: skip
 
 
@@ -110,6 +111,8 @@ class VehicleRow:
     rests: tuple[tuple[float, float], ...]
     km: float
     crew: str
+    crew_id: int | None
+    aboard: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,11 @@ class Board:
     @property
     def uncovered(self) -> list[RideRow]:
         return [r for r in self.rides if r.uncovered]
+
+    @property
+    def to_phone(self) -> list[RideRow]:
+        """Told, not to be kept, and nobody has phoned yet."""
+        return [r for r in self.uncovered if r.promised is not None and not r.phoned]
 
     @property
     def late(self) -> list[RideRow]:
@@ -176,6 +184,8 @@ def _vehicle(
         rides=tuple(r for r in rides if r.vehicle_id == row.pk and r.status not in OVER),
         rests=tuple((begin, departure) for _, begin, departure in route.get("rests", ())),
         km=float(route.get("km", 0.0)), crew=row.vehicle.crew.name if row.vehicle.crew else "",
+        crew_id=row.vehicle.crew_id,
+        aboard=any(r.vehicle_id == row.pk and r.status == Ride.Status.ON_BOARD for r in rides),
     )  # fmt: skip
 
 

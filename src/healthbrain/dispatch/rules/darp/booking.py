@@ -6,6 +6,7 @@ may re-order the day, still within what was told.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -91,10 +92,17 @@ def _span(instance: Instance, request: Request, *, at_pickup: bool) -> Window:
 
 
 def _told(begin: float, span: Window) -> Window:
-    """A window of TOLD_WIDTH on the five-minute grid that contains the planned begin, inside what is possible."""
+    """A window of TOLD_WIDTH on the five-minute grid that contains the planned begin, inside what is possible.
+
+    Where no full five minutes lie between what is possible and the begin, the edge is the one just beyond: people are
+    told 14:10, never 14:12, and the vehicle still comes within what was possible.
+    """
+    earliest, latest = math.ceil(span.earliest / GRID) * GRID, math.floor(span.latest / GRID) * GRID
+    earliest = earliest if earliest <= begin else math.floor(begin / GRID) * GRID
+    latest = latest if latest >= begin else math.ceil(begin / GRID) * GRID
     first = GRID * ((begin - TOLD_WIDTH / 3.0) // GRID)
-    first = min(max(first, span.earliest), max(span.latest - TOLD_WIDTH, span.earliest))
-    return Window(first, min(first + TOLD_WIDTH, span.latest))
+    first = min(max(first, earliest), max(latest - TOLD_WIDTH, earliest))
+    return Window(first, min(first + TOLD_WIDTH, latest))
 
 
 def _refusal(plan: Plan, request: Request, until: float, seed: int) -> Offer:
