@@ -64,6 +64,35 @@ def test_line_says_who_what_why_and_by_when(county, people) -> None:
     assert line.why["zh"] == "血压 150/95（3月20日），首次未达标（N3 HTN-08）：调整用药，2 周内随访"
 
 
+def test_newborn_visit_says_whether_the_discharge_is_known(county) -> None:
+    known, unknown = county.resident("2026-04-01"), county.resident("2026-04-01")
+    county.event(known, "encounter", "class|IMP", "2026-04-01")
+    county.event(known, "encounter", "type|discharge", "2026-04-06")
+    actions.evaluate([known, unknown], as_of=AS_OF)
+    lines = {x.resident_id: x for x in queries.today(village(county), AS_OF).lines if x.task == "newborn-visit"}
+    assert (lines[known].due, lines[known].why["zh"]) == (dt.date(2026, 4, 13), "4月6日出院（N3 CHILD newborn）")
+    assert lines[unknown].due == dt.date(2026, 4, 11)  # as if discharged on the third day, and a week
+    assert lines[unknown].why["zh"] == "出院日未知，按通常的住院天数推算（N3 CHILD newborn）"
+    told = queries.explain(lines[unknown].task_id, village(county), AS_OF)
+    assert [str(words) for words in told.missing] == ["出生住院的出院日期（未知，按出生后 3 天出院推算）"]
+
+
+@pytest.mark.parametrize(("on", "state"), [("2026-05-01", "due"), ("2026-05-30", "due"), ("2026-05-31", "overdue")])
+def test_late_is_who_let_the_grace_pass(county, on: str, state: str) -> None:
+    """A colonoscopy is asked for within a month of the test and late after three: due 03-31, grace until 05-30."""
+    resident = county.resident("1970-01-01")
+    county.event(resident, "observation", "loinc|29771-3", "2026-03-01", text="positive")
+    actions.evaluate([resident], as_of=AS_OF)
+    day = dt.date.fromisoformat(on)
+    found = [x for x in queries.today(village(county), day).lines if x.task == "colonoscopy"]
+    assert [(x.due, x.status, x.days_left) for x in found] == [
+        (dt.date(2026, 3, 31), state, (dt.date(2026, 3, 31) - day).days)
+    ]
+    bureau = Actor(2, "测试", "bureau", county.county.pk, county.county.path)
+    late, _ = queries.measure_list(bureau, "colorectal-screening.overdue", as_of=day)
+    assert [p.resident_id for p in late] == ([resident] if state == "overdue" else [])
+
+
 def test_status_follows_from_the_day_asked(county, people) -> None:
     lines = queries.today(village(county), dt.date(2026, 4, 3)).lines
     line = next(x for x in lines if x.resident_id == people["overdue"] and x.task == "follow-up")

@@ -25,7 +25,13 @@ STATUS = {
     "moved": Title("迁出", "moved away"),
     "no-longer-eligible": Title("不再符合", "no longer eligible"),
 }
-ANSWERS = {"positive": Title("阳性", "positive"), "negative": Title("阴性", "negative")}
+ANSWERS = {
+    "positive": Title("阳性", "positive"),
+    "negative": Title("阴性", "negative"),
+    "light": Title("轻", "light"),
+    "medium": Title("中", "medium"),
+    "heavy": Title("重", "heavy"),
+}
 # key of `because` → what it is called and its unit, in the order shown
 VALUES = (
     ("fpg", Title("空腹血糖", "fasting glucose"), "mmol/L"),
@@ -35,6 +41,8 @@ VALUES = (
     ("fit", Title("粪便隐血", "FIT"), ""),
     ("crc_questionnaire", Title("风险问卷", "questionnaire"), ""),
     ("bmi", Title("BMI", "BMI"), ""),
+    ("salt", Title("摄盐", "salt"), ""),
+    ("exacerbated_on", Title("急性加重", "exacerbation"), ""),
 )
 
 
@@ -85,13 +93,19 @@ def why(programme_id: str, task_id: str, reason: Mapping[str, Any]) -> Words:
     if found is None or task is None:
         return Words("", "")
     state = found.state(str(reason.get("state", "")))
-    if task.kind in {"calendar", "ages"}:
-        return _by_schedule(task)
     values = reason.get("because") or {}
+    if task.kind in {"calendar", "ages"}:
+        return _by_schedule(task, values)
     return Words(*(_line(found, task, state, values, lang) for lang in ("zh", "en")))
 
 
-def _by_schedule(task: Task) -> Words:
+def _by_schedule(task: Task, values: Mapping[str, Any]) -> Words:
+    if task.kind == "ages" and task.anchor is not None:
+        day = values.get("discharged")
+        if day is None:
+            zh, en = "出院日未知，按通常的住院天数推算", "day of discharge not known, counted from the usual stay"
+            return Words(f"{zh}（{task.source}）", f"{en} ({task.source})")
+        return Words(f"{_day(day, 'zh')}出院（{task.source}）", f"discharged on {_day(day, 'en')} ({task.source})")
     if task.kind == "ages":
         return Words(f"到了规定月龄（{task.source}）", f"the age for it has come ({task.source})")
     return Words(f"每年 1 次（{task.source}）", f"once a year ({task.source})")
