@@ -446,3 +446,19 @@ def test_numbers_only_a_programmer_would_write(tmp_path, cell, expected):
     else:
         event = Event.objects.get()
         assert (event.value, event.flag) == expected
+
+
+def test_file_names_in_the_encoding_of_a_chinese_windows(tmp_path):
+    """An archive unpacked on Linux leaves the names as GBK bytes."""
+    folder = os.fsencode(tmp_path)
+    for name, data in (
+        ("人员.csv", f"{feeds.PERSONS}\njw01,P1,王测试,1,1960-03-20,,,,\n"),
+        ("结果.json", json.dumps(feeds.patient("p2"))),
+        ("两个.json", json.dumps(feeds.patient("p3"))),
+        ("说明.pdf", "x"),
+    ):
+        with open(os.path.join(folder, name.encode("gbk")), "w", encoding="utf-8") as file:
+            file.write(data)
+    report = take(tmp_path)
+    assert (report.stored, report.rejected) == (3, 1)
+    assert set(Batch.objects.values_list("name", flat=True)) == {"人员.csv", "结果.json", "两个.json", "说明.pdf"}

@@ -17,6 +17,7 @@ from django.db.models import Q
 from healthbrain.kernel import db
 from healthbrain.kernel.copying import copy_frame
 from healthbrain.kernel.errors import Conflict
+from healthbrain.records.intake.files import readable
 from healthbrain.records.intake.prepared import Prepared, Reject
 from healthbrain.records.intake.report import KEPT
 from healthbrain.records.models import Batch
@@ -74,14 +75,14 @@ def begin(
 
     `beside`: batches of this very intake that are still open; the same file may lie in two folders.
     """
-    unfinished = Batch.objects.filter(content_hash=digest, name=path.name, status__in=RESUMABLE)
+    unfinished = Batch.objects.filter(content_hash=digest, name=readable(path.name), status__in=RESUMABLE)
     if (left := unfinished.exclude(pk__in=beside).order_by("-id").first()) is not None:
         left.status = Batch.Status.RUNNING
         left.save(update_fields=["status"])
         return left
     return Batch.objects.create(
-        name=path.name,
-        path=str(path.resolve()),
+        name=readable(path.name),
+        path=readable(str(path.resolve())),
         format=form,
         content_hash=digest,
         account_id=account_id,

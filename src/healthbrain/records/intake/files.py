@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,6 +32,15 @@ class Refused(Exception):
         self.detail = detail
 
 
+def readable(name: str) -> str:
+    """A file's name as text: an archive packed on a Chinese Windows leaves names in GBK, which no database takes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("gb18030", "replace")
+    return name
+
+
 def collect(paths: Iterable[Path]) -> list[tuple[Path, str]]:
     """(file, format) in reading order: persons, then messages, then the other sheets: people precede events."""
     found: dict[Path, str] = {}
@@ -44,7 +54,7 @@ def _turn(path: Path, form: str) -> int:
     if form == "fhir-ndjson" and path.name.lower().startswith("patient"):
         return 0
     if form in {"csv", "xlsx"}:
-        template = by_file_name(path.name)
+        template = by_file_name(readable(path.name))
         return 0 if template and template.name == "persons" else 2
     return 1
 

@@ -29,7 +29,7 @@ from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import NotFound
 from healthbrain.records import claims
 from healthbrain.records.intake import batches, mappings, messages, sheet, sheets, writing
-from healthbrain.records.intake.files import Refused, collect
+from healthbrain.records.intake.files import Refused, collect, readable
 from healthbrain.records.intake.prepared import Prepared
 from healthbrain.records.intake.report import KEPT, Meter, Progress, Report
 from healthbrain.records.models import Batch
@@ -214,7 +214,7 @@ def _chunks(run: Run, opened: Opened) -> Iterator[Work | Prepared]:
         return
     readers = {"hl7v2": messages.read_hl7v2, "fhir-bundle": messages.read_json, "fhir-ndjson": messages.read_ndjson}
     if form not in readers:
-        raise Refused("file-type", path.suffix or path.name)
+        raise Refused("file-type", path.suffix or readable(path.name))
     for chunk in readers[form](path, run.source, run.as_of, start, run.meter):
         yield messages.convert, chunk
 
@@ -229,7 +229,7 @@ def _sheet_chunks(run: Run, opened: Opened) -> Iterator[Work | Prepared]:
         return  # an empty file: no rows
     try:
         remembered = mappings.recall(run.source_id, found.header)
-        plan = sheets.plan_of(found, path.name, source=run.source, as_of=run.as_of, remembered=remembered)
+        plan = sheets.plan_of(found, readable(path.name), source=run.source, as_of=run.as_of, remembered=remembered)
     except Refused as problem:
         yield from sheets.refused_rows(found, problem)
         return
@@ -296,7 +296,7 @@ def _store(run: Run, piece: Piece, opened: Opened, converted: Prepared | None) -
     """Store a chunk. What cannot be read any further is one row; the end of a file ends its batch."""
     batch = opened.batch
     if piece.refused:
-        raw = opened.path.name if not batch.rows_in else ""
+        raw = readable(opened.path.name) if not batch.rows_in else ""
         words = message(piece.refused.reason, piece.refused.detail)
         converted = sheets.all_rejected([(batch.rows_in + 1, raw)], piece.refused.reason, words, batch.position)
     elif converted is None:
@@ -318,8 +318,8 @@ def _fail(batch: Batch) -> None:
 def _store_group(run: Run, piece: Piece, group: list[tuple[Path, str]], found: messages.Group) -> None:
     made = [
         Batch(
-            name=path.name,
-            path=str(path.resolve()),
+            name=readable(path.name),
+            path=readable(str(path.resolve())),
             format=form,
             content_hash=part.digest,
             source_id=run.source_id,
@@ -333,7 +333,7 @@ def _store_group(run: Run, piece: Piece, group: list[tuple[Path, str]], found: m
         _add_to_report(run, batch)
         run.report.rejects += part.rejects[: KEPT - len(run.report.rejects)]
         run.report.notes += part.notes[: KEPT - len(run.report.notes)]
-    _tell(run, group[-1][0].name, piece.read)
+    _tell(run, readable(group[-1][0].name), piece.read)
 
 
 COUNTS = ("rows_in", "stored", "duplicates", "rejected", "waiting")
