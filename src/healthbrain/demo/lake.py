@@ -16,7 +16,7 @@ from healthbrain.demo.identities import make_identities
 from healthbrain.demo.parameters import Parameters, parameters
 from healthbrain.demo.people import make_people
 from healthbrain.demo.sheets import moments
-from healthbrain.demo.story import CLASSES, CODES, DAY, REFERRALS, TEXTS, TYPES, UNITS
+from healthbrain.demo.story import CLASS, CLASSES, CODES, DAY, REFERRALS, TEXTS, TYPES, UNITS
 from healthbrain.demo.streams import BLOCK, blocks, over_blocks, stream
 
 CHANNEL_COUNT = 5  # identity ids: person × 5 + channel + 1
@@ -158,6 +158,9 @@ def _events(block: Block) -> list[tuple[str, pl.DataFrame]]:
     for column, words, prefix in (("cls", CLASSES, "class|"), ("type", TYPES, "type|")):
         names = pl.Series([prefix + word for word in words]).gather(visits[column][visits["shown"]].astype(np.int64))
         out.append(("encounter", shown.with_columns(names.alias("code"))))
+    stays = visits["shown"] & (visits["cls"] == CLASS["IMP"])
+    left = moments((visits["at"] + visits["minutes"])[stays]).alias("at")
+    out.append(("encounter", base.filter(pl.Series(stays)).with_columns(left, pl.lit("type|discharge").alias("code"))))
     for kind, table in (("condition", "conditions"), ("immunization", "immunizations"), ("procedure", "procedures")):
         values = tables[table]["vaccine" if table == "immunizations" else "code"]
         code = PREFIXED[table] + pl.Series("code", values.tolist(), dtype=pl.String)

@@ -45,6 +45,7 @@ def tell_examinations(
 ) -> dict[str, np.ndarray]:
     rng = stream(seed, "examinations", people.block)
     year_start = _year_start(people.as_of)
+    tcm = stream(seed, "tcm", people.block)
     passed = (people.as_of - year_start) / YEAR
     this_year = p("elderly.attendance") * passed
     shares = {
@@ -61,6 +62,8 @@ def tell_examinations(
         day = np.minimum(start + rng.integers(0, span, len(who)), states["before"][who])
         if back == 0:
             elderly[who[day < year_start]] = 1
+            also = (tcm.random(len(who)) < p("elderly.tcm")) & (day >= year_start)
+            _chinese_medicine(county, people, story, tcm, who[also], day[also])
         _examine(p, county, people, health, story, rng, who, day, full=True)
     _adult_readings(p, county, people, health, story, rng, states)
     return {"elderly": elderly}
@@ -203,6 +206,10 @@ def tell_children(p: Parameters, county: County, people: People, story: Story, s
     comes &= ~((kind == 2) & (nth < last[row]))
     comes &= day > people.as_of - 3 * YEAR
     _child_visits(county, people, story, rng, person[comes], nth[comes], day[comes])
+    tcm = stream(seed, "child-tcm", people.block)
+    also = comes & np.isin(months[nth], p("children.tcm_months")) & (tcm.random(len(row)) < p("children.tcm"))
+    _chinese_medicine(county, people, story, tcm, person[also], day[also])
+    _born(p, county, people, story, tcm, who)
     _vaccinate(p, county, people, story, rng, who[pattern[who] != 3])
     return {"children": pattern}
 
@@ -228,6 +235,24 @@ def _child_visits(
         story.observe(visit, WEIGHT, np.array(GROWTH_KG)[step] * girl * own * rng.normal(1, 0.04, len(who)), decimals=2)
         blood = np.isin(step, (3, 6, 8, 10, 11, 12))
         story.observe(visit[blood], HB, rng.normal(121, 9, int(blood.sum())).clip(82, 150))
+
+
+def _chinese_medicine(
+    county: County, people: People, story: Story, rng: np.random.Generator, who: np.ndarray, day: np.ndarray
+) -> None:
+    centre = county.village_centre[people.village[who]]
+    story.visit(who, day, centre, channel=PH, type="tcm-service", rng=rng)
+
+
+def _born(
+    p: Parameters, county: County, people: People, story: Story, rng: np.random.Generator, who: np.ndarray
+) -> None:
+    """The stay of the last two years' children at birth: three days, told by the maternal and child system."""
+    known = rng.random(len(who)) < p("children.birth_stay")
+    who = who[known & (people.birth[who] > people.as_of - 2 * YEAR) & (people.birth[who] + 4 <= people.as_of)]
+    story.visit(
+        who, people.birth[who], county.hospitals[0], channel=PH, type="inpatient", cls="IMP", rng=rng, minutes=3 * 1440
+    )
 
 
 def _vaccinate(

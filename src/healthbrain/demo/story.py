@@ -23,6 +23,7 @@ TYPES = (
     "emergency",
     "laboratory",
     "registration",
+    "tcm-service",
 )
 CLASS, TYPE = {c: i for i, c in enumerate(CLASSES)}, {t: i for i, t in enumerate(TYPES)}
 CODES = (
