@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from healthbrain.kernel import copying, db
-from healthbrain.kernel.copying import copy_frame
+from healthbrain.kernel.copying import copy_frame, copy_frames
 from healthbrain.records.intake import csv_files, sheet, sheets
 from healthbrain.records.intake.report import Meter
 from healthbrain.records.rules.templates import PROCEDURES
@@ -120,3 +120,16 @@ def select_all():
     rows = db.select(f"SELECT {names} FROM copied ORDER BY n")
     place = list(COLUMNS).index("j")
     return [(*row[:place], None if row[place] is None else bytes(row[place]), *row[place + 1 :]) for row in rows]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("slice_", [1, 3, 100])
+def test_frames_laid_out_slice_by_slice_arrive_whole_and_in_order(monkeypatch, slice_):
+    monkeypatch.setattr(copying, "SLICE", slice_)
+    monkeypatch.setattr(copying, "FEW", 2)
+    first = pl.DataFrame({"a": range(10), "b": [None if n % 3 else f"行{n}" for n in range(10)]})
+    second = pl.DataFrame({"a": range(100, 107), "b": ["x"] * 7})
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE sliced (n serial, a bigint, b text)")
+    copy_frames(("sliced", first), ("sliced", first.clear()), ("sliced", second))
+    assert db.select("SELECT a, b FROM sliced ORDER BY n") == [*first.rows(), *second.rows()]

@@ -9,17 +9,19 @@ import tempfile
 from pathlib import Path
 
 import orjson
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.audit.models import AuditEvent
-from healthbrain.kernel import bus
+from healthbrain.kernel import bus, db
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
-from healthbrain.records import actions
+from healthbrain.records import actions, store
 from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake import csv_files
+from healthbrain.records.intake.fhir import Builder, Naming
 from healthbrain.records.models import Batch, Event, RejectedRow, Resource, ResourceVersion, Superseded
 from healthbrain.records.rules import ledger
 from healthbrain.residents.models import Identity, Link, Review
@@ -376,6 +378,27 @@ def test_rollback_of_fhir_patients_reaches_the_stub_that_waited_under_their_id(t
     actions.rollback_batch(by=SYSTEM, batch_id=batch)
     assert set(Identity.objects.values_list("name", flat=True)) == {""}
     assert not Link.objects.exists()
+
+
+def test_what_is_known_of_many_rows_is_what_is_known_of_each(tmp_path, monkeypatch):
+    take(feeds.text_file(tmp_path, "observations.csv", feeds.OBSERVATIONS, ROW, ROW.replace("P1", "P2")))
+    take_persons(tmp_path, person())
+    visit = feeds.observation("Patient/p1", id="o1")
+    take(feeds.json_file(tmp_path, "visit.json", feeds.bundle(feeds.patient(id="p1"), visit)))
+    builder = Builder(AS_OF)
+    said = [feeds.observation(f"Patient/{who}", id=own) for who in ("p1", "p9") for own in ("o1", "o2")]
+    for row, (resource, source) in enumerate([*((r, "hosp") for r in said), *((r, "new") for r in said)]):
+        builder.add(resource, Naming(source), row)
+    rows = builder.prepared().resources
+    mine = pl.DataFrame({"source": "jw01", "person": ["P1", "P2", None], "key": bytes(16)})
+    rows = pl.concat([rows, mine], how="diagonal_relaxed")
+    each = store._looked_up(rows)
+    assert each["own_identity"].count() == 4
+    assert each["held_identity"].count() == 2
+    assert each["known_hash"].count() == 2
+    assert each["waits"].sum() == 1
+    monkeypatch.setattr(db, "FEW", 0)
+    assert store._known(rows).rows() == each.rows()
 
 
 def test_only_a_steward_takes_back_anothers_batch(tmp_path):

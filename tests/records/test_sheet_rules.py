@@ -189,3 +189,23 @@ def test_a_bad_cell_names_field_and_reason(template, change, field, reason):
     assert (reject.row, reject.field, reject.reason) == (3, field, reason)
     assert reject.raw == sheet.raw_text(row)
     assert len(prepared.resources) == 1
+
+
+CELLS = st.text(st.sampled_from("张三 Ab1-|.é"), max_size=5) | st.sampled_from(
+    ["x" * 101, "王" * 250, "330197195001010010"]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS, st.sampled_from(["", "1", "9"])), min_size=1, max_size=6))
+def test_search_tokens_of_persons_are_those_of_their_bodies(rows):
+    """Made column-wise, they are what one body alone would be searched by."""
+    columns = ["source", "source_id", "name", "id_number", "phone", "sex", "birth_date"]
+    cells = [(f"s{n}", f"{own}#", name, number, phone, sex, "1950-01-01") for n, (own, name, number, phone, sex)
+             in enumerate(rows)]  # fmt: skip
+    plan = sheet.SheetPlan("persons", len(columns), dict(enumerate(columns)), None, dt.date(2026, 1, 1))
+    made = sheet.convert(sheet.chunk_of(plan, list(enumerate(cells, 1)), len(cells), {}))
+    assert len(made.resources) == len(rows)
+    for tail, tokens in made.resources.select("tail", "tokens").iter_rows():
+        body = orjson.loads('{"resourceType":"Patient","meta":{' + tail)
+        assert tokens.split("\x00") == index.tokens(body)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 import struct
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection
 
-PIECE = 1 << 20
+PIECE = 1 << 20  # bytes handed to the wire at a time
+SLICE = 4_096  # rows laid out at a time
+AHEAD = 2  # slices laid out before they are asked for
 HEADER, TRAILER = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 EPOCH_DAYS = 10_957  # PostgreSQL counts from 2000-01-01
 EPOCH = EPOCH_DAYS * 86_400_000_000  # in microseconds
@@ -173,12 +177,33 @@ def copy_frame(table: str, frame: pl.DataFrame) -> None:
     Types must be those of the table: Int64 bigint, Int32 integer, Int16 smallint, Float64 double precision, Datetime
     timestamp (with zone: UTC), Utf8 text, List(Utf8) text[], Binary uuid or bytea. Names come from code.
     """
-    if frame.is_empty():
+    copy_frames((table, frame))
+
+
+def copy_frames(*copies: tuple[str, pl.DataFrame]) -> None:
+    """The same for several, in their order; the next slice is laid out while the server takes the one before."""
+    copies = tuple((table, frame) for table, frame in copies if len(frame))
+    data = _laid_out([slice_ for _, frame in copies for slice_ in frame.iter_slices(SLICE)])
+    with connection.cursor() as cursor:
+        for table, frame in copies:
+            with cursor.copy(f"COPY {table} ({', '.join(frame.columns)}) FROM STDIN (FORMAT binary)") as copy:
+                copy.write(HEADER)
+                for _ in range(0, len(frame), SLICE):
+                    rows = next(data)
+                    for start in range(0, len(rows), PIECE):
+                        copy.write(rows[start : start + PIECE])
+                copy.write(TRAILER)
+
+
+def _laid_out(slices: list[pl.DataFrame]) -> Iterator[memoryview]:
+    if len(slices) < 3:  # a thread costs more than it saves
+        for slice_ in slices:
+            yield memoryview(by_rows(slice_)) if len(slice_) <= FEW else by_columns(slice_)
         return
-    data = memoryview(by_rows(frame)) if len(frame) <= FEW else by_columns(frame)
-    command = f"COPY {table} ({', '.join(frame.columns)}) FROM STDIN (FORMAT binary)"
-    with connection.cursor() as cursor, cursor.copy(command) as copy:
-        copy.write(HEADER)
-        for start in range(0, len(data), PIECE):
-            copy.write(data[start : start + PIECE])
-        copy.write(TRAILER)
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        waiting = deque(ahead.submit(by_columns, slice_) for slice_ in slices[:AHEAD])
+        for slice_ in slices[AHEAD:]:
+            yield waiting.popleft().result()
+            waiting.append(ahead.submit(by_columns, slice_))
+        while waiting:
+            yield waiting.popleft().result()

@@ -17,7 +17,7 @@ import polars as pl
 
 from healthbrain.county import actions as county
 from healthbrain.kernel import bus, db
-from healthbrain.kernel.copying import copy_frame
+from healthbrain.kernel.copying import copy_frame, copy_frames
 from healthbrain.kernel.ids import uuid_array
 from healthbrain.records import lake
 from healthbrain.records.events import EventsRecorded
@@ -157,8 +157,8 @@ def _write_round(
         fresh = _correct(fresh, prepared.events, now, organisation_id)
     else:
         fresh = fresh.with_columns(version=pl.lit(1, pl.Int32))
-        copy_frame("records_resource", _rows(fresh, now))
-        _record(fresh, prepared.events, now, organisation_id)
+        events = _events(fresh, prepared.events, now, organisation_id)
+        copy_frames(("records_resource", _rows(fresh, now)), ("records_event", events))
     written.identity_ids += [identity for identity in fresh["identity_id"] if identity is not None]
     written.versions |= dict(zip(fresh["key"], fresh["version"], strict=True))
     ends = pl.when(pl.col("waits")).then(pl.lit(WAITING)).otherwise(pl.lit(STORED))
@@ -172,9 +172,9 @@ def _correct(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organi
     fresh = fresh.drop("version").join(_locked(keys), on="key", how="left", maintain_order="left")
     fresh = fresh.with_columns(version=pl.col("version").fill_null(0) + 1)
     last_event = _withdraw_point(keys)
-    copy_frame("records_resource", _rows(fresh.filter(~there), now))
     _replace(fresh.filter(there), now)
-    _record(fresh, events, now, organisation_id)
+    told = _events(fresh, events, now, organisation_id)
+    copy_frames(("records_resource", _rows(fresh.filter(~there), now)), ("records_event", told))
     supersede(keys, before=last_event, now=now)
     return fresh
 
@@ -196,7 +196,26 @@ _KNOWN: dict[str, Any] = {
 
 
 def _known(resources: pl.DataFrame) -> pl.DataFrame:
-    """What is there already, for each row: one statement, a few index look-ups a row."""
+    """What is there already, for each row. Of many rows, most are new and speak of the same people."""
+    if len(resources) <= db.FEW:
+        return _looked_up(resources)
+    who = ["source", "person", "patient"]
+    people = resources.select(who).unique()
+    people = people.hstack(_looked_up(people.with_columns(key=pl.lit(None, pl.Binary))).select(list(_KNOWN)[4:]))
+    keys = "{" + resources["key"].bin.encode("hex").str.join(",").item() + "}"
+    rows = db.select(
+        """SELECT uuid_send(key), content_hash, version, deleted, identity_id FROM records_resource
+           WHERE key = ANY(%s::uuid[])""",
+        (keys,),
+    )
+    there = pl.DataFrame(rows, schema={"key": pl.Binary} | dict(list(_KNOWN.items())[:4]), orient="row")
+    found = resources.select("key", *who).join(there, on="key", how="left", maintain_order="left")
+    found = found.join(people, on=who, how="left", maintain_order="left", nulls_equal=True)
+    return found.select(list(_KNOWN))
+
+
+def _looked_up(resources: pl.DataFrame) -> pl.DataFrame:
+    """The same in one statement, a few index look-ups a row."""
     rows = db.prepared(
         """SELECT r.content_hash, r.version, r.deleted, r.identity_id, s.id, s.organisation_id, p.identity_id, i.id,
                   coalesce(w.name = '' AND w.id_number IS NULL AND w.birth_date IS NULL
@@ -283,16 +302,12 @@ def keep_versions(keys: Sequence[bytes]) -> None:
     )
 
 
-def _record(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organisation_id: int | None) -> None:
-    """The ledger rows of these resource versions."""
-    if events.is_empty():
-        return
+def _events(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organisation_id: int | None) -> pl.DataFrame:
+    """The ledger rows of these resource versions, as the table has them."""
     owned = fresh.lazy().select("key", "hash", "identity_id", "home_id", "batch_id")
     joined = events.lazy().join(owned, on=["key", "hash"], how="inner", maintain_order="left")
     rows = joined.filter(pl.col("identity_id").is_not_null()).collect()
-    if rows.is_empty():
-        return
-    codes = {code for code in rows["organisation"] if code}
+    codes = set(rows["organisation"].drop_nulls().unique()) - {""}
     known = county.organisation_stubs(codes) if codes else {}
     named = pl.col("organisation").replace_strict(known, default=None, return_dtype=pl.Int64)
     made = {
@@ -300,10 +315,9 @@ def _record(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organis
         "resource": pl.col("key"),
         "recorded": pl.lit(now),
     }
-    lake.announce()
-    copy_frame(
-        "records_event", rows.select(made.get(n, pl.col(n)).cast(kind).alias(n) for n, kind in EVENT_COLUMNS.items())
-    )
+    if len(rows):
+        lake.announce()
+    return rows.select(made.get(n, pl.col(n)).cast(kind).alias(n) for n, kind in EVENT_COLUMNS.items())
 
 
 def _withdraw_point(keys: Sequence[bytes]) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import orjson
 import polars as pl
 
-from healthbrain.records.intake.cells import digests, optional, quoted
-from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, joined
+from healthbrain.records.intake.cells import digests, looked_up, optional, quoted
+from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, SEPARATOR, joined
 from healthbrain.records.rules import index
 
 PERSON = "urn:healthbrain:source:"  # + source: identifier system of a source's own person numbers
 DIVISION = "urn:healthbrain:division-code"  # extension of an address: GB/T 2260 and its statistical continuation
 ID_NUMBER = "urn:oid:2.16.156.10011.1.3"  # citizen id number, the OID Chinese health documents use
+
+SHORT = 100  # characters of cells whose tokens cannot be too long for the index
 
 
 def build(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -40,8 +42,7 @@ def build(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame
     frame = frame.with_columns(tail.alias("tail"), pl.col("patient_id").alias("id"))
     keys = frame.select(pl.concat_str(pl.lit("Patient/"), pl.col("id"))).to_series()
     frame = frame.with_columns(digests("key", keys), digests("hash", frame["tail"]))
-    tokens = [joined(index.tokens(orjson.loads('{"resourceType":"Patient","meta":{' + t))) for t in frame["tail"]]
-    frame = frame.with_columns(pl.Series("tokens", tokens, dtype=pl.Utf8))
+    frame = _with_tokens(frame, gender)
     resources = frame.select(
         pl.lit(None, pl.Int64).alias("batch_id"),
         "row",
@@ -73,6 +74,37 @@ def build(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame
         pl.col("deceased_on_at").cast(pl.Date).alias("deceased_on"),
     )
     return resources.select(list(RESOURCES)), pl.DataFrame(schema=EVENTS), persons.select(list(PERSONS))
+
+
+def _with_tokens(frame: pl.DataFrame, gender: pl.Expr) -> pl.DataFrame:
+    """Search tokens as `index.tokens` makes them of the body; a row with a long cell asks it."""
+    number, day = pl.col("id_number"), pl.col("birth_date_at").dt.strftime("%Y-%m-%d")
+    frame = looked_up(frame, ["name"], _name_tokens, {"name_tokens": pl.Utf8})
+    own = pl.concat_str(pl.lit(PERSON), "source", pl.lit("|"), "source_id")
+    identifiers = [pl.col("source_id"), own, number, pl.lit(f"{ID_NUMBER}|") + number]
+    said = [
+        *(pl.lit("identifier=") + value for value in identifiers),
+        pl.lit("gender=") + gender,
+        *(pl.lit("birthdate=") + day.str.slice(0, length) for length in (4, 7, 10)),
+        pl.col("name_tokens"),
+        pl.lit("phone=") + pl.col("phone"),
+    ]
+    cells = pl.max_horizontal(pl.col("source", "source_id", "id_number", "phone", "name").str.len_chars())
+    whole = pl.concat_str(said, separator=SEPARATOR, ignore_nulls=True)
+    odd = (cells > SHORT) | (number == pl.col("source_id"))
+    frame = frame.with_columns(tokens=whole, odd=odd.fill_null(False))
+    if frame["odd"].any():
+        asked = [
+            joined(index.tokens(orjson.loads('{"resourceType":"Patient","meta":{' + tail))) if is_odd else whole_
+            for tail, whole_, is_odd in frame.select("tail", "tokens", "odd").iter_rows()
+        ]
+        frame = frame.with_columns(pl.Series("tokens", asked, dtype=pl.Utf8))
+    return frame
+
+
+def _name_tokens(name: str | None) -> tuple[str | None]:
+    found = index.tokens({"resourceType": "Patient", "name": [{"text": name}]}) if name else []
+    return (joined(found) if found else None,)
 
 
 def _address() -> pl.Expr:
