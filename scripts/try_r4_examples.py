@@ -1,9 +1,10 @@
 """Hold our R4 checks and index against files nobody here wrote: the examples HL7 publishes.
 
     npm pack hl7.fhir.r4.examples@4.0.1 && tar xzf hl7.fhir.r4.examples-4.0.1.tgz
-    python scripts/try_r4_examples.py package [--oracle]
+    python scripts/try_r4_examples.py package [--oracle] [--invariants]
 
-Prints counts, and every file we do not call valid with the reason. `--oracle` also asks fhir.resources (R4B), slowly.
+Prints counts, and every file we do not call valid with the reason. `--oracle` also asks fhir.resources (R4B), slowly;
+`--invariants` runs what `$validate` runs on all examples up to 60 kB and prints what does not hold.
 `healthbrain ingest package` then takes the same folder through intake, where every resource must be accounted for.
 """
 
@@ -16,10 +17,10 @@ from pathlib import Path
 
 import orjson
 
-from healthbrain.records.rules import index, r4
+from healthbrain.records.rules import index, invariants, r4
 
 
-def main(folder: Path, *, oracle: bool) -> None:
+def main(folder: Path, *, oracle: bool, held: bool) -> None:
     names = [p for p in sorted(folder.glob("*.json")) if p.name not in {"package.json", ".index.json"}]
     documents = [(path.name, orjson.loads(path.read_bytes())) for path in names]
     started = time.perf_counter()
@@ -34,6 +35,22 @@ def main(folder: Path, *, oracle: bool) -> None:
         say(f"  {name}: {len(issues)} × e.g. {issues[0].severity} {issues[0].path} {issues[0].text}")
     if oracle:
         ask_oracle(documents, set(bad))
+    if held:
+        hold_invariants(
+            [(name, d) for name, d in documents if len(orjson.dumps(d)) < 60_000 and r4.readable(findings[name])]
+        )
+
+
+def hold_invariants(documents: list[tuple[str, dict]]) -> None:
+    """What `$validate` would say beyond structure. HL7's own examples should pass."""
+    started, found = time.process_time(), Counter[str]()
+    for name, document in documents:
+        for issue in invariants.findings(document):
+            found[issue.severity] += 1
+            if issue.severity == "error":
+                say(f"  {name}: {issue.path} {issue.text}")
+    seconds = time.process_time() - started
+    say(f"invariants of {len(documents)} files in {seconds:.1f} s of CPU; not held: {dict(found)}")
 
 
 def ask_oracle(documents: list[tuple[str, dict]], bad: set[str]) -> None:
@@ -64,4 +81,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), oracle="--oracle" in sys.argv)
+    main(Path(sys.argv[1]), oracle="--oracle" in sys.argv, held="--invariants" in sys.argv)
