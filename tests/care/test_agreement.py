@@ -31,6 +31,7 @@ ANSWERS = {
     "loinc|29771-3": ["positive", "negative"],
     "hb|crc-questionnaire": ["positive", "negative"],
     "hb|salt-taste": ["light", "heavy"],
+    "hb|diet-habit": ["mixed", "salty"],
     "hb|tcm-constitution": ["balanced", "qi-deficiency"],
 }
 VISITS = [

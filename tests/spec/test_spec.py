@@ -27,6 +27,7 @@ ANSWERS = {
     "fit": "loinc|29771-3",
     "asked": "hb|crc-questionnaire",
     "salt": "hb|salt-taste",
+    "diet": "hb|diet-habit",
     "constitution": "hb|tcm-constitution",
 }
 CONTACTS = {
