@@ -111,7 +111,7 @@ def desk(browser, live_server, station):
     context.add_cookies([{"name": "sessionid", "value": station.session(), "url": live_server.url}])
     page = context.new_page()
     page.base = live_server.url  # type: ignore[attr-defined]
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)  # a busy machine, a first page
     yield page
     context.close()
 
