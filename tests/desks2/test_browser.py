@@ -40,7 +40,7 @@ def open_as(browser, live_server, county, sign_in):
             for name, value in (("sessionid", session), ("django_language", language), ("hb_view", view))
         ])  # fmt: skip
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.problems = []
         page.on(
             "console",
