@@ -253,3 +253,14 @@ def test_sources_are_registered_by_a_steward(county, steward):
     )
     source.refresh_from_db()
     assert (source.name, source.approved) == ("第九检验所", True)
+
+
+def test_why_a_row_was_rejected_is_said_in_the_page_s_language(county, sign_in, batch):
+    client = sign_in("steward")
+    client.cookies["django_language"] = "en"
+    for address in ("/steward/rejects", f"/steward/batches/{batch.pk}"):
+        page = text_of(client.get(address))
+        assert "No such date, or not in a known form: 20260230" in page, address
+        assert "不是数字" not in page, address
+    client.cookies["django_language"] = "zh-hans"
+    assert "日期不存在或格式不认识：20260230" in text_of(client.get("/steward/rejects"))

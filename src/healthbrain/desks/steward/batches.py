@@ -19,7 +19,7 @@ from healthbrain.kernel import clock
 from healthbrain.kernel.errors import Conflict, NotFound
 from healthbrain.records import actions as records
 from healthbrain.records import queries
-from healthbrain.records.queries import BatchRow
+from healthbrain.records.queries import BatchRow, ReasonCount, RejectRow
 
 UNDO_WINDOW = dt.timedelta(
     hours=72
@@ -36,6 +36,11 @@ STATES = {  # batch status → badge and words
 def state_words(batch: BatchRow) -> tuple[str, str]:
     badge, zh, en = STATES.get(batch.status, ("unknown", batch.status, batch.status))
     return badge, t(zh, en)
+
+
+def reason_words(row: RejectRow | ReasonCount) -> str:
+    """Why a row was rejected, in the page's language."""
+    return t(row.message, queries.reason_in_english(row.reason, row.message))
 
 
 def _columns() -> list[Column]:
@@ -96,6 +101,7 @@ def detail(request: HttpRequest, batch_id: int) -> HttpResponse:
         "rejects": rejects,
         "reject_total": total,
         "reasons": queries.reasons(batch_id),
+        "words": reason_words,
         "may_roll_back": may_roll_back(batch),
         "window_hours": int(UNDO_WINDOW.total_seconds() // 3600),
         "types": sorted(batch.by_type.items(), key=lambda item: -item[1]),
@@ -151,7 +157,7 @@ def reject_list(request: HttpRequest) -> HttpResponse:
         Column("batch", t("批次", "Batch"), sortable=True, value=lambda row: row.batch),
         Column("row", t("行号", "Row"), number=True, sortable=True, value=lambda row: row.row),
         Column("field", t("列", "Field"), sortable=True, value=lambda row: row.field),
-        Column("message", t("原因", "Reason"), sortable=True, value=lambda row: row.message),
+        Column("message", t("原因", "Reason"), sortable=True, value=reason_words),
         Column("raw", t("原始内容", "Raw text"), value=lambda row: row.raw),
     ]
     listing = Listing.of(request, columns, sort="-batch", size=20)
@@ -167,7 +173,7 @@ def reject_list(request: HttpRequest) -> HttpResponse:
     chips = [{"label": t("全部", "All"), "href": listing.url(reason=""), "on": not reason,
               "count": sum(one.rows for one in counted)}]  # fmt: skip
     for one in counted[:8]:
-        label = one.message.partition("：")[0]
+        label = reason_words(one).partition("：")[0].partition(": ")[0]
         chips.append(
             {"label": label, "href": listing.url(reason=one.reason), "on": reason == one.reason, "count": one.rows}
         )

@@ -6,6 +6,7 @@ from healthbrain.records.queries.forms import forms
 from healthbrain.records.queries.ledger import History, LedgerEvent, StoredResource, history, resource, who_looked
 from healthbrain.records.queries.longitudinal import diagnoses, medication, results, timeline, visits
 from healthbrain.records.queries.sheets import Peek, format_of, peek
+from healthbrain.records.rules.reasons import english as reason_in_english
 
 __all__ = [
     "BatchRow",
@@ -26,6 +27,7 @@ __all__ = [
     "history",
     "medication",
     "peek",
+    "reason_in_english",
     "reasons",
     "rejects",
     "resource",
