@@ -29,7 +29,8 @@ class Fhir:
     """HTTP verbs with JSON in and out."""
 
     def __init__(self, token=TOKEN):
-        self.client = Client(headers={"Authorization": f"Bearer {token}"} if token else {})
+        # As a system outside: without a cookie, and with Django's check for one switched on as it is in service.
+        self.client = Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {token}"} if token else {})
 
     def send(self, method, path, content=None, kind="application/fhir+json", **headers):
         data = content if isinstance(content, bytes | str) else json.dumps(content) if content is not None else ""

@@ -96,8 +96,9 @@ def page(*, permission: str, second_factor: bool = True, token: bool = False) ->
             return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]
-        # A foreign page can send a session's cookie, never a token: such a view needs no other proof.
-        guarded.token = guarded.csrf_exempt = token  # type: ignore[attr-defined]
+        guarded.token = token  # type: ignore[attr-defined]
+        if token:  # a foreign page can send a session's cookie, never a token: such a view needs no other proof
+            guarded.csrf_exempt = True  # type: ignore[attr-defined]
         return guarded
 
     return declare
