@@ -1,8 +1,6 @@
 """Where stations and vehicles should stand: five classical models, each with existing sites held fixed, solved to
-proven
-optimality by branch and bound (HiGHS, through scipy; on 500 zones × 60 sites ten times faster here than CP-SAT,
-because
-coverage may stay continuous once the sites are whole).
+proven optimality by branch and bound (HiGHS, through scipy; on 500 zones × 60 sites ten times faster here than CP-SAT,
+because coverage may stay continuous once the sites are whole).
 
 LSCP: Toregas et al., Operations Research 19 (1971). MCLP: Church & ReVelle, Papers in Regional Science 32 (1974).
 p-median: Hakimi 1964; ReVelle & Swain 1970. MEXCLP: Daskin, Transportation Science 17 (1983). Double standard:
@@ -154,7 +152,8 @@ def double_standard(
         program.row(sites, 1, 1, np.inf)
     groups, amounts = _groups(close, weight)
     once = program.variables(np.zeros(len(groups)), 0, 1, whole=True)
-    twice = program.variables(-amounts, 0, 1, whole=True)
+    # once whole, twice is at most min(once, vehicles − once): whole at the best by itself
+    twice = program.variables(-amounts, 0, 1, whole=False)
     for sites, a, b in zip(groups, once, twice, strict=True):
         program.row([*sites, a, b], [*[1] * len(sites), -1, -1], 0, np.inf)
         program.row([a, b], [1, -1], 0, np.inf)
