@@ -111,3 +111,49 @@ def test_a_cluster_is_new_unchanged_grown_and_over(small: SmallCounty) -> None:
     run_pass(now=at(TODAY + 13 * DAY), everything=True)
     assert Signal.objects.get().life == "over"
     assert [s.kind for s in SignalStep.objects.order_by("pk")] == ["new", "grown", "over"]
+
+
+# A source without a past -----------------------------------------------------------------------------------------
+
+
+def young(days: int = 28) -> np.ndarray:
+    return np.random.default_rng(3).poisson(1.0, (len(GRID), days))
+
+
+def test_a_cluster_in_a_source_of_four_weeks_is_found_without_a_past(small: SmallCounty) -> None:
+    """Nothing says what is usual yet; the places' shares of the last weeks do."""
+    towns()
+    store(young())
+    run_pass(now=at(TODAY, 7), everything=True)
+    assert not Signal.objects.exists()
+    counts = young()
+    counts[[0, 1], -3:] += 6
+    store(counts)
+    run_pass(now=NOW, everything=True)
+    signal = Signal.objects.get()
+    assert (signal.method, signal.source) == ("scan", "ems")
+    (finding,) = signal.detail["findings"]
+    assert set(finding["members"]) == {f"township:{code(n)}" for n in (0, 1)}
+    assert finding["observed"] == counts[[0, 1], -3:].sum()
+    # By the totals of places and days alone (Kulldorff 2005, eq. 1).
+    assert finding["expected"] == pytest.approx(counts[[0, 1]].sum() * counts[:, -3:].sum() / counts.sum(), abs=0.01)
+
+
+def test_a_place_that_joins_a_young_source_is_no_cluster(small: SmallCounty) -> None:
+    """Its first days are many cases where none were: it had not spoken before."""
+    towns()
+    counts = young()
+    counts[5, :-6] = 0
+    counts[5, -6:] = 6
+    store(counts)
+    run_pass(now=NOW, everything=True)
+    assert not Signal.objects.exists()
+
+
+def test_a_source_of_ten_days_says_nothing_yet(small: SmallCounty) -> None:
+    towns()
+    counts = young(10)
+    counts[[0, 1, 4, 5], -2:] += 6
+    store(counts)
+    run_pass(now=NOW, everything=True)
+    assert not Signal.objects.exists()

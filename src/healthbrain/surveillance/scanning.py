@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from healthbrain.county.models import Organisation
 from healthbrain.county.models import Place as Division
 from healthbrain.county.queries import township_tiles
@@ -17,12 +19,14 @@ from healthbrain.surveillance.rules.clusters import Change, Known, compare
 from healthbrain.surveillance.rules.life import GAP_DAYS, Finding, Place
 from healthbrain.surveillance.rules.own import OwnSettings, expect
 from healthbrain.surveillance.rules.regions import Tile, neighbours, told_of
-from healthbrain.surveillance.rules.scan import Cluster, scan_expected
+from healthbrain.surveillance.rules.scan import Cluster, scan_expected, scan_permutation
 from healthbrain.surveillance.rules.series import SeriesSet
 
 # Counted person by person and place by place. Sales are not: weather and offers move the shops of all places at once.
 SOURCES = ("absence", "diagnosis", "ems")
 WINDOWS = (1, 3, 7)  # days, of a window of 1, 2, 3 blocks
+PERMUTED_DAYS = 28  # days of a new source that are compared with one another
+YOUNGEST = 14  # days a new source must have spoken: two of the longest windows
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,52 @@ class Found:
 
 def findings(told: Told, *, today: dt.date, settings: OwnSettings) -> list[Finding]:
     """Clusters of today that chance would not bring within the days of thresholds.yaml, whatever is scanned."""
-    limits = read("thresholds")["scan"]
     tiles = {tile.code: (tile.x, tile.y) for tile in township_tiles()}
     groups = list(_groups(told))
-    found = [
-        one
-        for group in groups
-        for one in _scan(told, group, tiles, today, settings, len(groups))
-        if len(one.members) > 1  # of one place alone the own detector speaks, within the budget
-        and one.recurrence_days >= limits["recurrence_days"]
-        and one.cluster.observed >= limits["least_cases"]
-    ]
-    return _told(found, _before(today))
+    found = [one for group in groups for one in _scan(told, group, tiles, today, settings, len(groups))]
+    # Of one place alone the own detector speaks, within the budget.
+    return _told([one for one in found if len(one.members) > 1 and _rare(one)], _before(today))
+
+
+def fresh_findings(told: Told, *, today: dt.date) -> list[Finding]:
+    """Clusters of today in sources without a past to be judged by: the space-time permutation scan needs none.
+
+    It asks whether these places had more of the last days' cases than their share of all cases (Kulldorff 2005).
+    """
+    tiles = {tile.code: (tile.x, tile.y) for tile in township_tiles()}
+    groups = list(_groups(told))
+    found = [one for group in groups for one in _permute(told, group, tiles, today, len(groups))]
+    return _told([one for one in found if _rare(one)], _before(today))
+
+
+def _rare(one: Found) -> bool:
+    limits = read("thresholds")["scan"]
+    return bool(one.recurrence_days >= limits["recurrence_days"] and one.cluster.observed >= limits["least_cases"])
+
+
+def _permute(told: Told, group: Group, tiles: dict[str, Tile], today: dt.date, scans: int) -> list[Found]:
+    """Places that began to speak in the second half of the days are left out: their beginning is no outbreak."""
+    counts = told.series.counts[group.rows]
+    age = counts.shape[1] - int(np.argmax(counts.any(axis=0)))
+    days = min(age, PERMUTED_DAYS)
+    if age < YOUNGEST or not counts[:, -1].any():
+        return []
+    settled = [n for n, row in enumerate(counts[:, -days:]) if row[: days // 2].any()]
+    places = [told.places[group.rows[n]] for n in settled]
+    zones = neighbours([group.townships[n] for n in settled], tiles)
+    if len(settled) < 2:
+        return []
+    clusters = scan_permutation(counts[settled, -days:], zones, longest=WINDOWS[-1], seed=today.toordinal())
+    chosen = Group(
+        group.source, group.syndrome, [group.rows[n] for n in settled], [group.townships[n] for n in settled]
+    )
+    return [
+        Found(
+            chosen, cluster, [places[s] for s in cluster.sites], today - dt.timedelta(days=cluster.periods - 1), today,
+            cluster.recurrence / scans,
+        )
+        for cluster in clusters
+    ]  # fmt: skip
 
 
 def _groups(told: Told) -> Iterator[Group]:

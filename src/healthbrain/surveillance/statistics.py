@@ -67,17 +67,19 @@ class Named:
 
 
 def findings(scope: Scope, *, test_from: dt.date, today: dt.date) -> list[Finding]:
-    """Series whose newest days are rarer than the budget allows. The whole county's pass also learns."""
-    named = _series(scope, today)
-    if named is None:
-        return []
+    """Series whose newest days are rarer than the budget allows. A whole pass also learns, fuses and scans."""
+    named, young = _series(scope, today)
+    fresh = scanning.fresh_findings(_series_set(young, today), today=today) if scope.everywhere and young else []
+    return fresh if named is None else fresh + _judged(named, scope, test_from=test_from, today=today)
+
+
+def _judged(named: Named, scope: Scope, *, test_from: dt.date, today: dt.date) -> list[Finding]:
+    """Of the sources that are of age."""
     settings = OwnSettings(min_cases=float(read("thresholds")["budget"]["least_cases"]), calendar=_calendar())
     columns = len(named.counts[0])
     start = max(columns - LEARN_DAYS - 1 if scope.everywhere else 0, columns - 1 - (today - test_from).days)
-    series = SeriesSet(
-        tuple(f"{p.key}|{s}|{k}" for p, s, k in zip(named.places, named.sources, named.syndromes, strict=True)),
-        named.counts, Frequency.DAILY, np.arange(np.datetime64(named.first), np.datetime64(today) + 1),
-    )  # fmt: skip
+    told = _series_set(named, today)
+    series = told.series
     from_index = min(start, columns - LEARN_DAYS - 1) if scope.everywhere else start
     detection = detect_own(series, from_index=from_index, settings=settings)
     joint = fusing.join(named.places, named.sources, _families(named), detection.pvalue) if scope.everywhere else None
@@ -94,9 +96,16 @@ def findings(scope: Scope, *, test_from: dt.date, today: dt.date) -> list[Findin
     found = _told(series, named, newest, start, share, settings)
     if joint is not None:
         found += _fused(joint, named, detection, level, start - from_index)
-        told = scanning.Told(series, named.places, named.sources, named.syndromes)
         found += scanning.findings(told, today=today, settings=settings)
     return found
+
+
+def _series_set(named: Named, today: dt.date) -> scanning.Told:
+    series = SeriesSet(
+        tuple(f"{p.key}|{s}|{k}" for p, s, k in zip(named.places, named.sources, named.syndromes, strict=True)),
+        named.counts, Frequency.DAILY, np.arange(np.datetime64(named.first), np.datetime64(today) + 1),
+    )  # fmt: skip
+    return scanning.Told(series, named.places, named.sources, named.syndromes)
 
 
 def _level(series: int) -> float:
@@ -162,13 +171,14 @@ def _calendar() -> Calendar:
     )
 
 
-def _series(scope: Scope, today: dt.date) -> Named | None:
+def _series(scope: Scope, today: dt.date) -> tuple[Named | None, Named | None]:
+    """The series of the sources that are of age, and of those that began too late to have a past to be judged by."""
     known = classifier()
     families = sorted({f for f in known.family.values() if known.family.get(f) == f and f in read_families()})
     first = today - dt.timedelta(days=HISTORY_DAYS - 1)
     county = db.select("SELECT code FROM county_place WHERE length(code) = 6 ORDER BY code LIMIT 1")
     if not county:
-        return None
+        return None, None
     parameters = {
         "exposed": list(EXPOSED), "county": county[0][0], "keys": [*families, *known.drugs], "families": families,
         "first": first, "last": today, "organisations": list(scope.organisations),
@@ -180,7 +190,11 @@ def _series(scope: Scope, today: dt.date) -> Named | None:
         rows += db.select(_ROWS.format(scope=_NEAR), parameters)
     if scope.everywhere or scope.syndromes & set(families):
         rows += db.select(_RESIDENCE, parameters)
-    return _named(rows, first, today)
+    old, young = _by_age(rows, today)
+    named = _named(old, first, today)
+    if named is None or (today - named.first).days + 1 < SHORTEST:
+        return None, _named(rows, first, today)
+    return named, _named(young, first, today)
 
 
 # A pharmacy's series is its township's, so all pharmacies of that township are read with it.
@@ -197,7 +211,7 @@ def read_families() -> frozenset[str]:
 
 
 def _named(rows: list[Row], first: dt.date, today: dt.date) -> Named | None:
-    rows = _of_age(rows, today)
+    """Rows as a matrix of days, from the first day on which anybody spoke."""
     index: dict[tuple[str, str, str], int] = {}
     cells = [(index.setdefault((p, s, k), len(index)), (day - first).days, int(n)) for p, s, k, day, n in rows]
     if not cells:
@@ -206,8 +220,6 @@ def _named(rows: list[Row], first: dt.date, today: dt.date) -> Named | None:
     counts = np.zeros((len(index), (today - first).days + 1))
     np.add.at(counts, (at[:, 0], at[:, 1]), at[:, 2])
     begun = int(at[:, 1].min())
-    if counts.shape[1] - begun < SHORTEST:
-        return None
     places = []
     for key, _, _ in index:
         kind, _, rest = key.partition(":")
@@ -217,8 +229,9 @@ def _named(rows: list[Row], first: dt.date, today: dt.date) -> Named | None:
     )
 
 
-def _of_age(rows: list[Row], today: dt.date) -> list[Row]:
-    """Without the sources that began to speak too late: the silence before would make their every count a rise.
+def _by_age(rows: list[Row], today: dt.date) -> tuple[list[Row], list[Row]]:
+    """Rows of the sources that are of age, and of those that began to speak too late to be judged by their past: the
+    silence before would make their every count a rise.
 
     A source is of age when it covers half of the days that the oldest one covers.
     """
@@ -227,7 +240,7 @@ def _of_age(rows: list[Row], today: dt.date) -> list[Row]:
         begun[source] = min(begun.get(source, day), day)
     longest = max(((today - day).days for day in begun.values()), default=0)
     young = {source for source, day in begun.items() if (today - day).days * 2 < longest}
-    return [row for row in rows if row[1] not in young]
+    return [row for row in rows if row[1] not in young], [row for row in rows if row[1] in young]
 
 
 def _learn(places: list[Place], families: list[str], pvalues: Floats, today: dt.date) -> None:
