@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Any
 
 from healthbrain.desks.i18n import said, t
@@ -242,9 +243,15 @@ def exposure_name(common: Common) -> str:
 def ratio_words(found: Suspect) -> str:
     """7.6（2.4–24）, with ∞ where nobody else is ill."""
     low, ratio, high = (
-        f"{value:.2g}" if value < 99.5 else f"{value:.0f}" for value in (found.low, found.risk_ratio, found.high)
-    )
-    return f"{ratio}（{low}–{high}）".replace("inf", "∞")
+        "∞" if value == math.inf else f"{value:.2g}" if value < 99.5 else f"{value:.0f}"
+        for value in (found.low, found.risk_ratio, found.high)
+    )  # fmt: skip
+    return t("{r}（{a}–{b}）", "{r} ({a}–{b})", r=ratio, a=low, b=high)
+
+
+def chance_words(found: Suspect) -> str:
+    """The p-value after correction for the number of exposures."""
+    return "p < 0.001" if found.adjusted < 0.001 else f"p = {found.adjusted:.2g}"
 
 
 def exposure_words(common: Common) -> str:
@@ -253,7 +260,7 @@ def exposure_words(common: Common) -> str:
     numbers = {
         "x": exposure_name(common), "a": table.exposed_ill, "n": table.exposed, "p": f"{table.attack_rate:.0%}",
         "b": table.other_ill, "m": table.others, "q": f"{table.other_rate:.0%}", "r": ratio_words(found),
-        "e": f"{found.explained:.0%}", "k": "p < 0.001" if found.adjusted < 0.001 else f"p = {found.adjusted:.2g}",
+        "e": f"{found.explained:.0%}", "k": chance_words(found),
     }  # fmt: skip
     if not found.speaks:
         return t(

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
 from healthbrain.desks.bureau.workbook import response
-from healthbrain.desks.i18n import said, t
+from healthbrain.desks.i18n import day, said, t
 from healthbrain.desks.school.views import chosen_day, moment
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.kernel import clock
@@ -55,7 +55,7 @@ def _word(item: str) -> str:
 
 
 def _item(request: HttpRequest, place: PlaceDay, key: str) -> dict[str, Any]:
-    before = next((counts.get(key, 0) for day, counts in place.days if day < place.day), 0)
+    before = next((counts.get(key, 0) for on, counts in place.days if on < place.day), 0)
     return {
         "key": key, "word": _word(key), "value": request.POST.get(f"n-{key}", place.counts.get(key, 0)),
         "before": before,
@@ -75,7 +75,7 @@ def _save(request: HttpRequest, place: PlaceDay) -> HttpResponse:
     if made.problems:
         raise Invalid(made.problems[0][2])
     total = sum(int(row["count"]) for row in rows)
-    say(request, t("{d} 已报：共 {n}", "{d} told: {n} in all", d=place.day, n=total))
+    say(request, t("{d} 已报：共 {n}", "{d} told: {n} in all", d=day(place.day), n=total))
     return HttpResponseRedirect("/place")
 
 
