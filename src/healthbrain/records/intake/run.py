@@ -40,7 +40,8 @@ AHEAD = 3  # chunks being converted while one is stored
 WORTH_A_WORKER = 4 << 20  # bytes; below it starting a process costs more than it saves
 SMALL = 1 << 20  # JSON files below it are stored many to a transaction
 GROUP_FILES, GROUP_BYTES = 200, 3 << 20
-GROWN = "residents_identity, residents_link, residents_resident, records_event, records_resource"
+RECORDS = "records_event, records_resource"
+PEOPLE = "residents_identity, residents_link, residents_resident"
 MANY = 20_000  # rows stored in one intake that change the tables' statistics, when they are a tenth of what is there
 DENSE = {"hl7v2": 6}  # how much more work a byte of this format is
 
@@ -112,9 +113,9 @@ def ingest(
         )
         run.report.files = len(files)
         _take_in(run, files)
-        _match(run)
+        grown = f"{RECORDS}, {PEOPLE}" if _match(run) else RECORDS
         if run.report.stored > max(MANY, _counted_before() / 10):
-            db.execute(f"ANALYZE {GROWN}")  # autovacuum would find out in a minute; the next page should not wait
+            db.execute(f"ANALYZE {grown}")  # autovacuum would find out in a minute; the next page should not wait
     run.report.seconds = time.monotonic() - started
     run.report.cancelled = bool(run.cancelled)
     return run.report
@@ -368,8 +369,8 @@ def _tell(run: Run, name: str, read: float) -> None:
         run.progress(read, run.bytes_total, words)
 
 
-def _match(run: Run) -> None:
-    """Link the persons that came. All at once, so that a county's first load is matched as a whole.
+def _match(run: Run) -> bool:
+    """Link the persons that came; whether any did. All at once, so that a county's first load is matched as a whole.
 
     Also those whom an earlier intake stored and was killed before it could match.
     """
@@ -378,3 +379,5 @@ def _match(run: Run) -> None:
         residents.match_new(sorted({*run.unmatched, *waiting}))
         claims.ask(run.unmatched, run.report.by_type)
         run.unmatched = []
+        return True
+    return False
