@@ -150,7 +150,7 @@ def test_a_morning_without_network(desk, station):
     take(desk)
     desk.context.set_offline(True)
     desk.goto(desk.base + "/today")
-    desk.get_by_text("没有网络：带走的名单").wait_for()
+    desk.get_by_text("带走的 3 件").wait_for()
     assert desk.locator(".task").count() == 3
     desk.locator(".task", has_text="李*国").get_by_role("link", name="记录随访").click()
     desk.wait_for_selector("#sbp:focus")
