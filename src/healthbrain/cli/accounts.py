@@ -7,7 +7,7 @@ from healthbrain.access.models import Account
 from healthbrain.access.queries import actor_of
 from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.county.models import Organisation
-from healthbrain.demo import homecare
+from healthbrain.demo import family, homecare
 from healthbrain.demo.emergency import bind_crew
 from healthbrain.demo.transport import bind_driver
 from healthbrain.kernel.db import select
@@ -106,6 +106,8 @@ def demo_accounts() -> dict[str, str]:
             bind_crew(account.pk)
         if role == "home_nurse":
             homecare.begin(account.pk)
+        if role == "resident":
+            family.begin(account.pk)
         if role == "transport_driver":
             bind_driver(account.pk)
     return tokens

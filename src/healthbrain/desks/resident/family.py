@@ -69,6 +69,11 @@ def typed(request: HttpRequest) -> dict[str, str]:
     return defaultdict(str, {name: str(request.POST[name]) for name in request.POST})
 
 
+def ticked(request: HttpRequest) -> list[str]:
+    """Scopes as ticked; a form nobody has sent yet offers all."""
+    return request.POST.getlist("scopes") if request.method == "POST" else list(SCOPES)
+
+
 def _myself(request: HttpRequest) -> Actor:
     """The account's own actor, whomever it acts for now: nobody manages another's grants."""
     user: Any = request.user
@@ -94,7 +99,7 @@ def show(request: HttpRequest) -> HttpResponse:
     context = {
         "held": proxies.may_act_for(me, today), "given": given, "error": error, "over": "over" in request.GET,
         "household": [m for m in family.household(me) if m.resident_id not in taken],
-        "typed": typed(request), "ticked": request.POST.getlist("scopes"), "now_acting": _now_acting(request),
+        "typed": typed(request), "ticked": ticked(request), "now_acting": _now_acting(request),
         **words(),
     }  # fmt: skip
     return render(request, "resident/family.html", context, status=422 if error else 200)

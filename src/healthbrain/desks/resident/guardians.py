@@ -9,7 +9,7 @@ from healthbrain.access import proxies
 from healthbrain.access.gate import page
 from healthbrain.access.rules import Actor
 from healthbrain.desks.i18n import said, t
-from healthbrain.desks.resident.family import typed, wanted, words
+from healthbrain.desks.resident.family import ticked, typed, wanted, words
 from healthbrain.desks.shell import render, say
 from healthbrain.kernel import clock
 from healthbrain.kernel.errors import HealthBrainError
@@ -40,7 +40,7 @@ def show(request: HttpRequest, resident_id: int) -> HttpResponse:
     evidence = family.knowledge()["evidence"]
     context = {
         "person": person, "given": proxies.given_by(person.id, clock.today()), "error": error, "typed": typed(request),
-        "ticked": request.POST.getlist("scopes"), "bases": REGISTERED,
+        "ticked": ticked(request), "bases": REGISTERED,
         "papers": [(key, said(row["title"]), row["for"]) for key, row in evidence.items()], **words(),
     }  # fmt: skip
     return render(request, "resident/proxies.html", context, status=422 if error else 200)

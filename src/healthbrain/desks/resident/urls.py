@@ -8,7 +8,6 @@ from healthbrain.desks.resident import family, guardians, views
 NAVIGATION = (
     Entry("/me", "house", "我的健康", "My health", "self.read"),
     Entry("/me/record", "file-text", "我的档案", "My record", "self.read"),
-    Entry("/me/who", "eye", "谁看过", "Who looked", "self.read"),
     Entry("/me/family", "users", "家人代办", "Family", "self.family"),
 )
 
