@@ -381,6 +381,9 @@ def test_reproduction_and_forecast_only_with_enough_behind_them(world, event):
     assert (found.last, found.window) == (dt.date(2026, 3, 18), 7)
     assert low < middle < high
     assert low > 0.3
+    response.describe_event(by=world.officer, event_id=event.pk, at=at, population=event.cases.count() + 5)
+    capped = estimate(queries.room(world.officer, event.pk, at), today).ahead
+    assert found.ahead[2] > 5.0 == capped[2]  # only five of the exposed are not ill yet
     quiet = estimate(queries.room(world.officer, event.pk, at), today + dt.timedelta(days=6))
     assert quiet.ratio[2] < 1  # nine days without a case
     assert quiet.ahead[1] == 0

@@ -21,7 +21,8 @@ AHEAD = 7
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """R of the last window (median, 95 % interval) and new cases of the next week (median, 90 % interval)."""
+    """R of the last window (median, 95 % interval) and new cases of the next week (median, 90 % interval), at most the
+    exposed who are not ill yet."""
 
     last: dt.date
     window: int
@@ -49,9 +50,12 @@ def estimate(room: Room, as_of: dt.date) -> Estimate | None:
     if infectiousness(series, interval)[-window:].sum() < 1:
         return None  # nobody left who could infect: what came out would be the prior, not the outbreak
     now = reproduction(series, interval, window=window)
-    ahead = forecast(series, interval, now, days=AHEAD, seed=room.event.pk)
+    ahead = forecast(series, interval, now, days=AHEAD, seed=room.event.pk).total
+    if room.event.population:  # a closed place: nobody falls ill who was never exposed, or a second time
+        left = float(max(room.event.population - len(room.counted), 0))
+        ahead = (min(ahead[0], left), min(ahead[1], left), min(ahead[2], left))
     return Estimate(
         first + dt.timedelta(days=len(series) - 1), window,
-        (float(now.low[-1]), float(now.median[-1]), float(now.high[-1])), ahead.total, serial["mean"], serial["sd"],
+        (float(now.low[-1]), float(now.median[-1]), float(now.high[-1])), ahead, serial["mean"], serial["sd"],
         handbook.document("diseases.yaml", serial["source"]), bool(serial["verified"]),
     )  # fmt: skip
