@@ -322,7 +322,7 @@ REFUSED = ["value-string:sounds=x", "subject:foo=1", "_sort=colour", "_include=O
            "_count=" + "9" * 5000 + "x", "_revinclude:up=Patient:link", "subject.colour=1", "_has:Observation:colour:code=1",
            "code-value-quantity=14771-0", "code-value-quantity=14771-0$gt7$x", "code-value-quantity=$gt7", "code=,",
            "date=2024-02-30", "date=20240230", "_cursor=WzFd", "_cursor=WyJhIiwxXQ", "_summary=text&_include=Observation:subject",
-           "value-quantity=1e999", "value-quantity=NaN", "_total=most", "code:in=urn:x"]  # fmt: skip
+           "value-quantity=1e999", "value-quantity=NaN", "_total=most", "code:in=urn:x", "_filter=code eq x", "_content=x", "_list=x"]  # fmt: skip
 
 
 @pytest.mark.parametrize("asked", REFUSED)

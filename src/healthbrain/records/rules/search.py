@@ -41,6 +41,7 @@ MODIFIERS = {
 }
 _SPLIT, _SPLIT_PARTS = re.compile(r"(?<!\\),"), re.compile(r"(?<!\\)\$")
 SUMMARIES = ("true", "text", "data", "count", "false")
+UNSUPPORTED = {"_text", "_content", "_filter", "_query", "_list"}  # of R4, and they would narrow: never passed over
 IGNORED = {"_format", "_pretty", "_totalMethod"}  # read elsewhere, or by a client for itself
 
 
@@ -132,6 +133,8 @@ def parse(resource_type: str, pairs: Iterable[tuple[str, str]], *, strict: bool 
         if name in IGNORED:
             query.total = "accurate" if name == "_totalMethod" else query.total
             continue
+        if name in UNSUPPORTED:
+            raise SearchError(f"不支持的检索参数 (unsupported search parameter): {name}", "not-supported")
         reader = RESULT.get(name.partition(":")[0])
         try:
             if reader:
