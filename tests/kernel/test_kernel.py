@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from healthbrain.kernel.clock import local
 from healthbrain.kernel.crypto import digest
+from healthbrain.kernel.errors import HealthBrainError
 from healthbrain.kernel.ids import resource_key, stable_id
 from healthbrain.kernel.masking import mask_id_number, mask_name, mask_phone
 from healthbrain.kernel.postgres import django_database
@@ -68,5 +69,5 @@ def test_database_addresses() -> None:
     found = django_database("postgresql://hb:p%40ss@db.example:5433/county")
     assert (found["HOST"], found["PORT"], found["NAME"], found["PASSWORD"]) == ("db.example", "5433", "county", "p@ss")
     assert django_database("postgresql://postgres:@/postgres?host=/tmp/pg")["HOST"] == "/tmp/pg"
-    with pytest.raises(ValueError, match="postgresql"):
+    with pytest.raises(HealthBrainError, match="PostgreSQL"):
         django_database("sqlite:///x.db")
