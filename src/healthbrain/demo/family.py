@@ -18,7 +18,7 @@ EVERYTHING = ("record", "transport", "homecare", "messages")
 def begin(account_id: int) -> None:
     """Once, through the real action: whom the resident's account may act for. Nothing where nobody fits."""
     account = Account.objects.get(pk=account_id)
-    me = Resident.objects.filter(pk=account.resident_id).first()
+    me = Resident.objects.filter(pk=account.resident_id or 0).first()
     if me is None or not me.id_number or Proxy.objects.filter(agent_id=me.pk).exists():
         return
     moment = now()
