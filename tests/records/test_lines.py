@@ -140,7 +140,7 @@ def result(own: str, patient: str, at: str, number: str) -> bytes:
 
 
 def test_from_the_second_line_on_a_kind_is_known():
-    """What changes comes out changed: 108, 126 and 144 mg/dL of glucose (molar mass 180.16 g/mol) in mmol/L."""
+    """What changes comes out changed: 108, 126 and 144 mg/dL of glucose (18 mg/dL to 1 mmol/L) in mmol/L."""
     kinds, builder = Lines(None), Builder(AS_OF)
     taken = [
         kinds.add(result(f"o{n}", f"Patient/p{n}", f"2026-03-2{n}T08:30:00+08:00", str(90 + 18 * n)), n, builder, {})
@@ -151,9 +151,9 @@ def test_from_the_second_line_on_a_kind_is_known():
     assert isinstance(kind, Kind)
     assert [row[6] for row in builder.resources] == ["p1", "p2", "p3"]
     assert [(f"{event[4]:%F %R}", round(event[5], 2), event[6]) for event in builder.events] == [
-        ("2026-03-21 08:30", 5.99, "mmol/L"),
-        ("2026-03-22 08:30", 6.99, "mmol/L"),
-        ("2026-03-23 08:30", 7.99, "mmol/L"),
+        ("2026-03-21 08:30", 6.0, "mmol/L"),
+        ("2026-03-22 08:30", 7.0, "mmol/L"),
+        ("2026-03-23 08:30", 8.0, "mmol/L"),
     ]
 
 

@@ -8,9 +8,15 @@ from healthbrain.records.rules import codes, units
 
 # code, value, unit as sent, value and unit in the ledger, flag. Expected values from molar masses, by hand.
 CONVERSIONS = [
-    ("loinc|14771-0", 126, "mg/dL", 6.993, "mmol/L", 0),  # 126 / 18.0182
+    # the pairs of WHO/IDF 2006, table 1, and of the Chinese sheets
+    ("loinc|14771-0", 126, "mg/dL", 7.0, "mmol/L", 0),
+    ("loinc|14771-0", 125, "mg/dL", 6.9, "mmol/L", 0),
+    ("loinc|14771-0", 200, "mg/dL", 11.1, "mmol/L", 0),
+    ("loinc|14771-0", 140, "mg/dL", 7.8, "mmol/L", 0),
+    ("loinc|14771-0", 300, "mg/dL", 16.7, "mmol/L", 0),
+    ("loinc|14771-0", 70, "mg/dL", 3.9, "mmol/L", 0),
     ("loinc|14771-0", 7.0, "mmol/l", 7.0, "mmol/L", 0),
-    ("loinc|1558-6", 99, "mg/dl", 5.494, "mmol/L", 0),
+    ("loinc|1558-6", 99, "mg/dl", 5.5, "mmol/L", 0),
     ("loinc|14647-2", 200, "mg/dL", 5.172, "mmol/L", 0),  # 200 / 38.67
     ("loinc|2571-8", 150, "mg/dL", 1.6936, "mmol/L", 0),  # 150 / 88.57
     ("loinc|2160-0", 1.0, "mg/dL", 88.4, "umol/L", 0),

@@ -39,6 +39,7 @@ def with_value(frame: pl.DataFrame) -> pl.DataFrame:
             "canonical": pl.Utf8,
             "factor": pl.Float64,
             "offset": pl.Float64,
+            "decimals": pl.Int64,
             "usable": pl.Boolean,
             "low": pl.Float64,
             "high": pl.Float64,
@@ -51,7 +52,8 @@ def with_value(frame: pl.DataFrame) -> pl.DataFrame:
         else frame.with_columns(answer=pl.lit(None, pl.Utf8), answer_known=False)
     )
     plain = (pl.col("factor") == 1) & (pl.col("offset") == 0)
-    scaled = (pl.col("number") * pl.col("factor") + pl.col("offset")).round(10)
+    exact = pl.col("number") * pl.col("factor") + pl.col("offset")
+    scaled = pl.when(pl.col("decimals") == 1).then(exact.round(1)).otherwise(exact.round(10))
     wrong = pl.col("value").is_not_null() & pl.col("number").is_null() & pl.col("numeric") & ~pl.col("answer_known")
     return frame.with_columns(
         pl.when(plain).then("number").otherwise(scaled).alias("ledger_value"),
@@ -65,7 +67,8 @@ def _unit_plan(code: str | None, unit: str | None) -> tuple[object, ...]:
     item = codes.catalogue().get(ledger or "")
     low, high = (item.low, item.high) if item else (None, None)
     given = units.ucum(unit) if unit else way.unit
-    return ledger, given, way.unit, way.factor, way.offset, way.usable, low, high, bool(item and item.unit)
+    scale = (way.factor, way.offset, way.decimals)
+    return ledger, given, way.unit, *scale, way.usable, low, high, bool(item and item.unit)
 
 
 def _answer(value: str | None) -> tuple[str | None, bool]:

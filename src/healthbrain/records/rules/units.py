@@ -9,19 +9,23 @@ from typing import Any
 from healthbrain.kernel.knowledge import load
 from healthbrain.records.rules.codes import catalogue, split
 
+EXACT = 10  # decimals kept: a conversion must not turn 7.0 into 6.999999999999999
+
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """value × factor + offset, in `unit`. `usable` is False when the unit says nothing we understand."""
+    """value × factor + offset, in `unit`, to `decimals`. `usable` is False when the unit says nothing we understand."""
 
     unit: str | None
     factor: float = 1.0
     offset: float = 0.0
     usable: bool = True
+    decimals: int = EXACT
 
     def of(self, value: float) -> float:
-        # Rounded to 10 significant decimals: a conversion must not turn 7.0 into 6.999999999999999.
-        return round(value * self.factor + self.offset, 10) if (self.factor, self.offset) != (1.0, 0.0) else value
+        if (self.factor, self.offset) == (1.0, 0.0):
+            return value
+        return round(value * self.factor + self.offset, self.decimals)
 
 
 @functools.cache
@@ -51,7 +55,8 @@ def _conversions() -> dict[tuple[str, str, str], Conversion]:
 
 def _conversion(row: dict[str, Any]) -> Conversion:
     factor = 1 / row["divide"] if "divide" in row else row["factor"]
-    return Conversion(row["to"], float(factor), float(row.get("offset", 0.0)))
+    decimals = row.get("decimals", EXACT)
+    return Conversion(row["to"], float(factor), float(row.get("offset", 0.0)), decimals=decimals)
 
 
 @functools.cache
