@@ -31,6 +31,7 @@ def run(residents: int | None, advance: Advance) -> dict[str, Any]:
     actions.count_names()
     source = county.source("BENCH-NEW").pk
     _forget(source)
+    in_memory = _in_memory()
     people = _arriving(size, source)
     try:
         seen = []
@@ -51,6 +52,7 @@ def run(residents: int | None, advance: Advance) -> dict[str, Any]:
     return {
         "residents": size,
         "identities": select("SELECT count(*) FROM residents_identity")[0][0],
+        "index_in_memory_mb": in_memory,
         "records": len(counted),
         "store_p50_ms": percentile([wait for _, wait, _, _ in counted], 0.5),
         "match_p50_ms": percentile(matched, 0.5),
@@ -59,6 +61,19 @@ def run(residents: int | None, advance: Advance) -> dict[str, Any]:
         "match_cpu_p50_ms": percentile([cpu for *_, cpu in counted], 0.5),
         "linked_to_the_right_person": round(sum(links[f"new-{n}"] == n for n, *_ in seen) / len(seen), 3),
     }
+
+
+def _in_memory() -> int:
+    """Read the index of residents into the server's memory, as a day of work leaves it; megabytes."""
+    from healthbrain.kernel.db import execute, select
+
+    execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+    ((blocks,),) = select(
+        """SELECT sum(pg_prewarm(c.oid)) FROM pg_class c
+           WHERE c.relkind IN ('r', 'i') AND c.relnamespace = 'public'::regnamespace
+             AND (c.relname ^@ 'residents_' OR c.relname ^@ 'identity_' OR c.relname ^@ 'resident_')"""
+    )
+    return int(blocks) * 8 // 1024
 
 
 def _forget(source: int) -> None:
