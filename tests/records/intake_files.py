@@ -1,7 +1,8 @@
-"""Small made-up feeds for the intake tests. All people are invented; id numbers begin with 330197."""
+"""Small feeds for the intake tests, and the one way they are taken. All people are made up: id numbers begin 330197."""
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import zipfile
 from pathlib import Path
@@ -10,8 +11,35 @@ from typing import Any
 import orjson
 import xlsxwriter
 
+from healthbrain.records import actions
+from healthbrain.records.models import Batch, Event, RejectedRow, Superseded
+
+AS_OF = dt.date(2026, 4, 1)
+ROW = "jw01,P1,8480-6,2026-03-20 08:30,138,mmHg,H1"
 PERSONS = "source,source_id,name,sex,birth_date,id_number,phone,address,division_code"
 OBSERVATIONS = "source,source_id,code,effective,value,unit,organisation"
+
+
+def take(*paths, **more):
+    """Ingest and check what must hold for any input: the counts add up, in the report and in each batch."""
+    report = actions.ingest(paths, as_of=AS_OF, **more)
+    assert report.rows_in == report.stored + report.duplicates + report.rejected + report.waiting
+    assert sum(report.by_type.values()) == report.rows_in
+    for batch in Batch.objects.all():
+        assert batch.rows_in == batch.stored + batch.duplicates + batch.rejected + batch.waiting
+        assert RejectedRow.objects.filter(batch=batch).count() == batch.rejected
+    return report
+
+
+def reasons():
+    """(row, field, reason) of every rejected row, in order."""
+    return list(RejectedRow.objects.order_by("id").values_list("row", "field", "reason"))
+
+
+def current():
+    """Events nothing has withdrawn, in order."""
+    withdrawn = Superseded.objects.values("event_id")
+    return Event.objects.exclude(id__in=withdrawn).order_by("id")
 
 
 def text_file(folder: Path, name: str, *lines: str, encoding: str = "utf-8") -> Path:
