@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
+from healthbrain.desks import posted
 from healthbrain.desks.dispatcher import words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import render, say
@@ -42,11 +42,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def _key(request: HttpRequest) -> uuid.UUID | None:
-    text = request.POST.get("client_id", "")
-    try:
-        return uuid.UUID(text) if text else None
-    except ValueError as error:
-        raise Invalid(t("提交编号不对，请刷新页面", "Bad submission id: reload the page")) from error
+    return posted.key(request, "client_id") if request.POST.get("client_id") else None
 
 
 def _reading(request: HttpRequest, name: str) -> dt.datetime | None:
@@ -78,23 +74,10 @@ def _vitals(request: HttpRequest, mission_id: int) -> None:
         by=request.actor,  # type: ignore[attr-defined]
         now=clock.now(),
         mission_id=mission_id,
-        values={name: _figure(request, name) for name in knowledge.vitals()},
+        values={name: posted.figure(request, name) for name in knowledge.vitals()},
         note=request.POST.get("note", "").strip(),
         client_id=_key(request),
     )
-
-
-def _figure(request: HttpRequest, name: str) -> float | None:
-    text = request.POST.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise Invalid(t("“{value}” 不是数字", "“{value}” is no number", value=text)) from error
-    if not math.isfinite(value):
-        raise Invalid(t("“{value}” 不是数字", "“{value}” is no number", value=text))
-    return value
 
 
 def _ecg(request: HttpRequest, mission_id: int) -> None:

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_POST
 
 from healthbrain.access.gate import page
+from healthbrain.desks import posted
 from healthbrain.desks.home_care import words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import as_of, render, say
@@ -54,7 +55,7 @@ def show(request: HttpRequest) -> HttpResponse:
 def _send(request: HttpRequest, actor: Any, number: int) -> None:
     homecare.apply(
         by=actor, now=words.moment(request), resident_id=number, channel=request.POST.get("channel", ""),
-        need=request.POST.get("need", ""), key=words.key_of(request),
+        need=request.POST.get("need", ""), key=posted.key(request),
         contact_name=request.POST.get("contact_name", ""), contact_phone=request.POST.get("contact_phone", ""),
     )  # fmt: skip
 

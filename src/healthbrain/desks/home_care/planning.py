@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from healthbrain.access.gate import page
+from healthbrain.desks import posted
 from healthbrain.desks.home_care import words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import as_of, render, say
@@ -101,7 +102,7 @@ def _out(request: HttpRequest, day: dt.date) -> Sequence[Change]:
     return visits.nurse_out(
         by=request.actor,  # type: ignore[attr-defined]
         now=words.moment(request),
-        nurse_id=words.whole(request, "nurse"),
+        nurse_id=posted.whole(request, "nurse"),
         day=day,
         reason=request.POST.get("reason", ""),
     )
@@ -112,7 +113,7 @@ def _urgent(request: HttpRequest, day: dt.date) -> Sequence[Change]:
     return visits.urgent_visit(
         by=request.actor,  # type: ignore[attr-defined]
         now=words.moment(request),
-        bed_id=words.whole(request, "bed"),
+        bed_id=posted.whole(request, "bed"),
         service=request.POST.get("service", ""),
         day=day,
         window=(earliest.hour * 60.0 + earliest.minute, latest.hour * 60.0 + latest.minute),
@@ -161,7 +162,7 @@ def _assessment(request: HttpRequest, door: tuple[str, float, float] | None) -> 
             hint=t("请数据管理员补全行政区划", "ask the data steward to complete the division"),
         )
     scores = {name: int(v) for name in knowledge.scores() if (v := request.POST.get(name, "")).isdigit()}
-    x, y = words.figure(request, "x"), words.figure(request, "y")
+    x, y = posted.figure(request, "x"), posted.figure(request, "y")
     return homecare.Assessment(
         scores, tuple(request.POST.getlist("findings")), request.POST.get("address", ""),
         door[1] if x is None else x, door[2] if y is None else y, request.POST.get("note", "").strip(),

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
 from healthbrain.audit import actions as audit
+from healthbrain.desks import posted
 from healthbrain.desks.home_care import words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import as_of, render, say
@@ -63,7 +64,7 @@ def _visit(request: HttpRequest, visit_id: int, error: str = "") -> HttpResponse
 
 
 def _arrive(request: HttpRequest, visit_id: int) -> str:
-    x, y = words.figure(request, "x"), words.figure(request, "y")
+    x, y = posted.figure(request, "x"), posted.figure(request, "y")
     visits.arrive(by=request.actor, now=words.moment(request), visit_id=visit_id, x=x, y=y)  # type: ignore[attr-defined]
     return f"/homecare/visits/{visit_id}"
 
@@ -79,12 +80,12 @@ def _record(request: HttpRequest, visit_id: int) -> str:
     service = reads.visit(actor, visit_id).service
     if request.POST.get("agreed") != "yes":
         raise Invalid(t("请照护者确认并签名", "The carer agrees and signs"))
-    measures = {name: value for name in service.record if (value := words.figure(request, name)) is not None}
+    measures = {name: value for name in service.record if (value := posted.figure(request, name)) is not None}
     taught = {item: how for item in service.teach if (how := request.POST.get(f"teach_{item}", ""))}
     for file in request.FILES.getlist("photos"):  # a phone without scripts sends them with the record
         _keep(request, visit_id, file)
     visits.record_visit(
-        by=actor, now=words.moment(request), visit_id=visit_id, client_id=words.key_of(request), measures=measures,
+        by=actor, now=words.moment(request), visit_id=visit_id, client_id=posted.key(request), measures=measures,
         done=request.POST.getlist("done"), taught=taught, signed_by=request.POST.get("signed_by", ""),
         signature=request.POST.get("signature", ""), voucher=request.POST.get("voucher", ""),
         note=request.POST.get("note", ""),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import uuid
 from collections import defaultdict
 from typing import Any
@@ -84,33 +83,6 @@ def moment(request: HttpRequest) -> dt.datetime:
 def typed(request: HttpRequest) -> dict[str, str]:
     """What was typed, so that a refused form comes back as it was; "" for the rest."""
     return defaultdict(str, {name: str(request.POST[name]) for name in request.POST})
-
-
-def key_of(request: HttpRequest) -> uuid.UUID:
-    try:
-        return uuid.UUID(request.POST.get("key", ""))
-    except ValueError as error:
-        raise Invalid(t("提交编号不对，请刷新页面", "Bad submission id: reload the page")) from error
-
-
-def figure(request: HttpRequest, name: str) -> float | None:
-    """A typed number; None when empty. Raises Invalid."""
-    text = request.POST.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise Invalid(t("“{value}” 不是数字", "“{value}” is no number", value=text)) from error
-    if not math.isfinite(value):
-        raise Invalid(t("“{value}” 不是数字", "“{value}” is no number", value=text))
-    return value
-
-
-def whole(request: HttpRequest, name: str) -> int:
-    """A typed id; 0 when it is none, which nobody has."""
-    text = request.POST.get(name, "")
-    return int(text) if text.isdigit() and len(text) < 16 else 0
 
 
 def clock_time(request: HttpRequest, name: str) -> dt.time:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
 from healthbrain.audit import actions as audit
+from healthbrain.desks import posted
 from healthbrain.desks.i18n import said, t
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.desks.transport import words
@@ -80,10 +81,10 @@ def _answered(request: HttpRequest, context: dict[str, Any]) -> HttpResponse | N
         if request.POST.get("do") in ("book", "keep"):
             keep = request.POST.get("do") == "keep"
             number = transport.book(
-                by=actor, now=now, asked=asked, key=_key(request), told=_told(request), keep_uncovered=keep
+                by=actor, now=now, asked=asked, key=posted.key(request), told=_told(request), keep_uncovered=keep
             )
             return _booked(request, number, keep=keep, day=asked.day)
-        context["answer"] = transport.ask_for_offer(by=actor, now=now, asked=asked, key=_key(request))
+        context["answer"] = transport.ask_for_offer(by=actor, now=now, asked=asked, key=posted.key(request))
     except Conflict as error:
         context["error"] = str(error)
         context["answer"] = transport.ask_for_offer(by=actor, now=now, asked=asked)
@@ -100,13 +101,6 @@ def _booked(request: HttpRequest, number: int, *, keep: bool, day: dt.date) -> H
     if request.actor.may("transport.plan"):  # type: ignore[attr-defined]
         return HttpResponseRedirect(f"/transport?day={day}")
     return HttpResponseRedirect("/transport/book")
-
-
-def _key(request: HttpRequest) -> uuid.UUID:
-    try:
-        return uuid.UUID(request.POST.get("key", ""))
-    except ValueError as error:
-        raise Invalid(t("提交编号不对，请刷新页面", "Bad submission id: reload the page")) from error
 
 
 def _told(request: HttpRequest) -> dict[str, Window]:
