@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from PIL import Image
+from PIL import Image, ImageFile
 from python_calamine import CalamineWorkbook
 
 from healthbrain.audit.models import AuditEvent
@@ -100,6 +100,13 @@ def test_a_bad_picture_is_refused_clearly(data: bytes, said: str, tmp_path) -> N
     with pytest.raises(Invalid, match=said):
         photos.store(data)
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_picture_that_breaks_off_is_refused_after_a_pdf_was_printed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # what the PDF library does when it is loaded
+    with pytest.raises(Invalid, match="损坏"):
+        photos.store(picture()[:2000])
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_a_small_file_that_claims_many_pixels_is_refused() -> None:

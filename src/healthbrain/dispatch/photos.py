@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from healthbrain.dispatch import knowledge_homecare as knowledge
 from healthbrain.kernel.crypto import digest
@@ -24,6 +25,7 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_PIXELS = 60_000_000  # of a phone's largest picture; a small file that claims more is a bomb
 THUMB = 320
 QUALITY = 88
+_strict = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ def read(name: str, *, thumb: bool = False) -> bytes:
     return data
 
 
+def _load_whole(picture: Image.Image) -> None:
+    """Decode it all. The PDF library tells Pillow, for the whole process, to fill what is missing with grey: here a
+    picture that breaks off is refused. Raises OSError."""
+    with _strict:
+        before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        try:
+            picture.load()
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
 def _opened(data: bytes) -> Image.Image:
     megabytes = knowledge.figure("photo_megabytes")
     if not data:
@@ -76,7 +89,7 @@ def _opened(data: bytes) -> Image.Image:
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
             if picture.width * picture.height > MOST_PIXELS:
                 raise Invalid("照片像素过大 Too many pixels")
-            picture.load()
+            _load_whole(picture)
             upright = ImageOps.exif_transpose(picture).convert("RGB")
     except UnidentifiedImageError as error:
         raise Invalid(
