@@ -61,7 +61,7 @@ def test_line_says_who_what_why_and_by_when(county, people) -> None:
     )
     assert (line.name, line.age, line.due, line.days_left) == ("王*明", 50, dt.date(2026, 4, 3), -7)
     assert line.title == {"zh": "高血压随访", "en": "Hypertension follow-up"}
-    assert line.why["zh"] == "血压 150/95（3月20日），首次未达标（N3 HTN-08）：调整用药，2 周内随访"
+    assert line.why["zh"] == "血压 150/95（3月20日），首次未达标（国家基本公卫规范第三版）：调整用药，2 周内随访"
 
 
 def test_newborn_visit_says_whether_the_discharge_is_known(county) -> None:
@@ -70,9 +70,9 @@ def test_newborn_visit_says_whether_the_discharge_is_known(county) -> None:
     county.event(known, "encounter", "type|discharge", "2026-04-06")
     actions.evaluate([known, unknown], as_of=AS_OF)
     lines = {x.resident_id: x for x in queries.today(village(county), AS_OF).lines if x.task == "newborn-visit"}
-    assert (lines[known].due, lines[known].why["zh"]) == (dt.date(2026, 4, 13), "4月6日出院（N3 CHILD newborn）")
+    assert (lines[known].due, lines[known].why["zh"]) == (dt.date(2026, 4, 13), "4月6日出院（国家基本公卫规范第三版）")
     assert lines[unknown].due == dt.date(2026, 4, 11)  # as if discharged on the third day, and a week
-    assert lines[unknown].why["zh"] == "出院日未知，按通常的住院天数推算（N3 CHILD newborn）"
+    assert lines[unknown].why["zh"] == "出院日未知，按通常的住院天数推算（国家基本公卫规范第三版）"
     told = queries.explain(lines[unknown].task_id, village(county), AS_OF)
     assert [str(words) for words in told.missing] == ["出生住院的出院日期（未知，按出生后 3 天出院推算）"]
 

@@ -95,20 +95,26 @@ def why(programme_id: str, task_id: str, reason: Mapping[str, Any]) -> Words:
     state = found.state(str(reason.get("state", "")))
     values = reason.get("because") or {}
     if task.kind in {"calendar", "ages"}:
-        return _by_schedule(task, values)
+        return _by_schedule(found, task, values)
     return Words(*(_line(found, task, state, values, lang) for lang in ("zh", "en")))
 
 
-def _by_schedule(task: Task, values: Mapping[str, Any]) -> Words:
+def _by_schedule(found: Programme, task: Task, values: Mapping[str, Any]) -> Words:
+    zh, en = "每年 1 次", "once a year"
     if task.kind == "ages" and task.anchor is not None:
         day = values.get("discharged")
+        zh, en = f"{_day(day, 'zh')}出院", f"discharged on {_day(day, 'en')}"
         if day is None:
             zh, en = "出院日未知，按通常的住院天数推算", "day of discharge not known, counted from the usual stay"
-            return Words(f"{zh}（{task.source}）", f"{en} ({task.source})")
-        return Words(f"{_day(day, 'zh')}出院（{task.source}）", f"discharged on {_day(day, 'en')} ({task.source})")
-    if task.kind == "ages":
-        return Words(f"到了规定月龄（{task.source}）", f"the age for it has come ({task.source})")
-    return Words(f"每年 1 次（{task.source}）", f"once a year ({task.source})")
+    elif task.kind == "ages":
+        zh, en = "到了规定月龄", "the age for it has come"
+    return Words(f"{zh}（{_cited(found, task.source, 'zh')}）", f"{en} ({_cited(found, task.source, 'en')})")
+
+
+def _cited(found: Programme, clause: str, lang: str) -> str:
+    """The document of a clause as people call it; its number and section stand in the explanation."""
+    source = found.sources.get(clause.partition(" ")[0])
+    return str(getattr(source.short, lang)) if source else clause
 
 
 def _line(found: Programme, task: Task, state: State | None, values: Mapping[str, Any], lang: str) -> str:
@@ -123,7 +129,8 @@ def _line(found: Programme, task: Task, state: State | None, values: Mapping[str
         clause = (state.source if state else "") or task.source
     parts = [part for part in (head, state_text) if part]
     text = ("，" if lang == "zh" else ", ").join(parts)
-    text += f"（{clause}）" if lang == "zh" else f" ({clause})"
+    cited = _cited(found, clause, lang)
+    text += f"（{cited}）" if lang == "zh" else f" ({cited})"
     return text + (("：" if lang == "zh" else ": ") + advice if advice else "")
 
 

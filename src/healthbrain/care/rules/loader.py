@@ -66,9 +66,7 @@ class _Builder:
     def __init__(self, raw: Mapping[str, Any], catalogue: Catalogue) -> None:
         _only(raw, _TOP, "programme")
         self.raw, self.catalogue = raw, catalogue
-        self.sources = {
-            str(k): Source(v["document"], str(v["number"]), bool(v["verified"])) for k, v in raw["sources"].items()
-        }
+        self.sources = {str(k): _source(v) for k, v in raw["sources"].items()}
         self.parameters = {str(k): self._parameter(k, v) for k, v in raw.get("parameters", {}).items()}
 
     def programme(self) -> Programme:
@@ -214,6 +212,12 @@ class _Builder:
         _only(row, {"title", "opens", "due", "until"}, "ages")
         spans = (self._span(row[key]) for key in ("opens", "due", "until"))
         return Age(ordinal, _title(row["title"]), *spans)
+
+
+def _source(entry: Mapping[str, Any]) -> Source:
+    document = str(entry["document"])
+    short = _title(entry["short"]) if "short" in entry else Title(document, document)
+    return Source(document, short, str(entry["number"]), bool(entry["verified"]))
 
 
 def _title(entry: Mapping[str, str]) -> Title:

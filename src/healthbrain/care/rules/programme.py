@@ -26,9 +26,10 @@ class Title:
 
 @dataclass(frozen=True)
 class Source:
-    """A document a threshold comes from."""
+    """A document a threshold comes from; `short` is what a line of today's list calls it."""
 
     document: str
+    short: Title
     number: str
     verified: bool
 
