@@ -79,10 +79,13 @@ def scan_permutation(
     if total == 0:
         return ()
     recent = _windows(whole[:, -longest:].astype(np.float64))
-    base = _nested(whole.sum(1, keepdims=True) * _windows(whole.sum(0, keepdims=True)[:, -longest:] / total), zones)
-    scores = _permutation_scores(recent, base, zones.order, total)
+    of_zone = _nested(whole.sum(1, keepdims=True).astype(np.float64), zones)[:, :, 0]
+    of_window = _windows(whole.sum(0)[-longest:].astype(np.float64))
+    base = of_zone[:, :, None] * of_window / total
+    scores = _permutation_scores(recent, of_zone, of_window, zones.order, total)
     drawn = _windows(_permuted(whole, longest, draws, np.random.default_rng(seed)))
-    return _clusters(scores, recent, base, zones, _permutation_maxima(drawn, base, zones.order, total), top)
+    maxima = _permutation_maxima(drawn, of_zone, of_window, zones.order, total)
+    return _clusters(scores, recent, base, zones, maxima, top)
 
 
 def _permuted(whole: NDArray[np.int64], longest: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -150,14 +153,27 @@ def _expected_score(seen: float, base: float, variance: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _permutation_score(seen: float, base: float, total: int) -> float:
-    """Kulldorff 2005, generalised likelihood ratio: (c/μ)^c ((C-c)/(C-μ))^(C-c) for c > μ."""
+def _cell(seen: float, base: float) -> float:
+    return float(seen * np.log(seen / base)) if seen > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _permutation_score(seen: float, of_zone: float, of_window: float, total: int) -> float:
+    """Log likelihood ratio of the table zone or elsewhere × window or before, both margins fixed.
+
+    Kulldorff 2005 takes (c/μ)^c ((C-c)/(C-μ))^(C-c), which is this where zone and window hold a small part of all
+    cases. A weak rise over many places holds a large part: there the cells of the rest say much of what is to be said.
+    """
+    base = of_zone * of_window / total
     if not seen > base or base <= 0.0 or seen < 2.0:
         return 0.0
-    score = seen * np.log(seen / base)
-    if seen < total:
-        score += (total - seen) * np.log((total - seen) / (total - base))
-    return float(score)
+    rest = total - of_zone
+    return (
+        _cell(seen, base)
+        + _cell(of_zone - seen, of_zone - base)
+        + _cell(of_window - seen, of_window - base)
+        + _cell(rest - (of_window - seen), rest - (of_window - base))
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -176,8 +192,11 @@ def _expected_scores(counts: Floats, base: Floats, variance: Floats, order: NDAr
 
 
 @njit(cache=True, nogil=True)
-def _permutation_scores(counts: Floats, base: Floats, order: NDArray[np.int64], total: int) -> Floats:
-    out = np.zeros(base.shape)
+def _permutation_scores(
+    counts: Floats, of_zone: Floats, of_window: Floats, order: NDArray[np.int64], total: int
+) -> Floats:
+    """counts (n_sites, w) of windows; of_zone (n_sites, k), of_window (w,): cases of all periods, of all sites."""
+    out = np.zeros((*of_zone.shape, len(of_window)))
     for centre in range(order.shape[0]):
         running = np.zeros(counts.shape[1])
         for j in range(order.shape[1]):
@@ -185,7 +204,7 @@ def _permutation_scores(counts: Floats, base: Floats, order: NDArray[np.int64], 
                 break
             running += counts[order[centre, j]]
             for w in range(len(running)):
-                out[centre, j, w] = _permutation_score(running[w], base[centre, j, w], total)
+                out[centre, j, w] = _permutation_score(running[w], of_zone[centre, j], of_window[w], total)
     return out
 
 
@@ -198,8 +217,10 @@ def _expected_maxima(drawn: Floats, base: Floats, variance: Floats, order: NDArr
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _permutation_maxima(drawn: Floats, base: Floats, order: NDArray[np.int64], total: int) -> Floats:
+def _permutation_maxima(
+    drawn: Floats, of_zone: Floats, of_window: Floats, order: NDArray[np.int64], total: int
+) -> Floats:
     out = np.zeros(len(drawn))
     for draw in prange(len(drawn)):
-        out[draw] = _permutation_scores(drawn[draw], base, order, total).max()
+        out[draw] = _permutation_scores(drawn[draw], of_zone, of_window, order, total).max()
     return out
