@@ -44,7 +44,6 @@ FIXED = {  # Polars type → how its numbers are written, and what is subtracted
 FEW = 20  # rows up to which they are written one by one: laying out columns costs a millisecond before the first row
 _SINCE, _MICROSECOND = dt.datetime(2000, 1, 1), dt.timedelta(microseconds=1)  # noqa: DTZ001  timestamps without zone too
 _SIZE = struct.Struct(">i").pack
-PHYSICAL = {pa.types.lib.Type_DATE32: pa.int32(), pa.types.lib.Type_TIMESTAMP: pa.int64()}
 
 
 def _bytes_of(values: Numbers, kind: str = ">i4") -> Block:
@@ -64,7 +63,7 @@ def _rows_of(block: Block) -> pa.Array:
 
 def _joined(parts: list[pa.Array]) -> pa.Array:
     """Row by row all parts, one after the other; a null is no bytes."""
-    nothing = pa.scalar(b"", pa.large_binary())
+    nothing = _array(b"", np.zeros(2))[0]  # not `pa.scalar`: for a value of Python it imports pandas, half a second
     return pc.binary_join_element_wise(*parts, nothing, null_handling="replace", null_replacement="")
 
 
@@ -75,7 +74,8 @@ def _offsets(array: pa.Array) -> Numbers:
 def _texts(column: pl.Series) -> tuple[pa.Array, Numbers]:
     """Texts as bytes, and the length of each: -1 for a null."""
     found = pc.cast(column.rechunk().to_arrow(), pa.large_binary())
-    return found, pc.fill_null(pc.binary_length(found), -1).to_numpy()
+    lengths = np.diff(_offsets(found))
+    return found, np.where(column.is_not_null(), lengths, -1) if column.null_count() else lengths
 
 
 def _lists(column: pl.Series) -> tuple[pa.Array, Numbers]:
@@ -93,12 +93,10 @@ def _lists(column: pl.Series) -> tuple[pa.Array, Numbers]:
 
 def _fixed(column: pl.Series) -> Block:
     kind, shift = FIXED[column.dtype.base_type()]
-    values = column.rechunk().to_arrow()
-    if PHYSICAL.get(values.type.id):
-        values = values.view(PHYSICAL[values.type.id])
-    values = (pc.fill_null(values, pa.scalar(0).cast(values.type)) if values.null_count else values).to_numpy(
-        zero_copy_only=False
-    )
+    numbers = column.to_physical()
+    if numbers.null_count():
+        numbers = numbers.fill_null(False if numbers.dtype == pl.Boolean else 0)
+    values = numbers.to_numpy()
     return _bytes_of(values - shift if shift else values, kind)
 
 

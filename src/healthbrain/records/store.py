@@ -66,7 +66,13 @@ class Written:
     ends: dict[int, dict[str, int]] = field(default_factory=dict)  # batch → how its rows ended → how many
     new_persons: list[int] = field(default_factory=list)  # identities to match
     identity_ids: list[int] = field(default_factory=list)  # whose ledger changed
-    versions: dict[bytes, int] = field(default_factory=dict)  # key → version, of what was written
+    codes: set[str] | None = field(default_factory=set)  # of their new events; None when others changed or went
+    rows: list[pl.DataFrame] = field(default_factory=list)  # key and version of what was written
+
+    @property
+    def versions(self) -> dict[bytes, int]:
+        """Key → version of what was written."""
+        return {key: version for frame in self.rows for key, version in frame.iter_rows()}
 
 
 def write(
@@ -81,15 +87,18 @@ def write(
     """
     written = Written(now)
     prepared = _keys_fit(prepared)
-    if prepared.resources["key"].n_unique() < len(prepared.resources):  # a row sent twice made its events twice
+    rounds = [prepared.resources] if len(prepared.resources) else []
+    if prepared.resources["key"].n_unique() < len(prepared.resources):
+        rounds = _rounds(prepared.resources)  # a row sent twice made its events twice, too
         prepared = replace(prepared, events=prepared.events.unique(maintain_order=True))
     ends: list[pl.DataFrame] = []
-    for resources in _rounds(prepared.resources):
+    for resources in rounds:
         ends.append(_write_round(resources, prepared, now, organisation_id, identity_id, written))
     written.ends = _counted(prepared.resources, ends)
     if written.identity_ids:
         written.identity_ids = sorted(set(written.identity_ids))
-        bus.publish(EventsRecorded(written.identity_ids))
+        codes = None if written.codes is None else frozenset(written.codes)
+        bus.publish(EventsRecorded(written.identity_ids, codes))
     return written
 
 
@@ -120,10 +129,6 @@ def _clipped(frame: pl.DataFrame, *keys: str) -> pl.DataFrame:
 
 def _rounds(resources: pl.DataFrame) -> list[pl.DataFrame]:
     """One frame a version: a chunk that holds two versions of one resource is written in two rounds, in its order."""
-    if resources.is_empty():
-        return []
-    if resources["key"].n_unique() == len(resources):
-        return [resources]
     fresh = resources.filter((pl.col("hash") != pl.col("hash").shift(1).over("key")).fill_null(True))
     numbered = fresh.with_columns(pl.int_range(pl.len()).over("key").alias("nth")).filter(
         ~pl.col("weak") | (pl.col("nth") == 0)
@@ -156,12 +161,15 @@ def _write_round(
         written.new_persons += described
     if fresh["version"].null_count() < len(fresh):
         fresh = _correct(fresh, prepared.events, now, organisation_id)
+        written.codes = None
     else:
         fresh = fresh.with_columns(version=pl.lit(1, pl.Int32))
         events = _events(fresh, prepared.events, now, organisation_id)
+        if written.codes is not None:
+            written.codes |= set(events["code"].unique())
         copy_frames(("records_resource", _rows(fresh, now)), ("records_event", events))
-    written.identity_ids += [identity for identity in fresh["identity_id"] if identity is not None]
-    written.versions |= dict(zip(fresh["key"], fresh["version"], strict=True))
+    written.identity_ids += fresh["identity_id"].drop_nulls().unique().to_list()
+    written.rows.append(fresh.select("key", "version"))
     ends = pl.when(pl.col("waits")).then(pl.lit(WAITING)).otherwise(pl.lit(STORED))
     return fresh.select("batch_id", "row", end=ends)
 
@@ -204,7 +212,7 @@ def _known(resources: pl.DataFrame) -> pl.DataFrame:
     people = resources.select(who).unique()
     people = people.hstack(_looked_up(people.with_columns(key=pl.lit(None, pl.Binary))).select(list(_KNOWN)[4:]))
     keys = "{" + resources["key"].bin.encode("hex").str.join(",").item() + "}"
-    rows = db.select(
+    rows = db.prepared(
         """SELECT uuid_send(key), content_hash, version, deleted, identity_id FROM records_resource
            WHERE key = ANY(%s::uuid[])""",
         (keys,),

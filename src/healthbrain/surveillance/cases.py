@@ -67,11 +67,22 @@ def _patterns() -> dict[str, list[str]]:
     }
 
 
+@functools.lru_cache(maxsize=65_536)
+def _watched(code: str) -> bool:
+    """Whether an event of this code can be a case."""
+    if code.startswith("icd10|"):
+        return bool(classifier().of_diagnosis(code))
+    return code in _patterns()["codes"]
+
+
 def on_events_recorded(event: EventsRecorded) -> None:
     """New, corrected or withdrawn events of these identities: their cases made anew, the touched days marked.
 
-    One statement; it reads the diagnoses and coded answers these identities have ever had.
+    No statement when all are new and of codes that are no case; else one: it reads the diagnoses and coded answers
+    these identities have ever had.
     """
+    if event.codes is not None and not any(map(_watched, event.codes)):
+        return
     if event.identity_ids and db.prepared(_FOLLOW, {**_patterns(), "ids": list(event.identity_ids)}):
         db.notify(CHANNEL)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from django.db import IntegrityError, OperationalError, transaction
 
 from healthbrain.access import gate
@@ -24,6 +23,7 @@ from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake import batches
 from healthbrain.records.intake.fhir import Builder, Naming, own_id
 from healthbrain.records.models import Batch
+from healthbrain.records.rules import exact
 from healthbrain.records.rules.r4 import Issue
 from healthbrain.residents import actions as residents
 
@@ -171,9 +171,9 @@ def withdraw(keys: Sequence[bytes], *, moment: dt.datetime) -> int:
 def store_bundle(bundle: Resource, *, source: str, by: Actor) -> Resource:
     """See `actions.store_bundle`."""
     gate.require(by, "fhir.write")
-    sent = orjson.dumps(bundle.get("entry") or [])
+    sent = exact.dumps(bundle.get("entry") or [])
     for attempt in range(ATTEMPTS):
-        naming, named = _named(orjson.loads(sent), source)  # a copy: references are rewritten in place
+        naming, named = _named(exact.loads(sent), source)  # a copy: references are rewritten in place
         builder = Builder(now().date())
         try:
             with transaction.atomic():
@@ -214,14 +214,15 @@ def _response(named: list[tuple[str | None, Any]], written: store.Written) -> Re
     found = [resource for _, resource in named]
     keys = [resource_key(r["resourceType"], r["id"]) for r in found]
     at = written.at.astimezone(dt.UTC)
-    known = {key: (written.versions[key.bytes], at) for key in keys if key.bytes in written.versions}
+    versions = written.versions
+    known = {key: (versions[key.bytes], at) for key in keys if key.bytes in versions}
     if said_before := [key for key in keys if key not in known]:
         rows = db.select("SELECT key, version, updated FROM records_resource WHERE key = ANY(%s)", (said_before,))
         known |= {row[0]: row[1:] for row in rows}
     entries = []
     for resource, key in zip(found, keys, strict=True):
         version, updated = known[key]
-        is_new = version == 1 and key.bytes in written.versions
+        is_new = version == 1 and key.bytes in versions
         entries.append(
             {
                 "response": {
