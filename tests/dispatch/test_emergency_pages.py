@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from python_calamine import CalamineWorkbook
 
 from healthbrain.audit.models import AuditEvent
 from healthbrain.dispatch.models import Call, EcgFile, HospitalState, Mission, Position, TimelineEvent, Vitals
@@ -22,6 +23,7 @@ PAGES = {
     "/dispatch/fleet": {"dispatcher"},
     "/dispatch/events": {"dispatcher"},
     "/dispatch/planning": {"dispatcher", "bureau"},
+    "/dispatch/planning/siting": {"dispatcher", "bureau"},
     "/crew": {"crew"},
     "/arrivals": {"dispatcher", "hospital"},
 }
@@ -296,6 +298,31 @@ class TestInTheBrowser:
         assert page.get_by_role("button", name="停在这里").count() == 0
         assert page.problems == []
 
+    def test_the_best_sites_are_found_shown_taken_along_and_simulated(self, open_as, centre) -> None:
+        emergency_county.history(centre, now=clock.now())
+        page = open_as("bureau")
+        page.goto(page.base + "/dispatch/planning")
+        page.wait_for_load_state()
+        page.get_by_role("link", name="求最优站址").click()
+        page.locator("#siting-form").wait_for()
+        page.wait_for_load_state()
+        page.fill("[name=near]", "2")
+        page.get_by_role("button", name="求最优站址").click()
+        page.get_by_text("已证明最优", exact=True).wait_for()
+        assert page.locator(".map .zone.gained").count() == 2  # the middle town and its village
+        assert "中渡" in page.locator("tr", has_text="新增").inner_text()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="导出方案").click()
+        sheets = CalamineWorkbook.from_path(download.value.path())
+        assert sheets.sheet_names == ["站点", "乡镇", "村和社区"]
+        assert any("已证明最优" in str(row[0]) for row in sheets.get_sheet_by_name("站点").to_python()[:6])
+        page.get_by_role("link", name="用一年的呼救模拟").click()
+        page.locator("#figures progress").wait_for()
+        assert "新增1" in page.locator(".change-list").inner_text()
+        page.goto(page.base + "/dispatch/planning/siting?model=mclp&more=50&near=2&far=9&share=90")
+        page.get_by_text("没有满足这些要求的方案").wait_for()
+        assert page.problems == []
+
     def _sent(self, desk, centre) -> int:
         desk.goto(desk.base + "/dispatch")
         desk.fill("#phone", "15400000002")
@@ -324,6 +351,7 @@ class TestInTheBrowser:
         for role, address, width in (
             ("dispatcher", "/dispatch", 1366), ("dispatcher", "/dispatch/fleet", 1366),
             ("dispatcher", "/dispatch/events", 1366), ("bureau", "/dispatch/planning", 1366),
+            ("bureau", "/dispatch/planning/siting?model=mclp&more=1&near=2&far=9&share=90", 1366),
             ("crew", "/crew", 390), ("hospital", "/arrivals", 1366),
         ):  # fmt: skip
             page = open_as(role, width, csp=False)

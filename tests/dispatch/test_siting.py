@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from healthbrain.dispatch import network
+from healthbrain.dispatch.knowledge_roads import straight_line
+from healthbrain.dispatch.models import LandMark
+from healthbrain.dispatch.queries import planning
+from healthbrain.dispatch.queries import siting as county
 from healthbrain.dispatch.rules.erlang import answered_within, call_centre, erlang_b, erlang_c
+from healthbrain.dispatch.rules.plans import Site, apply, written
 from healthbrain.dispatch.rules.siting import Infeasible, double_standard, lscp, mclp, mexclp, p_median
+from healthbrain.kernel.errors import Invalid, NotAllowed
+from tests.dispatch import emergency_county
 
 SITES = 6
 
@@ -107,6 +115,79 @@ def test_impossible_wishes_are_refused_in_words():
             wish()
     with pytest.raises(ValueError, match="demand"):
         mclp(cover, [0, 0, 0], 1)
+
+
+def test_a_plan_is_written_as_it_is_read():
+    now = [Site(1, "东", 1.0, 2.0, 2), Site(2, "西", 5.0, 2.0, 1), Site(3, "南", 3.0, 0.5, 1)]
+    plan = written(now, [(now[0], 1), (now[2], 1), (Site(0, "", 3.0, 2.0, 0), 2)])
+    assert plan == "c2,v1-1,a@3.00000;2.00000*2"
+    after = [(s.id, s.x, s.vehicles) for s in apply(plan, now)]
+    assert after == [(1, 1.0, 1), (3, 3.0, 1), (0, 3.0, 2)]
+
+
+class TestOfTheCounty:
+    """The planner's question over the made county: stations in the east and west, most calls there, a middle town."""
+
+    @pytest.fixture
+    def centre(self, db):
+        county._land.cache_clear()
+        county._sited.cache_clear()
+        made = emergency_county.build()
+        emergency_county.history(made)
+        return made
+
+    @pytest.fixture
+    def asked(self, centre):
+        def ask(model, keep=("east", "west"), more=1, near=2.0, far=30.0, share=0.4):
+            ids = tuple(centre.stations[name].pk for name in keep)
+            day = emergency_county.NOW.date()
+            return county.site(centre.actors["bureau"], county.Asked(model, ids, more, near, far, share), day=day)
+
+        return ask
+
+    @pytest.mark.parametrize("model", county.MODELS)
+    def test_the_answer_beats_every_other_new_site_and_the_what_if_page_reads_it(self, asked, centre, model):
+        found = asked(model)
+        assert found.proven
+        after = apply(found.plan, planning.sites_now())
+        assert np.array([(s.x, s.y) for s in after]) == pytest.approx(
+            np.array([(s.site.x, s.site.y) for s in found.standings])
+        )
+        assert found.after.vehicles == sum(s.vehicles for s in after)
+        marks = list(LandMark.objects.order_by("id"))
+        zones, now = [(m.x, m.y) for m in marks], [(s.x, s.y) for s in planning.sites_now()]
+        calls = np.array([1 + 15 * (m.name in {"东浦镇", "西塘镇"}) for m in marks])  # one each for the quiet places
+        travel = network.times()
+
+        def reached(extra):
+            minutes = travel.between([*now, *extra], zones, straight_line("siren")).ms.min(axis=0) / 60_000
+            return calls @ (minutes <= 2) / calls.sum(), calls @ minutes / calls.sum()
+
+        assert reached([]) == pytest.approx((found.before.once, found.before.mean))
+        if model in {"mclp", "p-median"}:
+            best = [reached([z]) for z in zones]
+            assert found.after.once == pytest.approx(max(b[0] for b in best)) or model == "p-median"
+            assert found.after.mean == pytest.approx(min(b[1] for b in best)) or model == "mclp"
+        if model == "lscp":
+            assert found.after.once == 1.0
+
+    def test_a_station_that_may_move_stays_where_moving_brings_nothing(self, asked):
+        found = asked("p-median", keep=("east",), more=0)
+        assert [s.change for s in found.standings] == ["", ""]
+        assert found.plan == ""
+
+    def test_vehicles_of_a_kept_station_stay_and_closed_ones_hand_theirs_on(self, asked, centre):
+        found = asked("mexclp", keep=("east",), more=2)
+        east = next(s for s in found.standings if s.site.id == centre.stations["east"].pk)
+        assert (east.before, east.site.vehicles >= 2, found.after.vehicles) == (2, True, 5)
+
+    def test_what_cannot_be_is_said(self, asked, centre):
+        for wish in ({"model": "double-standard", "far": 2.5, "more": 0}, {"model": "mclp", "more": 50},
+                     {"model": "best"}, {"model": "mclp", "near": 0.0}, {"model": "mclp", "more": -1}):  # fmt: skip
+            with pytest.raises(Invalid):
+                asked(**wish)
+        with pytest.raises(NotAllowed):
+            county.site(centre.actors["crew"], county.usual(planning.sites_now()), day=emergency_county.NOW.date())
 
 
 @pytest.mark.parametrize(

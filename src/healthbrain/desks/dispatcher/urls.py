@@ -3,7 +3,7 @@
 from django.urls import path
 
 from healthbrain.desks.ambulance import known
-from healthbrain.desks.dispatcher import acts, events, fleet, maps, planning, views
+from healthbrain.desks.dispatcher import acts, events, fleet, maps, planning, siting, views
 from healthbrain.desks.navigation import Entry
 
 NAVIGATION = (
@@ -34,5 +34,6 @@ urlpatterns = [
     path("dispatch/events/<int:event_id>", events.show, name="dispatch-event"),
     path("dispatch/events/<int:event_id>/<str:action>", events.act, name="dispatch-event-act"),
     path("dispatch/planning", planning.show, name="dispatch-planning"),
+    path("dispatch/planning/siting", siting.show, name="dispatch-siting"),
     path("dispatch/planning/figures", planning.figures, name="dispatch-planning-figures"),
 ]

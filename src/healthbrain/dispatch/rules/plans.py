@@ -57,6 +57,16 @@ def apply(text: str, sites: Sequence[Site]) -> list[Site]:
     return after
 
 
+def written(now: Sequence[Site], after: Sequence[tuple[Site, int]]) -> str:
+    """The plan that turns `now` into `after`, each site with its vehicles (`id` 0: a new one); what `apply` reads."""
+    count = {site.id: vehicles for site, vehicles in after if site.id}
+    words = [f"c{site.id}" for site in now if site.id not in count]
+    changed = [(site.id, count[site.id] - site.vehicles) for site in now if site.id in count]
+    words += [f"v{one}{change:+d}" for one, change in changed if change]
+    words += [f"a@{site.x:.5f};{site.y:.5f}*{vehicles}" for site, vehicles in after if not site.id]
+    return ",".join(words)
+
+
 def _known(found: dict[int, Site], number: str, word: str) -> int:
     if int(number) not in found:
         raise Invalid(f"没有这个站点 No such station: {word[:40]}")
