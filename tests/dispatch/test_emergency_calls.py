@@ -139,6 +139,24 @@ def test_the_whole_mission_and_what_closes_it(centre) -> None:
         missions.step(by=centre.actors["other_crew"], now=after(901), mission_id=mission, kind="handover")
 
 
+def test_a_vehicle_that_hands_over_is_named_and_can_be_sent_once_the_patient_is_with_the_hospital(centre) -> None:
+    first, by = waiting_call(centre), centre.actors["dispatcher"]
+    mission, crew = send(centre, first, "east1"), centre.actors["crew"]
+    missions.step(by=crew, now=after(600), mission_id=mission, kind="at-hospital")
+    second = waiting_call(centre, EAST, priority=1, phone="15400000004")
+    own, other = (recommend.recommend(by, call, now=after(650)) for call in (first, second))
+    assert "急东1" not in {c.code for c in (*own.vehicles, *own.busy)}  # it is on this call already
+    assert ([c.code for c in other.busy], "急东1" in {c.code for c in other.vehicles}) == (["急东1"], False)
+    with pytest.raises(Conflict):
+        send(centre, second, "east1", now=after(660))
+    missions.step(by=crew, now=after(900), mission_id=mission, kind="handover")
+    choice = next(c for c in recommend.recommend(by, second, now=after(910)).vehicles if c.code == "急东1")
+    sent = send(centre, second, "east1", from_mission=choice.from_mission, now=after(920))
+    assert Mission.objects.get(ended_at=None).pk == sent
+    assert (Call.objects.get(pk=first).state, Vehicle.objects.get(code="急东1").status) == ("closed", "assigned")
+    assert not missions.step(by=crew, now=after(930), mission_id=mission, kind="available")  # pressed too late: known
+
+
 def test_a_press_sent_twice_is_one_event_and_a_late_one_is_kept(centre) -> None:
     call = waiting_call(centre)
     mission, crew, key = send(centre, call, "east1"), centre.actors["crew"], uuid.uuid4()
@@ -219,8 +237,9 @@ def test_a_hospital_closes_while_a_vehicle_is_on_its_way(centre) -> None:
     assert lost == 1
     [row] = reads.queue(centre.actors["dispatcher"], now=after(71))
     assert row.alarm == "destination-closed"
-    best = recommend.recommend(centre.actors["dispatcher"], call, now=after(71)).hospitals[0]
-    assert best.hospital == str(second)
+    best, closed = recommend.recommend(centre.actors["dispatcher"], call, now=after(71)).hospitals
+    assert (best.hospital, closed.hospital) == (str(second), str(first))
+    assert "已停收" in [reason.zh for reason in closed.reasons]
     with pytest.raises(Conflict):
         missions.send_to(by=crew, now=after(72), mission_id=mission, organisation_id=first)
     missions.send_to(by=crew, now=after(73), mission_id=mission, organisation_id=second)

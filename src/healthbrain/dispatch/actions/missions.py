@@ -37,7 +37,7 @@ def assign(
     """Send a vehicle; the mission's id. The database lets one dispatcher win; the other is told who has it.
 
     `recommended_id`: the vehicle that stood first: sending another needs an `override` reason. `from_mission`: the
-    mission of a less urgent call it is taken from, as the recommendation showed it.
+    mission it leaves for this, as the recommendation showed it: of a less urgent call, or one handed over already.
     Raises Conflict (taken, call over), Invalid (no reason, out of service, non-emergency vehicle without a mass event).
     """
     gate.require(by, "emergency.dispatch")
@@ -112,6 +112,10 @@ def _take_from(vehicle: Vehicle, mission_id: int, call: Call, *, by: Actor, now:
     )
     if held is None:
         return  # free by now, or taken by somebody else: the insert decides
+    if held.step == "handover":  # the patient is with the hospital; nobody has pressed "available" yet
+        journal.write("available", call_id=held.call_id, mission=held, by=by, now=now, note=f"→ {call.pk}")
+        _advance(held, "available", now=now)
+        return
     lower = held.call.priority is None or (call.priority is not None and held.call.priority > call.priority)
     if not lower or held.step not in TURNS_ROUND:
         raise taken(vehicle)

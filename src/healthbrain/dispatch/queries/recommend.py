@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,10 @@ _ENGINE_STATUS = {"at-hospital": ranking.CLEARING}  # the others bear the engine
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One line: the engine's option with what the desk needs to show and to send it."""
+    """One line: the engine's option with what the desk needs to show and to send it.
+
+    `from_mission`: the mission it leaves when it is sent: a less urgent one, or one handed over and not pressed free.
+    """
 
     vehicle_id: int
     code: str
@@ -35,14 +38,16 @@ class Choice:
     station: str
     status: str
     option: ranking.Option
-    from_mission: int | None  # taken from this less urgent mission
+    from_mission: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """`vehicles` best first; `hospitals` too; `as_of` when it was worked out. Empty while the place is unknown."""
+    """`vehicles` that can be sent, best first; `busy` ones still handing a patient over, soonest first;
+    `hospitals` best first; `as_of` when it was worked out. Empty while the place is unknown."""
 
     vehicles: tuple[Choice, ...]
+    busy: tuple[Choice, ...]
     hospitals: tuple[Destination, ...]
     off_map: bool
     as_of: dt.datetime
@@ -52,7 +57,7 @@ class Recommendation:
 _FLEET = """
 SELECT v.id, v.code, v.kind, v.capabilities, v.status, s.id, s.name,
        coalesce(p.x, s.x), coalesce(p.y, s.y), extract(epoch FROM %(now)s - p.at)::float8,
-       m.id, c.priority,
+       m.id, c.priority, c.id,
        extract(epoch FROM %(now)s - (SELECT max(t.at) FROM dispatch_timelineevent t WHERE t.mission_id = m.id))::float8
 FROM dispatch_vehicle v
 JOIN dispatch_station s ON s.id = v.station_id
@@ -71,29 +76,34 @@ def recommend(actor: Actor, call_id: int, *, now: dt.datetime) -> Recommendation
     if call is None:
         raise NotFound("没有这个呼救 No such call")
     if call.x is None or call.y is None:
-        return Recommendation((), (), False, now)
+        return Recommendation((), (), (), False, now)
     return Recommendation(
-        tuple(_vehicles(call, now=now)),
+        *_vehicles(call, now=now),
         tuple(hospitals_for((call.x, call.y), call.suspected)),
         call.off_map,
         now,
     )
 
 
-def _vehicles(call: Call, *, now: dt.datetime) -> list[Choice]:
-    rows = db.select(_FLEET, {"now": now})
+def _vehicles(call: Call, *, now: dt.datetime) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    """Vehicles that can be sent, and those still handing over. Those on this call already are neither."""
+    rows = [row for row in db.select(_FLEET, {"now": now}) if row[12] != call.pk]
     cover = county_coverage(now.date())
     site = cover.site_of if cover else {}
-    vehicles = [_vehicle(row, site) for row in rows]
     needs = frozenset(knowledge.types().get(call.suspected, {}).get("vehicle", ()))
     asked = ranking.Call(float(call.x or 0), float(call.y or 0), call.priority or 2, needs)
-    options = ranking.rank(asked, vehicles, network.times(), cover.coverage if cover else None, settings())
     by_id = {str(row[0]): row for row in rows}
-    return [_choice(by_id[o.vehicle], o) for o in options]
+
+    def ranked(status: Callable[[str], bool]) -> tuple[Choice, ...]:
+        vehicles = [_vehicle(row, site) for row in rows if status(row[4])]
+        options = ranking.rank(asked, vehicles, network.times(), cover.coverage if cover else None, settings())
+        return tuple(_choice(by_id[o.vehicle], o) for o in options)
+
+    return ranked(lambda status: status != "at-hospital"), ranked(lambda status: status == "at-hospital")
 
 
 def _vehicle(row: tuple[Any, ...], site: dict[int, int]) -> ranking.Vehicle:
-    number, _, _, capabilities, status, station, _, x, y, age, _, priority, since = row
+    number, _, _, capabilities, status, station, _, x, y, age, _, priority, _, since = row
     return ranking.Vehicle(
         id=str(number),
         x=x,
@@ -116,8 +126,9 @@ def _wait(status: str, since: float) -> float:
 
 
 def _choice(row: tuple[Any, ...], option: ranking.Option) -> Choice:
-    number, code, kind, _, status, _, station, *_, mission, _, _ = row
-    return Choice(number, code, kind, station, status, option, mission if option.reassigned_from else None)
+    number, code, kind, _, status, _, station, *_, mission, _, _, _ = row
+    leaves = option.reassigned_from is not None or status == "clearing"
+    return Choice(number, code, kind, station, status, option, mission if leaves else None)
 
 
 @functools.cache
@@ -212,7 +223,8 @@ def hospitals_for(at: tuple[float, float], suspected: str) -> list[Destination]:
             y=row.y,
             centres=frozenset(row.capabilities),
             free={} if row.emergency_beds is None else dict.fromkeys(["", *row.capabilities], row.emergency_beds),
-            diverting=frozenset({""}) if row.diverting or row.closed else frozenset(),
+            diverting=frozenset({""}) if row.diverting else frozenset(),
+            closed=row.closed,
         )
         for row in rows
     ]

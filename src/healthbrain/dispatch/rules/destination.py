@@ -29,6 +29,7 @@ class Hospital:
     centres: frozenset[str] = frozenset()
     free: Mapping[str, int] = field(default_factory=dict)
     diverting: frozenset[str] = frozenset()
+    closed: bool = False  # takes no ambulance at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,15 @@ def _destination(
     zh, en = names.get(centre, (centre, centre))
     capable = not centre or centre in hospital.centres
     free = hospital.free.get(centre, hospital.free.get("") if not centre else None)
-    turned_away = bool({"", centre} & hospital.diverting)
+    turned_away = hospital.closed or bool({"", centre} & hospital.diverting)
     is_open = not turned_away and free != 0
     extra = minutes - nearest
     reasons = [Reason("最近的医院", "nearest hospital") if extra < 0.05 else _further(extra)]
     if centre:
         reasons.append(Reason(f"有{zh}", f"has {en}") if capable else Reason(f"没有{zh}", f"no {en}"))
-    if turned_away:
+    if hospital.closed:
+        reasons.append(Reason("已停收", "closed to ambulances"))
+    elif turned_away:
         reasons.append(Reason("正在分流，不接收", "on diversion"))
     elif free == 0:
         reasons.append(Reason("没有空位", "no place free"))
