@@ -8,32 +8,35 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from healthbrain.kernel import db
-from healthbrain.surveillance import fusing, scanning
+from healthbrain.surveillance import completeness, fusing, scanning
 from healthbrain.surveillance.knowledge import calendar, classifier, read
 from healthbrain.surveillance.models import Signal
 from healthbrain.surveillance.rules import budget
+from healthbrain.surveillance.rules.completeness import BEGUN, UNHEARD, Voice
 from healthbrain.surveillance.rules.life import Finding, Place
 from healthbrain.surveillance.rules.own import OwnSettings, detect_own, expect
 from healthbrain.surveillance.rules.own.design import Calendar
-from healthbrain.surveillance.rules.series import Detection, Floats, Frequency, SeriesSet
+from healthbrain.surveillance.rules.series import Bools, Detection, Floats, Frequency, SeriesSet
 from healthbrain.surveillance.watching import EXPOSED, Scope
 
 HISTORY_DAYS = 400
 LEARN_DAYS = 28  # quiet days whose p-values teach the budget how often small ones really come
 type Row = tuple[str, str, str, dt.date, int]  # place, source, syndrome, day, count
-SHORTEST = 56  # days of history below which a series is not tested
+SHORTEST = 56  # days since a series began to speak, below which its own past does not judge it
 WINDOWS = (1, 3, 7)  # days: the nested windows of the detector
-_ROWS = """
-    SELECT CASE WHEN c.source = ANY(%(exposed)s) THEN 'organisation:' || c.organisation_id
+_PLACE = """CASE WHEN c.source = ANY(%(exposed)s) THEN 'organisation:' || c.organisation_id
                 WHEN c.source = 'pharmacy' THEN 'township:' || s.township_id
-                ELSE 'county:' || %(county)s END AS place,
-           c.source, c.syndrome, c.day, sum(c.count)
+                ELSE 'county:' || %(county)s END"""
+_TOLD = """
     FROM surveillance_dailycount c LEFT JOIN surveillance_site s ON s.organisation_id = c.organisation_id
     WHERE c.organisation_id IS NOT NULL AND c.source <> ALL(ARRAY['diagnosis', 'laboratory', 'rumour'])
-      AND c.syndrome = ANY(%(keys)s) AND c.day BETWEEN %(first)s AND %(last)s
-      AND (c.source <> 'pharmacy' OR s.township_id IS NOT NULL) AND {scope}
-    GROUP BY 1, 2, 3, 4
+      AND c.day BETWEEN %(first)s AND %(last)s AND (c.source <> 'pharmacy' OR s.township_id IS NOT NULL) AND {scope}
 """
+_ROWS = f"""
+    SELECT {_PLACE} AS place, c.source, c.syndrome, c.day, sum(c.count)
+    {_TOLD} AND c.syndrome = ANY(%(keys)s) GROUP BY 1, 2, 3, 4
+"""
+_VOICES = completeness.VOICES.format(place=_PLACE, from_where=_TOLD)
 _RESIDENCE = """
     SELECT CASE length(place_code) WHEN 6 THEN 'county:' ELSE 'township:' END || substr(place_code, 1, 9), source,
            syndrome, day, sum(count)
@@ -63,6 +66,7 @@ class Named:
     sources: list[str]
     syndromes: list[str]
     counts: Floats
+    heard: Floats  # share of each day's count that has reached us, like counts
     first: dt.date
 
 
@@ -104,6 +108,7 @@ def _series_set(named: Named, today: dt.date) -> scanning.Told:
     series = SeriesSet(
         tuple(f"{p.key}|{s}|{k}" for p, s, k in zip(named.places, named.sources, named.syndromes, strict=True)),
         named.counts, Frequency.DAILY, np.arange(np.datetime64(named.first), np.datetime64(today) + 1),
+        population=np.maximum(named.heard, UNHEARD),
     )  # fmt: skip
     return scanning.Told(series, named.places, named.sources, named.syndromes)
 
@@ -152,13 +157,14 @@ def _told(
         if seen[window] < settings.min_cases:
             continue
         pvalue = float(share[row, column])
+        days = slice(start + column - WINDOWS[window] + 1, start + column + 1)
         family = classifier().family.get(named.syndromes[row], named.syndromes[row])
         found.append(
             Finding(
                 named.places[row], family, named.syndromes[row], named.sources[row], "own", "", "statistical",
                 day - dt.timedelta(days=WINDOWS[window] - 1), day, float(round(seen[window])),
                 expected=float(round(usual[window], 2)), pvalue=pvalue, recurrence_days=1 / max(pvalue, 1e-12),
-                detail={"days": WINDOWS[window]},
+                detail={"days": WINDOWS[window], "heard": round(float(named.heard[row, days].mean()), 2)},
             )
         )  # fmt: skip
     return found
@@ -184,17 +190,29 @@ def _series(scope: Scope, today: dt.date) -> tuple[Named | None, Named | None]:
         "first": first, "last": today, "organisations": list(scope.organisations),
     }  # fmt: skip
     rows: list[Row] = []
-    if scope.everywhere:
-        rows += db.select(_ROWS.format(scope="TRUE"), parameters)
-    elif scope.organisations:
-        rows += db.select(_ROWS.format(scope=_NEAR), parameters)
+    spoken: list[Voice] = []
+    near = "TRUE" if scope.everywhere else _NEAR
+    if scope.everywhere or scope.organisations:
+        rows += db.select(_ROWS.format(scope=near), parameters)
+        rhythm = {"longest": completeness.limits().longest_delay, "rhythm": completeness.RHYTHM_DAYS}
+        spoken = completeness.voices(db.select(_VOICES.format(scope=near), parameters | rhythm))
     if scope.everywhere or scope.syndromes & set(families):
-        rows += db.select(_RESIDENCE, parameters)
-    old, young = _by_age(rows, today)
-    named = _named(old, first, today)
-    if named is None or (today - named.first).days + 1 < SHORTEST:
-        return None, _named(rows, first, today)
-    return named, _named(young, first, today)
+        found = db.select(_RESIDENCE, parameters)
+        rows += found
+        spoken += _residents_voices(found)
+    named = _named(rows, spoken, families, first, today)
+    return (None, None) if named is None else _by_age(named, today)
+
+
+def _residents_voices(rows: list[Row]) -> list[Voice]:
+    """Residents are told of from the day on which their source first told of anybody in the county."""
+    begun: dict[str, dt.date] = {}
+    for _, source, _, day, _ in rows:
+        begun[source] = min(begun.get(source, day), day)
+    places = {(place, source) for place, source, _, _, _ in rows}
+    return [
+        Voice(f"{place}|{source}", begun[source], 1.0, regular=False, lately=frozenset()) for place, source in places
+    ]
 
 
 # A pharmacy's series is its township's, so all pharmacies of that township are read with it.
@@ -210,7 +228,9 @@ def read_families() -> frozenset[str]:
     return frozenset(read("thresholds")["budget"]["families"])
 
 
-def _named(rows: list[Row], first: dt.date, today: dt.date) -> Named | None:
+def _named(
+    rows: list[Row], spoken: list[Voice], families: list[str], first: dt.date, today: dt.date
+) -> Named | None:  # fmt: skip
     """Rows as a matrix of days, from the first day on which anybody spoke."""
     index: dict[tuple[str, str, str], int] = {}
     cells = [(index.setdefault((p, s, k), len(index)), (day - first).days, int(n)) for p, s, k, day, n in rows]
@@ -220,27 +240,33 @@ def _named(rows: list[Row], first: dt.date, today: dt.date) -> Named | None:
     counts = np.zeros((len(index), (today - first).days + 1))
     np.add.at(counts, (at[:, 0], at[:, 1]), at[:, 2])
     begun = int(at[:, 1].min())
+    since = first + dt.timedelta(days=begun)
     places = []
     for key, _, _ in index:
         kind, _, rest = key.partition(":")
         places.append(Place(kind, int(rest)) if kind == "organisation" else Place(kind, code=rest))
+    keys = [(place, source) for place, source, _ in index]
+    heard = completeness.exposure(keys, spoken, families, since, today)
+    return Named(places, [s for _, s, _ in index], [k for _, _, k in index], counts[:, begun:], heard, since)
+
+
+def _by_age(named: Named, today: dt.date) -> tuple[Named | None, Named | None]:
+    """Series that are of age, and those that began to speak too late to be judged by their past: old, young."""
+    begun = np.argmax(named.heard >= BEGUN, axis=1)
+    of_age = named.heard.shape[1] - begun >= SHORTEST
+    return _only(named, of_age), _only(named, ~of_age)
+
+
+def _only(named: Named, wanted: Bools) -> Named | None:
+    """These rows, from the first day on which one of them spoke."""
+    rows = np.flatnonzero(wanted)
+    if not len(rows):
+        return None
+    since = int((named.heard[rows] >= BEGUN).any(axis=0).argmax())
     return Named(
-        places, [s for _, s, _ in index], [k for _, _, k in index], counts[:, begun:], first + dt.timedelta(days=begun)
-    )
-
-
-def _by_age(rows: list[Row], today: dt.date) -> tuple[list[Row], list[Row]]:
-    """Rows of the sources that are of age, and of those that began to speak too late to be judged by their past: the
-    silence before would make their every count a rise.
-
-    A source is of age when it covers half of the days that the oldest one covers.
-    """
-    begun: dict[str, dt.date] = {}
-    for _, source, _, day, _ in rows:
-        begun[source] = min(begun.get(source, day), day)
-    longest = max(((today - day).days for day in begun.values()), default=0)
-    young = {source for source, day in begun.items() if (today - day).days * 2 < longest}
-    return [row for row in rows if row[1] not in young], [row for row in rows if row[1] in young]
+        [named.places[r] for r in rows], [named.sources[r] for r in rows], [named.syndromes[r] for r in rows],
+        named.counts[rows, since:], named.heard[rows, since:], named.first + dt.timedelta(days=since),
+    )  # fmt: skip
 
 
 def _learn(places: list[Place], families: list[str], pvalues: Floats, today: dt.date) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from scipy.stats import nbinom
 
 from healthbrain.kernel.errors import Invalid
@@ -31,21 +32,28 @@ class Nowcast:
     median: Floats
 
 
+def reported_by(triangle: Floats, *, memory: int = 28, level: float = 0.9) -> Floats:
+    """Share of a day's cases that are reported within 0 ... longest days (longest + 1,): upper end of the interval.
+
+    Upper, because a share taken too small makes a rise of every day: where delays are little known, less is corrected.
+    The variance of a product of hazards is Greenwood's.
+    """
+    counts, age = _known(triangle)
+    share, doubt = _reported_by(counts, age, memory)
+    spread = np.sqrt(doubt) * (1.0 - share)  # of the logarithm of the share
+    return np.minimum(1.0, share * np.exp(float(ndtri((1 + level) / 2)) * spread))
+
+
 def nowcast(triangle: Floats, *, memory: int = 28, level: float = 0.9) -> Nowcast:
     """triangle (n_days, longest + 1): cases of onset day i reported d days later; cells after now are NaN or ignored.
 
     Row i is known up to delay n_days - 1 - i. memory: days of report from which delays are learnt.
     level: probability of the interval.
     """
-    triangle = np.asarray(triangle, np.float64)
-    n, width = triangle.shape
-    if n < 2 or memory < 1 or not 0 < level < 1:
-        raise Invalid("A nowcast needs at least two days, memory >= 1 and 0 < level < 1.")
-    age = np.arange(n - 1, -1, -1)[:, None]
-    known = np.arange(width)[None, :] <= age
-    counts = np.where(known, np.nan_to_num(triangle), 0.0)
-    if (counts < 0).any():
-        raise Invalid("Counts of a reporting triangle must be >= 0.")
+    if memory < 1 or not 0 < level < 1:
+        raise Invalid("A nowcast needs memory >= 1 and 0 < level < 1.")
+    counts, age = _known(triangle)
+    width = counts.shape[1]
     share, uncertain = _reported_by(counts, age, memory)
     reported = counts.sum(1)
     delay = np.minimum(age[:, 0], width - 1)
@@ -61,6 +69,18 @@ def nowcast(triangle: Floats, *, memory: int = 28, level: float = 0.9) -> Nowcas
     high = np.where(missing > 0, nbinom.ppf(1 - edge, size, chance), 0.0)
     middle = np.where(missing > 0, nbinom.ppf(0.5, size, chance), 0.0)
     return Nowcast(reported, p, reported + missing, reported + low, reported + high, reported + middle)
+
+
+def _known(triangle: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """The part of the triangle that can be known by now, and the age of each row in days (n, 1)."""
+    triangle = np.asarray(triangle, np.float64)
+    if len(triangle) < 2:
+        raise Invalid("A nowcast needs at least two days.")
+    age = np.arange(len(triangle) - 1, -1, -1)[:, None]
+    counts = np.where(np.arange(triangle.shape[1])[None, :] <= age, np.nan_to_num(triangle), 0.0)
+    if (counts < 0).any():
+        raise Invalid("Counts of a reporting triangle must be >= 0.")
+    return counts, age
 
 
 def _reported_by(counts: Floats, age: NDArray[np.int64], memory: int) -> tuple[Floats, Floats]:
