@@ -1,9 +1,10 @@
 """bench surveillance planted-year: a year of the demo county day by day; which of its outbreaks are found, and when.
 
-Every school day at 09:05 what the schools told, every evening at 20:30 all other counts, as the worker would. Nobody
-answers a signal. An outbreak is found by a signal of its syndrome at its place, or at the township or county around it,
-opened while it runs or within a week after. What fits no outbreak is a false event; watch lines (three pupils of one
-class) are a duty of the school norm and are counted apart.
+Every school day at 09:05 what the schools told, every evening at 20:30 all else that has come by then: diagnoses and
+figures of places with the delays of knowledge/demo/surveillance.yaml. Nobody answers a signal. An outbreak is found by
+a signal of its syndrome at its place, or at the township or county around it, opened while it runs or within a week
+after. What fits no outbreak is a false event; watch lines (three pupils of one class) are a duty of the school norm and
+are counted apart.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from healthbrain.cli.output import Advance
 FULL_SIZE = 10_000
 AS_OF = dt.date(2026, 11, 20)  # a Friday
 DAYS = 365
+SEED = 1
 LATE_DAYS = 7
 
 
@@ -61,6 +63,7 @@ def _moment(day: dt.date, hour: int, minute: int) -> dt.datetime:
 
 def _replay(folder: Path, truth: dict[str, Any], advance: Advance) -> None:
     from healthbrain.access.rules import SYSTEM
+    from healthbrain.cli.bench.surveillance import arriving
     from healthbrain.county.queries import organisation_ids_by_code
     from healthbrain.demo import settling
     from healthbrain.surveillance.actions import history, signals
@@ -73,8 +76,12 @@ def _replay(folder: Path, truth: dict[str, Any], advance: Advance) -> None:
     keys = {(c.organisation.code, c.grade, c.name): c.pk for c in SchoolClass.objects.select_related("organisation")}
     class_ids = [keys[row] for row in classes.select("organisation", "grade", "name").iter_rows()]
     lines = pl.read_parquet(folder / "surveillance" / "lines.parquet").partition_by("day", as_dict=True)
-    counts = pl.read_parquet(folder / "surveillance" / "counts.parquet").partition_by("day", as_dict=True)
     wrong = {dt.date.fromisoformat(e["day"]): e for e in truth["errors"]}
+    counts = _with_errors(pl.read_parquet(folder / "surveillance" / "counts.parquet"), truth["errors"])
+    evenings = arriving.by_evening(
+        counts.filter(pl.col("day") > start), SEED, {(e["organisation"], day) for day, e in wrong.items()}
+    )
+    arriving.hold_back(start, SEED)
     for number in range(1, DAYS + 1):
         day = start + dt.timedelta(days=number)
         advance(number, DAYS, "replay")
@@ -85,20 +92,22 @@ def _replay(folder: Path, truth: dict[str, Any], advance: Advance) -> None:
             DirtyCount.objects.bulk_create(
                 [DirtyCount(source="school", organisation_id=o, day=day, since=morning) for o in schools]
             )
+            arriving.come(morning)
             signals.run_pass(now=morning)
         evening = _moment(day, 20, 30)
-        today = _with_error(counts[day,], wrong.get(day), "wrong")
-        history.load_counts(settling.read_counts(today, ids, evening), by=SYSTEM)
+        arriving.come(evening)
+        history.load_counts(settling.read_counts(evenings[day], ids, evening), by=SYSTEM)
         if yesterday := wrong.get(day - dt.timedelta(days=1)):
             _send_again(yesterday, evening, signals.import_counts)
         signals.run_pass(now=evening, everything=True)
 
 
-def _with_error(frame: pl.DataFrame, error: dict[str, Any] | None, what: str) -> pl.DataFrame:
-    if error is None:
-        return frame
-    hit = (pl.col("organisation") == error["organisation"]) & (pl.col("item") == error["item"])
-    return frame.with_columns(pl.when(hit).then(error[what]).otherwise("count").alias("count"))
+def _with_errors(frame: pl.DataFrame, errors: list[dict[str, Any]]) -> pl.DataFrame:
+    for error in errors:
+        hit = (pl.col("organisation") == error["organisation"]) & (pl.col("item") == error["item"])
+        hit &= pl.col("day") == dt.date.fromisoformat(error["day"])
+        frame = frame.with_columns(pl.when(hit).then(error["wrong"]).otherwise("count").alias("count"))
+    return frame
 
 
 def _send_again(error: dict[str, Any], now: dt.datetime, import_counts: Any) -> None:
