@@ -149,6 +149,11 @@ def test_a_backup_comes_back_whole(fed, home: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     answer(healthbrain("restore", str(kept), "--json", home=elsewhere))
     assert export("links", elsewhere, tmp_path) == before
+    assert (elsewhere / "secret_key").read_text() == (home / "secret_key").read_text()  # it opens the sealed photos
+    manifest = json.loads((kept / "manifest.json").read_text())
+    (kept / "manifest.json").write_text(json.dumps(manifest | {"sealed_by": "0123456789abcdef"}))
+    refused = healthbrain("restore", str(kept), "--replace", home=elsewhere)  # its key was given from outside
+    assert (refused.returncode, "HEALTHBRAIN_SECRET_KEY" in refused.stderr) == (1, True)
 
 
 def test_a_damaged_backup_leaves_what_is_there(fed, home: Path, tmp_path: Path) -> None:

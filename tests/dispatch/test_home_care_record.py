@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import io
 import uuid
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 from python_calamine import CalamineWorkbook
 
 from healthbrain.audit.models import AuditEvent
@@ -118,12 +120,39 @@ def test_a_small_file_that_claims_many_pixels_is_refused() -> None:
 
 
 def test_a_changed_file_is_not_shown_as_what_was_taken(tmp_path) -> None:
-    kept = photos.store(picture())
-    file = next(p for p in tmp_path.rglob(f"{kept.digest}.jpg"))
+    kept, other = photos.store(picture()), photos.store(picture(901, 600))
+    file, moved = (next(tmp_path.rglob(f"{one.digest}.sealed")) for one in (kept, other))
     assert file.stat().st_mode & 0o077 == 0  # nobody else on the machine reads it
-    file.write_bytes(picture(901, 600))
+    file.write_bytes(moved.read_bytes())  # another picture of this very installation
     with pytest.raises(NotFound, match="改动"):
         photos.read(kept.digest)
+
+
+@pytest.mark.parametrize("suite", ["", "sm"])
+def test_pictures_lie_sealed_on_the_disk_and_only_the_key_opens_them(tmp_path, monkeypatch, suite: str) -> None:
+    monkeypatch.setenv("HEALTHBRAIN_CRYPTO", suite)
+    monkeypatch.setenv("HEALTHBRAIN_SECRET_KEY", "made-up key of a county")
+    kept = photos.store(picture())
+    for file in tmp_path.rglob("*.sealed"):
+        with pytest.raises(UnidentifiedImageError):
+            Image.open(io.BytesIO(file.read_bytes()))
+        assert b"JFIF" not in file.read_bytes()
+    monkeypatch.setenv("HEALTHBRAIN_CRYPTO", "")  # what was sealed under one suite is read under the other
+    assert Image.open(io.BytesIO(photos.read(kept.digest))).size == (900, 600)
+    monkeypatch.setenv("HEALTHBRAIN_SECRET_KEY", "another key")
+    with pytest.raises(NotFound, match="密钥"):
+        photos.read(kept.digest)
+
+
+def test_pictures_of_an_earlier_version_are_sealed_by_the_upgrade(tmp_path) -> None:
+    plain = picture()
+    name = hashlib.sha256(plain).hexdigest()
+    old = tmp_path / "photos" / name[:2] / f"{name}.jpg"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(plain)
+    import_module("healthbrain.dispatch.migrations.0007_seal_photos").seal(None, None)
+    assert not old.exists()
+    assert photos.read(name) == plain
 
 
 def test_pictures_go_through_the_gate_and_each_look_is_audited(town) -> None:

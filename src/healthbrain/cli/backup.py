@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -19,8 +20,9 @@ import click
 from healthbrain import __version__
 from healthbrain.cli.boot import boot
 from healthbrain.cli.output import emit, json_option
+from healthbrain.kernel import vault
 from healthbrain.kernel.errors import HealthBrainError
-from healthbrain.kernel.home import home
+from healthbrain.kernel.home import KEY, home
 from healthbrain.kernel.postgres import database_url
 
 DUMP, FILES, MANIFEST = "healthbrain.dump", "files.tar.gz", "manifest.json"
@@ -77,7 +79,8 @@ def _pack(archive: Path) -> None:
 def backup(folder: Path, as_json: bool) -> None:
     """Write a whole backup into FOLDER (made if missing, must be empty).
 
-    The database, the files kept beside it (uploads, photos, the signing key) and a manifest with their check sums.
+    The database, the files kept beside it (uploads, sealed photos, the secret key) and a manifest with their check
+    sums. A key given in HEALTHBRAIN_SECRET_KEY is not in the folder: keep it elsewhere, photos open with no other.
     Whoever has this folder has the county's records: keep it as the database itself is kept. The installation may
     go on working meanwhile.
     """
@@ -96,6 +99,7 @@ def backup(folder: Path, as_json: bool) -> None:
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "migrations": _applied(),
         "files": kept,
+        "sealed_by": "" if KEY not in os.environ else vault.fingerprint(),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
     result: dict[str, Any] = {
@@ -118,6 +122,21 @@ def _checked(folder: Path) -> dict[str, Any]:
         if not (folder / name).exists() or _sha256(folder / name) != kept["sha256"]:
             raise HealthBrainError(f"{folder / name} 与备份时不同 is not what was backed up", hint="换一份备份")
     return manifest
+
+
+def _refuse_other_key(manifest: dict[str, Any]) -> None:
+    """A key of the data folder comes back with its files; one that was given must be given again."""
+    sealed_by, given = manifest.get("sealed_by", ""), KEY in os.environ
+    if sealed_by and vault.fingerprint() != sealed_by:
+        raise HealthBrainError(
+            f"照片等文件由另一把密钥加密 Photos were sealed with another {KEY}",
+            hint=f"把当时的密钥设回 {KEY} set {KEY} to the key of then",
+        )
+    if given and not sealed_by and "sealed_by" in manifest:
+        raise HealthBrainError(
+            f"备份里的文件由它自带的密钥加密 This backup brings its own key, {KEY} would hide it",
+            hint=f"先取消 {KEY} 再恢复 restore without {KEY}",
+        )
 
 
 def _refuse_if_unfit(manifest: dict[str, Any], *, replace: bool) -> None:
@@ -173,6 +192,7 @@ def restore(folder: Path, replace: bool, as_json: bool) -> None:
     boot(migrate=False)
     from healthbrain.kernel import db
 
+    _refuse_other_key(manifest)
     _refuse_if_unfit(manifest, replace=replace)
     with _in_place_of_the_old():
         _run([_tool("pg_restore"), "--single-transaction", "--exit-on-error", "--no-owner",

@@ -9,6 +9,8 @@ import platformdirs
 
 from healthbrain.kernel.errors import HealthBrainError
 
+KEY = "HEALTHBRAIN_SECRET_KEY"
+
 
 def home() -> Path:
     """Folder that holds the embedded database, the lake, uploads and reports. Created on first use.
@@ -35,8 +37,8 @@ def folder(*parts: str) -> Path:
 
 
 def secret_key() -> str:
-    """The installation's signing key: `HEALTHBRAIN_SECRET_KEY`, else made once, kept in the data folder, mode 0600."""
-    given = os.environ.get("HEALTHBRAIN_SECRET_KEY")
+    """The key that signs sessions and seals files: `HEALTHBRAIN_SECRET_KEY`, else made once and kept (mode 0600)."""
+    given = os.environ.get(KEY)
     if given:
         return given
     path = home() / "secret_key"
