@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from PIL import Image
 
 from healthbrain.access.models import Account, Proxy
 from healthbrain.audit.models import AuditEvent
-from healthbrain.kernel import clock
+from healthbrain.kernel import bus, clock
+from healthbrain.notices.models import Notification
 from healthbrain.residents import queries
+from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.models import Resident
 from tests.desks2.conftest import person, text_of
 
@@ -163,20 +168,47 @@ def test_staff_register_a_guardian_with_evidence_and_end_it(county, sign_in, dau
     page = f"/residents/{child.pk}/proxies"
     given = form(relation="parent", basis="minor", evidence="household-register", evidence_text="")
     assert staff.post(page, given).status_code == 422  # no evidence, nothing registered
-    assert staff.post(page, given | {"evidence_text": "330197-0012"}).status_code == 302
+    given["evidence_text"] = "330197-0012"
+    no_picture = SimpleUploadedFile("a.jpg", b"<script>")
+    assert staff.post(page, given | {"document": no_picture}).status_code == 422
+    photo = io.BytesIO()
+    Image.linear_gradient("L").resize((900, 600)).convert("RGB").save(photo, "JPEG")
+    assert staff.post(page, given | {"document": SimpleUploadedFile("a.jpg", photo.getvalue())}).status_code == 302
     one = Proxy.objects.get()
     assert AuditEvent.objects.get(action="proxy.grant").detail["evidence"] == "household-register 330197-0012"
     guardian = sign_in("daughter")
     guardian.post(f"/me/family/{one.pk}/act")
     assert "张小宝" in text_of(guardian.get("/me"))
+    paper = f"{page}/{one.pk}/document"
+    assert paper in staff.get(page).text
+    seen = staff.get(paper)
+    assert (seen["Content-Type"], Image.open(io.BytesIO(seen.content)).size) == ("image/jpeg", (900, 600))
+    assert AuditEvent.objects.filter(action="proxy.document_open", resident_id=child.pk).count() == 1
+    assert guardian.get(paper).status_code == sign_in("hospital_doctor").get(paper).status_code == 403
     staff.post(f"{page}/{one.pk}/revoke", {"reason": ""})
     one.refresh_from_db()
     assert one.revoked_at is None
     staff.post(f"{page}/{one.pk}/revoke", {"reason": "监护权变更"})
     assert guardian.get("/me").url == "/me/family?over=1"
     outside = f"/residents/{county.west.pk}/proxies"
-    assert staff.post(outside, given | {"evidence_text": "330197-0012"}).status_code == 403
+    assert staff.post(outside, given).status_code == 403
     assert sign_in("hospital_doctor").get(page).status_code == 403
+
+
+@pytest.mark.parametrize("whose", ["principal", "agent"])
+@pytest.mark.parametrize("fate", ["died", "merged"])
+def test_a_grant_ends_when_either_side_dies_or_is_merged_away(county, sign_in, daughter, whose: str, fate: str) -> None:
+    one, agent = grant(sign_in("resident")), sign_in("daughter")
+    agent.post(f"/me/family/{one.pk}/act")
+    gone = one.principal_id if whose == "principal" else one.agent_id
+    change = {"deceased_on": clock.today()} if fate == "died" else {"merged_into": county.west.pk}
+    Resident.objects.filter(pk=gone).update(**change)
+    bus.publish(ResidentsChanged([gone]))
+    assert agent.get("/me").url == "/me/family?over=1"
+    one.refresh_from_db()
+    assert one.revoked_by == {"died": "死亡登记 death on record", "merged": "档案合并 records merged"}[fate]
+    assert AuditEvent.objects.filter(action="proxy.revoke", resident_id=one.principal_id).count() == 1
+    assert Notification.objects.filter(key=f"proxy:{one.pk}:over").count() == 2  # both sides read why
 
 
 def test_a_ward_cannot_shake_off_the_guardian_himself_and_a_guardian_may_step_back(county, sign_in, daughter) -> None:

@@ -88,6 +88,7 @@ class Proxy(models.Model):
     scopes = ArrayField(models.TextField())  # keys of access.roles.SCOPES
     evidence = models.TextField(default="")  # kind of document, by the same file; "" for consent given here
     evidence_text = models.TextField(default="")  # its number and who issued it
+    document = models.TextField(default="")  # a photo or PDF of it: name in the vault (`residents.proxies`)
     starts = models.DateField()
     ends = models.DateField()  # last day
     granted_by = models.BigIntegerField()  # account

@@ -33,6 +33,7 @@ class ProxyRow:
     scopes: tuple[str, ...]
     evidence: str
     evidence_text: str
+    document: bool
     starts: dt.date
     ends: dt.date
     granted_at: dt.datetime
@@ -63,7 +64,8 @@ def _rows(found: QuerySet[Proxy], on: dt.date) -> list[ProxyRow]:
         ProxyRow(
             id=g.pk, principal_id=g.principal_id, principal=g.principal_name, agent_id=g.agent_id, agent=g.agent_name,
             basis=g.basis, relation=g.relation, scopes=tuple(g.scopes), evidence=g.evidence,
-            evidence_text=g.evidence_text, starts=g.starts, ends=g.ends, granted_at=g.granted_at,
+            evidence_text=g.evidence_text, document=bool(g.document), starts=g.starts, ends=g.ends,
+            granted_at=g.granted_at,
             state="revoked" if g.revoked_at else "live" if g.starts <= on <= g.ends else "ended",
             revoked_at=g.revoked_at, revoked_by=g.revoked_by, last_used=used.get(g.pk),
         )

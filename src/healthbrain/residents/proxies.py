@@ -14,17 +14,22 @@ from django.db import IntegrityError, transaction
 from healthbrain.access.gate import require
 from healthbrain.access.models import Proxy
 from healthbrain.access.roles import SCOPES
-from healthbrain.access.rules import Actor
+from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.audit import actions as audit
 from healthbrain.audit import queries as audited
+from healthbrain.kernel import db, pictures, vault
 from healthbrain.kernel.clock import COUNTY_ZONE, local
-from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
+from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from healthbrain.kernel.knowledge import load
 from healthbrain.kernel.masking import mask_name
+from healthbrain.notices import actions as notices
 from healthbrain.residents import queries
+from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.models import Resident
 from healthbrain.residents.rules import addresses, id_number, names
 from healthbrain.residents.rules.proxies import Wanted, comes_of_age, last_day
+
+SHELF, PDF = "evidence", b"%PDF-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +110,59 @@ def authorise(
     return _grant(by, now, me, agent, wanted, purpose="self")
 
 
-def register(*, by: Actor, now: dt.datetime, resident_id: int, wanted: Wanted, name: str, number: str) -> int:
+def register(
+    *, by: Actor, now: dt.datetime, resident_id: int, wanted: Wanted, name: str, number: str, document: bytes = b""
+) -> int:
     """Staff register a guardian, or what a resident signed on paper, having seen the evidence; the grant's id.
 
-    Raises NotAllowed (also outside the scope), NotFound, Invalid, Conflict.
+    document: a photo or PDF of the evidence, kept sealed. Raises NotAllowed (also outside the scope), NotFound,
+    Invalid, Conflict.
     """
     require(by, "proxy.register")
     if wanted.basis == Proxy.Basis.CONSENT:
         raise Invalid("请选择登记的依据 Choose the ground")
     principal = queries.resident(by, resident_id, "public-health")
-    return _grant(by, now, principal, _named(by, now, name, number), wanted, purpose="public-health")
+    agent = _named(by, now, name, number)
+    return _grant(by, now, principal, agent, wanted, purpose="public-health", document=_filed(document))
+
+
+def _filed(document: bytes) -> str:
+    """A photo, made upright and without what the phone wrote beside it, or a PDF as it is; its name in the vault."""
+    if not document:
+        return ""
+    most = figure("document_megabytes")
+    if document.startswith(PDF):
+        if len(document) > most * 1_000_000:
+            raise Invalid(f"文件超过 {most} MB Larger than {most} MB", hint="请扫描得小一些 scan it smaller")
+        return vault.put(SHELF, document)
+    limits = pictures.Limits(most, figure("document_side"), figure("document_least"))
+    return vault.put(SHELF, pictures.jpeg(pictures.opened(document, limits)))
+
+
+def document(*, by: Actor, proxy_id: int) -> tuple[bytes, str]:
+    """The paper filed with a grant and its media type; each look is audited. Raises NotAllowed, NotFound."""
+    require(by, "proxy.register")
+    grant = Proxy.objects.filter(pk=proxy_id).exclude(document="").first()
+    if grant is None:
+        raise NotFound("没有这份文件 No such document")
+    person = queries.resident(by, grant.principal_id, "public-health")
+    with transaction.atomic():
+        audit.record(
+            by=by, action="proxy.document_open", resident_id=person.id, subject=f"proxy/{proxy_id}",
+            purpose="public-health",
+        )  # fmt: skip
+    data = vault.get(SHELF, grant.document)
+    return data, "application/pdf" if data.startswith(PDF) else "image/jpeg"
 
 
 @transaction.atomic
 def _grant(
-    by: Actor, now: dt.datetime, principal: queries.ResidentRow, agent: Resident, wanted: Wanted, *, purpose: str
-) -> int:
+    by: Actor, now: dt.datetime, principal: queries.ResidentRow, agent: Resident, wanted: Wanted, *, purpose: str,
+    document: str = "",
+) -> int:  # fmt: skip
     today = local(now).date()
+    if principal.deceased_on is not None:
+        raise Invalid("这位居民已登记死亡 This resident is on record as dead")
     if agent.pk == principal.id:
         raise Invalid("不能授权给本人 Nobody is his own agent")
     ends = last_day(wanted, birth=principal.birth_date, today=today, known=knowledge(), scopes=SCOPES)
@@ -136,7 +177,8 @@ def _grant(
             made = Proxy.objects.create(
                 principal_id=principal.id, principal_name=principal.name, agent_id=agent.pk, agent_name=agent.name,
                 basis=wanted.basis, relation=wanted.relation, scopes=list(dict.fromkeys(wanted.scopes)),
-                evidence=wanted.evidence, evidence_text=wanted.evidence_text.strip(), starts=today, ends=ends,
+                evidence=wanted.evidence, evidence_text=wanted.evidence_text.strip(), document=document, starts=today,
+                ends=ends,
                 granted_by=by.account_id or 0, granted_at=now,
             )  # fmt: skip
     except IntegrityError as error:
@@ -149,6 +191,26 @@ def _grant(
         detail=detail | ({"evidence": f"{made.evidence} {made.evidence_text}"} if made.evidence else {}),
     )  # fmt: skip
     return made.pk
+
+
+def on_residents_changed(event: ResidentsChanged) -> None:
+    """A grant ends when either side has died, or was one person with another record: who acts is then given anew."""
+    over = db.select(
+        """UPDATE access_proxy p SET revoked_at = now(), revoked_by = CASE WHEN r.deceased_on IS NOT NULL
+               THEN '死亡登记 death on record' ELSE '档案合并 records merged' END
+           FROM residents_resident r WHERE p.revoked_at IS NULL AND r.id = ANY(%s::bigint[])
+               AND r.id IN (p.principal_id, p.agent_id) AND (r.deceased_on IS NOT NULL OR r.merged_into IS NOT NULL)
+           RETURNING p.id, p.principal_id, p.principal_name, p.agent_id, p.agent_name, p.revoked_by, p.revoked_at""",
+        (list(event.resident_ids),),
+    )
+    for number, principal, principal_name, agent, agent_name, why, at in over:
+        audit.record(
+            by=SYSTEM, action="proxy.revoke", resident_id=principal, subject=f"proxy/{number}",
+            detail={"agent": agent_name, "reason": why},
+        )  # fmt: skip
+        title = f"{mask_name(agent_name)} 代 {mask_name(principal_name)} 办事的授权已结束：{why} · authorisation ended"
+        for side in (principal, agent):
+            notices.tell_resident(side, title=title, at=at, url="/me/family", key=f"proxy:{number}:over")
 
 
 def _adult(birth: dt.date, today: dt.date) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from healthbrain.access import proxies
 from healthbrain.access.gate import page
@@ -30,7 +32,7 @@ def show(request: HttpRequest, resident_id: int) -> HttpResponse:
             family.register(
                 by=actor, now=clock.now(), resident_id=resident_id,
                 wanted=wanted(request, request.POST.get("basis", "")), name=request.POST.get("name", ""),
-                number=request.POST.get("number", ""),
+                number=request.POST.get("number", ""), document=_document(request),
             )  # fmt: skip
         except HealthBrainError as problem:
             error = str(problem)
@@ -44,6 +46,23 @@ def show(request: HttpRequest, resident_id: int) -> HttpResponse:
         "papers": [(key, said(row["title"]), row["for"]) for key, row in evidence.items()], **words(),
     }  # fmt: skip
     return render(request, "resident/proxies.html", context, status=422 if error else 200)
+
+
+def _document(request: HttpRequest) -> bytes:
+    file: Any = request.FILES.get("document")
+    return b"" if file is None else bytes(file.read())
+
+
+@page(permission="proxy.register")
+@require_GET
+def paper(request: HttpRequest, resident_id: int, proxy_id: int) -> HttpResponse:
+    """The photo or PDF filed with a grant; the room asks the gate and audits."""
+    data, kind = family.document(by=request.actor, proxy_id=proxy_id)  # type: ignore[attr-defined]
+    response = HttpResponse(data, content_type=kind)
+    response["Cache-Control"] = "no-store"
+    if kind == "application/pdf":  # somebody else's file: to be saved, never run in our pages' origin
+        response["Content-Disposition"] = f'attachment; filename="evidence-{proxy_id}.pdf"'
+    return response
 
 
 @page(permission="proxy.register")

@@ -20,5 +20,6 @@ urlpatterns = [
     path("me/family/<int:proxy_id>/act", family.act_for, name="me-family-act"),
     path("me/family/<int:proxy_id>/revoke", family.revoke, name="me-family-revoke"),
     path("residents/<int:resident_id>/proxies", guardians.show, name="proxies"),
+    path("residents/<int:resident_id>/proxies/<int:proxy_id>/document", guardians.paper, name="proxy-document"),
     path("residents/<int:resident_id>/proxies/<int:proxy_id>/revoke", guardians.revoke, name="proxy-revoke"),
 ]
