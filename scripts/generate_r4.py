@@ -153,6 +153,7 @@ class Structure:
 
 
 TERM = re.compile(r"^\(?(?P<path>[A-Z]\w*(?:\.\w+)*)(?: as (?P<as1>\w+)\)?|\.as\((?P<as2>\w+)\))?(?P<rest>\.\w+)?$")
+SAID = re.compile(r"([\w.]+)\.exists\(\) and \1 != false")
 
 
 class Search:
@@ -178,10 +179,12 @@ class Search:
 
     def add(self, base: str, parameter: dict[str, Any]) -> None:
         paths: list[str] = []
-        for term in parameter["expression"].split("|"):
+        is_said = SAID.fullmatch(parameter["expression"])
+        for term in [is_said[1]] if is_said else parameter["expression"].split("|"):
             paths += self.paths(base, term.strip())
         if paths:
-            self.found[base][parameter["code"]] = " ".join([self.kind(parameter), *dict.fromkeys(paths)])
+            kind = "exists" if is_said else self.kind(parameter)
+            self.found[base][parameter["code"]] = " ".join([kind, *dict.fromkeys(paths)])
         else:
             self.skipped.append(f"{base}.{parameter['code']}: {parameter['expression']}")
 

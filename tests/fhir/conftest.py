@@ -10,6 +10,7 @@ from django.test import Client
 from healthbrain.access.models import Account, ApiToken
 from healthbrain.county.models import Organisation, Source
 from healthbrain.kernel.crypto import digest
+from tests.fhir.small_county import COUNTY
 
 TOKEN = "token-of-the-first-hospital"
 
@@ -59,3 +60,20 @@ def system(db):
 @pytest.fixture
 def fhir(system):
     return Fhir()
+
+
+@pytest.fixture(scope="module")
+def county(django_db_setup, django_db_blocker):
+    """The small county, stored once for all searches of a module, taken away at its end."""
+    from django.core.management import call_command
+
+    with django_db_blocker.unblock():
+        connected_system("token-of-the-search", code="SEARCH")
+        client = Fhir("token-of-the-search")
+        content = [
+            {"resource": r, "request": {"method": "PUT", "url": f"{r['resourceType']}/{r['id']}"}} for r in COUNTY
+        ]
+        response = client.send("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": content})
+        assert response.status_code == 200, response.content
+        yield client
+        call_command("flush", verbosity=0, interactive=False)

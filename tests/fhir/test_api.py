@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from healthbrain.audit.models import AuditEvent
+from healthbrain.kernel import db
 from tests.fhir.conftest import Fhir, connected_system
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.fhir.fhir_urls")]
@@ -63,6 +64,23 @@ def test_life_of_a_resource(fhir):
     assert history["type"] == "history"
     assert [e["request"]["method"] for e in history["entry"]] == ["PUT", "DELETE", "PUT", "POST"]
     assert "resource" not in history["entry"][1]
+
+
+@pytest.mark.parametrize(("at", "versions"), [
+    ("2024-01", []), ("2024-02-01", ["1"]), ("2024-02", ["1"]), ("2024-03-10T12:00:00%2B08:00", ["1"]),
+    ("2024-03-10", ["2", "1"]), ("2024-03-11", ["2"]), ("2024-05", ["3", "2"]), ("2025", ["3"]),
+    ("2024", ["3", "2", "1"]),
+])  # fmt: skip
+def test_history_says_which_version_held_at_a_time(fhir, at, versions):
+    for gender in ("male", "female", "other"):
+        fhir.put({"resourceType": "Patient", "id": "h", "gender": gender})
+    days = {1: "2024-02-01", 2: "2024-03-10T20:00", 3: "2024-05-20"}
+    for table in ("records_resource", "records_resourceversion"):
+        for version, day in days.items():
+            db.execute(f"UPDATE {table} SET updated = %s WHERE version = %s", (f"{day}+08:00", version))
+    for path in ("/Patient/h/_history", "/Patient/_history"):
+        found = fhir.get(f"{path}?_at={at}").json().get("entry", [])
+        assert [e["resource"]["meta"]["versionId"] for e in found] == versions
 
 
 def test_update_creates_and_the_same_content_again_is_no_new_version(fhir):

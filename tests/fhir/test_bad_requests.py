@@ -107,8 +107,8 @@ def test_a_condition_is_taken_whole_or_not_at_all(fhir, condition):
 ADDRESSES = {"/Patient/%00": 404, "/Patient/%ff": 404, "/Patient/中文": 404, "/patient/x": 404, "/Patient/": 404, "//Patient": 404,
              "/Patient/..%2f..%2fmetadata": 404, "/Patient/" + "a" * 3000: 404, "/Patient?name=%00": 400, "/Patient?name=%ff": 200,
              "/Patient?_cursor=" + "A" * 3000: 400, "/Patient/_history?_count=-1": 400, "/Patient/_history?_count=0": 200,
-             "/Patient/_history?_since=yesterday": 400, "/Patient/_history?_at=2024": 400, "/Patient/_history?_cursor=WzEsMSwxXQ": 400,
-             "/_history?_since=2024-01-01T00:00:00%2B08:00": 200, "/Patient/x/_history/1e9": 404}  # fmt: skip
+             "/Patient/_history?_since=yesterday": 400, "/Patient/_history?_at=gt2024": 400, "/Patient/_history?_cursor=WzEsMSwxXQ": 400,
+             "/_history?_since=2024-01-01T00:00:00%2B08:00": 200, "/Patient/x/_history/1e9": 404, "/Patient/$everything": 404}  # fmt: skip
 
 
 @pytest.mark.parametrize(("address", "status"), ADDRESSES.items())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from healthbrain.records.intake import messages
 from healthbrain.records.intake.fhir import Builder, Naming, source_of
 from healthbrain.records.intake.lines import Kind, Lines
+from healthbrain.records.rules import exact
 
 AS_OF = dt.date(2026, 4, 1)
 
@@ -104,7 +105,7 @@ def one_by_one(lines: list[bytes], given: str | None):
     builder = Builder(AS_OF)
     for row, line in enumerate(lines, 1):
         try:
-            resource = orjson.loads(line)
+            resource = exact.loads(line)
         except orjson.JSONDecodeError as error:
             messages._unreadable(builder, row, line, error)
             continue

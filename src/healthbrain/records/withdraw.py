@@ -22,6 +22,7 @@ from healthbrain.records.intake.fhir import Builder, Naming
 from healthbrain.records.intake.patients import person_of
 from healthbrain.records.intake.prepared import PERSONS
 from healthbrain.records.models import Batch
+from healthbrain.records.rules import exact
 from healthbrain.residents import actions as residents
 
 BEFORE = """
@@ -106,7 +107,7 @@ def _restore(bodies: list[tuple[str, bytes]], moment: dt.datetime) -> None:
     """The version before the batch becomes current again, as a new version with its own ledger rows."""
     builder = Builder(moment.date())
     for source, body in bodies:
-        resource = orjson.loads(body)
+        resource = exact.loads(body)
         builder.message([(None, resource)], Naming(source, keep_ids=True), first_row=builder.rows + 1)
     store.write(builder.prepared(), now=moment)
 

@@ -21,7 +21,7 @@ from healthbrain.records import actions
 from healthbrain.records.fhir import operations, reading, searching, writing
 from healthbrain.records.fhir.auth import Caller
 from healthbrain.records.fhir.outcome import FhirError, error_resource
-from healthbrain.records.rules import r4_tables
+from healthbrain.records.rules import exact, r4_tables
 from healthbrain.records.rules.r4 import Issue
 from healthbrain.records.rules.search import SearchError
 
@@ -277,7 +277,7 @@ def _response(base: str, result: writing.Result) -> Entry:
     row = result.stored
     return {
         "fullUrl": f"{base}/{row.reference}",
-        "resource": orjson.loads(row.body),
+        "resource": orjson.Fragment(row.body),
         "response": {
             "status": str(result.status),
             "location": f"{base}/{row.reference}/_history/{row.version}",
@@ -310,11 +310,11 @@ def _get(caller: Caller, base: str, steps: list[str], query: str, request: Entry
     etag = f'W/"{row.version}"'
     if request.get("ifNoneMatch") == etag:
         return {"response": {"status": "304", "etag": etag}}
-    return {"resource": orjson.loads(row.body), "response": {"status": "200", "etag": etag}}
+    return {"resource": orjson.Fragment(row.body), "response": {"status": "200", "etag": etag}}
 
 
 def _read(body: bytes) -> Entry:
-    return {"resource": orjson.loads(body), "response": {"status": "200"}}
+    return {"resource": orjson.Fragment(body), "response": {"status": "200"}}
 
 
 def _delete(caller: Caller, steps: list[str], query: str, request: Entry) -> Entry:
@@ -336,10 +336,10 @@ def _patch(caller: Caller, steps: list[str], entry: Entry) -> Entry:
     if len(steps) != 2 or not isinstance(data, str):
         raise FhirError(422, "PATCH 的内容应为 Binary 里的 JSON Patch (a Binary is expected)")
     try:
-        change = orjson.loads(base64.b64decode(data, validate=True))
+        change = exact.loads(base64.b64decode(data, validate=True))
     except (binascii.Error, orjson.JSONDecodeError) as error:
         raise FhirError(400, "PATCH 内容不是 JSON (not JSON)") from error
     if_match = str(entry["request"].get("ifMatch") or "")
     result = writing.patched(caller, steps[0], steps[1], change, "patch", if_match=if_match, lenient=True)
     row = result.stored
-    return {"resource": orjson.loads(row.body), "response": {"status": "200", "etag": f'W/"{row.version}"'}}
+    return {"resource": orjson.Fragment(row.body), "response": {"status": "200", "etag": f'W/"{row.version}"'}}

@@ -25,9 +25,13 @@ NORMATIVE = {  # R4 versions.html#std-process: resource types of maturity N
     *("Binary", "Bundle", "CapabilityStatement", "CodeSystem", "Observation", "OperationDefinition"),
     *("OperationOutcome", "Parameters", "Patient", "StructureDefinition", "ValueSet"),
 }
-KINDS = {"id": "token", "updated": "date"}
+KINDS = {"id": "token", "updated": "date", "exists": "token"}
 MATCH = {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"}
-EVERYTHING = {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
+EVERYTHING = {
+    "name": "everything",
+    "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    "documentation": "Of one patient: Patient/[id]/$everything. Not served for all patients at once.",
+}
 VALIDATE = {"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
 
 

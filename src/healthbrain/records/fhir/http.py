@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from healthbrain.access.gate import page
 from healthbrain.kernel.errors import HealthBrainError
 from healthbrain.records.fhir.outcome import FhirError, answer, error_answer
+from healthbrain.records.rules import exact
 from healthbrain.records.rules.search import SearchError
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ def parsed(data: bytes) -> Any:
     if not data.strip():
         raise FhirError(400, "没有内容 (empty body)", "required")
     try:
-        content = orjson.loads(data)
+        content = exact.loads(data)
     except orjson.JSONDecodeError as error:
         deep = "depth" in str(error) or "recursion" in str(error).lower()
         raise FhirError(400, f"JSON 有误 (not JSON): {error}", "too-long" if deep else "structure") from error

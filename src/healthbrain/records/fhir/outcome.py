@@ -10,6 +10,7 @@ import orjson
 from django.http import HttpResponse
 from django.utils.http import http_date
 
+from healthbrain.records.rules import exact
 from healthbrain.records.rules.r4 import Issue
 
 JSON = "application/fhir+json; charset=utf-8"
@@ -60,7 +61,7 @@ def error_resource(error: FhirError) -> dict[str, Any]:
 
 def answer(body: bytes | dict[str, Any], status: int = 200, **headers: str) -> HttpResponse:
     """A FHIR response."""
-    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    content = body if isinstance(body, bytes) else exact.dumps(body)
     response = HttpResponse(content, status=status, content_type=JSON)
     for name, value in headers.items():
         response[name.replace("_", "-")] = value

@@ -16,6 +16,7 @@ from healthbrain.kernel.ids import resource_key
 from healthbrain.records.fhir.auth import PURPOSE, Caller, scope
 from healthbrain.records.fhir.outcome import FhirError, bundle, entry
 from healthbrain.records.rules.search import DEFAULT_COUNT, count_of, read_cursor, write_cursor
+from healthbrain.records.rules.search_values import interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +109,25 @@ def _earlier(latest: Stored, version: str) -> Stored:
 def history(
     caller: Caller, base: str, resource_type: str = "", resource_id: str = "", *, parameters: dict[str, str]
 ) -> bytes:
-    """History of one resource, of a type or of everything, newest first; `_count`, `_since`, `_cursor`.
+    """History of one resource, of a type or of everything, newest first; `_count`, `_since`, `_at`, `_cursor`.
 
     All but one resource's costs grow with the versions there have been.
     """
-    if "_at" in parameters:
-        raise FhirError(400, "不支持 _at,请用 _since (use _since)", "not-supported")
     if resource_id:
         current(caller, resource_type, resource_id)  # 404 for what never was
     count = count_of(parameters.get("_count") or str(DEFAULT_COUNT))
     where, params = _history_of(caller, resource_type, resource_id)
-    after, values = _page(parameters.get("_since", ""), parameters.get("_cursor", ""))
+    after, values = _page(parameters)
     rows = db.select(
         f"""SELECT * FROM (
-              SELECT r.type, r.id, r.version, r.updated, r.deleted, r.body, r.identity_id, r.key
+              SELECT r.type, r.id, r.version, r.updated, r.deleted, r.body, r.identity_id, r.key,
+                     NULL::timestamptz AS until
               FROM records_resource r WHERE {where}
               UNION ALL
-              SELECT r.type, r.id, v.version, v.updated, v.deleted, v.body, r.identity_id, r.key
+              SELECT r.type, r.id, v.version, v.updated, v.deleted, v.body, r.identity_id, r.key,
+                     coalesce(n.updated, r.updated)
               FROM records_resourceversion v JOIN records_resource r ON r.key = v.key AND v.version < r.version
+              LEFT JOIN records_resourceversion n ON n.key = v.key AND n.version = v.version + 1
               WHERE {where}) h
             WHERE {after} ORDER BY updated DESC, key, version DESC LIMIT %s""",
         (*params, *params, *values, count + 1),
@@ -134,7 +136,7 @@ def history(
     subject = "/".join(part for part in (resource_type, resource_id) if part)
     record_look(caller, "fhir.history", subject or "system", found)
     here = f"{base}/{subject}".rstrip("/") + "/_history"
-    asked = {name: value for name, value in parameters.items() if name in {"_count", "_since"}}
+    asked = {name: value for name, value in parameters.items() if name in {"_count", "_since", "_at"}}
     links = {"self": f"{here}?{urlencode(asked)}".rstrip("?")}
     if len(rows) > count > 0:
         last = rows[count - 1]
@@ -150,8 +152,16 @@ def _history_of(caller: Caller, resource_type: str, resource_id: str) -> tuple[s
     return (f"r.type = %s AND {inside}", [resource_type, *params]) if resource_type else (inside, params)
 
 
-def _page(since: str, cursor: str) -> tuple[str, list[Any]]:
+def _page(parameters: dict[str, str]) -> tuple[str, list[Any]]:
+    """The condition on a version: made since (`_since`), current at some time within (`_at`), behind the cursor."""
+    since, cursor = parameters.get("_since"), parameters.get("_cursor")
     conditions, values = ["TRUE"], list[Any]()
+    if at := parameters.get("_at"):
+        span = interval(at)
+        conditions.append(
+            "updated < %s AT TIME ZONE 'Asia/Shanghai' AND (until IS NULL OR until > %s AT TIME ZONE 'Asia/Shanghai')"
+        )
+        values += [span.high, span.low]
     if since:
         try:
             moment = dt.datetime.fromisoformat(since.replace(" ", "+"))

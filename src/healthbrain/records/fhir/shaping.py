@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
-from healthbrain.records.rules import r4_tables
+from healthbrain.records.rules import exact, r4_tables
 from healthbrain.records.rules.search import Query
 
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
@@ -17,7 +15,7 @@ def shaped(body: bytes, query: Query) -> bytes:
     """The resource with only what was asked for; tagged SUBSETTED, for it must not be sent back as an update."""
     if not query.elements and query.summary == "false":
         return body
-    resource: dict[str, Any] = orjson.loads(body)
+    resource: dict[str, Any] = exact.loads(body)
     elements = r4_tables.structure().types.get(str(resource.get("resourceType")), {})
     if query.elements:
         kept = _named(resource, {*query.elements, *_required(elements)})
@@ -30,7 +28,7 @@ def shaped(body: bytes, query: Query) -> bytes:
     meta = dict(kept.get("meta") or {})
     meta["tag"] = [*meta.get("tag", []), SUBSETTED]
     head = {key: kept[key] for key in ("resourceType", "id") if key in kept}
-    return orjson.dumps(head | {"meta": meta} | {k: v for k, v in kept.items() if k not in ALWAYS})
+    return exact.dumps(head | {"meta": meta} | {k: v for k, v in kept.items() if k not in ALWAYS})
 
 
 def _required(elements: dict[str, r4_tables.Element]) -> set[str]:

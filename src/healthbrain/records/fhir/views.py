@@ -139,6 +139,8 @@ def _search(request: HttpRequest, kind: str, pairs: list[tuple[str, str]]) -> Ht
 def instance(request: HttpRequest, kind: str, own: str) -> HttpResponse:
     """Read, update, patch, delete."""
     _known(kind)
+    if own.startswith("$"):
+        raise FhirError(404, f"没有这个操作 (no such operation here): {kind}/{own[:60]}", "not-supported")
     if request.method in {"GET", "HEAD"}:
         found = reading.read(caller_of(request, write=False), kind, own)
         return _seen(request, found)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from healthbrain.kernel import db
 from healthbrain.kernel.ids import resource_key
 from healthbrain.records import actions
@@ -16,7 +14,7 @@ from healthbrain.records.fhir import reading, searching
 from healthbrain.records.fhir.auth import Caller
 from healthbrain.records.fhir.outcome import FhirError
 from healthbrain.records.fhir.reading import Stored
-from healthbrain.records.rules import patch, r4
+from healthbrain.records.rules import exact, patch, r4
 from healthbrain.records.rules.search import SearchError, parse
 
 Resource = dict[str, Any]
@@ -104,7 +102,7 @@ def patched(
     if current.deleted:
         raise FhirError(410, f"资源已删除 (deleted): {current.reference}")
     _match(held, if_match)
-    before = orjson.loads(current.body)
+    before = exact.loads(current.body)
     try:
         after = patch.apply(before, change) if kind == "patch" else patch.merge(before, change)
     except patch.PatchError as error:

@@ -19,7 +19,7 @@ import polars as pl
 from healthbrain.records.intake.patients import person_of
 from healthbrain.records.intake.person_bodies import PERSON
 from healthbrain.records.intake.prepared import EVENTS, PERSONS, RESOURCES, Note, Prepared, Reject, joined
-from healthbrain.records.rules import index, ledger, r4
+from healthbrain.records.rules import exact, index, ledger, r4
 from healthbrain.records.rules.reasons import message
 
 DEFAULT_SOURCE = "fhir"  # a feed that does not say who it is
@@ -134,7 +134,7 @@ def own_id(resource: Resource) -> str:
             return str(first["value"])
         return f"{first.get('system') or ''}|{first['value']}"
     try:
-        content = orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)
+        content = exact.dumps(resource, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return "nested-too-deep"  # never stored: the check of depth rejects it
     return blake2b(content, digest_size=16).hexdigest()
@@ -205,7 +205,7 @@ class Builder:
     def _reject(self, row: int, path: str, reason: str, detail: str, raw: Any) -> bool:
         if not isinstance(raw, bytes):
             try:
-                raw = orjson.dumps(raw)
+                raw = exact.dumps(raw)
             except (TypeError, ValueError):
                 raw = repr(type(raw)).encode()
         self.rejects.append(Reject(row, path, reason, message(reason, detail), raw[:RAW].decode(errors="replace")))
@@ -337,6 +337,6 @@ def tail_of(resource: Resource) -> bytes:
     """The JSON text that follows `meta.lastUpdated`: the rest of meta, then the rest of the resource."""
     meta = resource.get("meta")
     kept = {k: v for k, v in meta.items() if k not in {"versionId", "lastUpdated"}} if isinstance(meta, dict) else {}
-    head = b"," + orjson.dumps(kept)[1:] if kept else b"}"
+    head = b"," + exact.dumps(kept)[1:] if kept else b"}"
     rest = {k: v for k, v in resource.items() if k not in {"resourceType", "id", "meta"}}
-    return head + (b"," + orjson.dumps(rest)[1:] if rest else b"}")
+    return head + (b"," + exact.dumps(rest)[1:] if rest else b"}")

@@ -19,14 +19,14 @@ from typing import Any
 import orjson
 
 from healthbrain.records.intake.fhir import Builder, Naming, digest_of, source_of
-from healthbrain.records.rules import index, ledger, units
+from healthbrain.records.rules import exact, index, ledger, units
 
 HEAD = re.compile(r'\{"resourceType":"([A-Z][A-Za-z]+)","id":"([A-Za-z0-9\-.]{1,64})"')
 CHANGES = re.compile(  # the type and id of a reference, a day or a time without its zone, a decimal
     r'(?<="reference":")([A-Z][A-Za-z]+/)([A-Za-z0-9\-.]{1,64})(?=")'
     r'|(?<=:")((?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])'
     r'(?:T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?=(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d)")|(?=")))'
-    r'|(?<="value":)(-?(?:[1-9]\d{0,8}(?:\.\d{0,3}[1-9])?|0\.\d{0,3}[1-9])|0)(?=[,}])',
+    r'|(?<="value":)(-?(?:[1-9]\d{0,8}(?:\.\d{1,4})?|0\.\d{1,4})|0)(?=[,}])',
     re.ASCII,
 )
 KINDS = 5  # CHANGES.split: a constant text, then its four groups
@@ -191,7 +191,7 @@ def learn(type_: str, parts: Sequence[str | None], given: str | None) -> Kind | 
         (prefix or "") + mark + str(after)
         for prefix, mark, after in zip(parts[1::KINDS], marks, parts[KINDS::KINDS], strict=True)
     )
-    resource = orjson.loads(text)
+    resource = exact.loads(text)
     source = source_of(resource, given)
     builder, naming = Builder(FAR), Naming(source)
     if not builder.add(resource, naming, 1) or builder.notes or builder.persons:

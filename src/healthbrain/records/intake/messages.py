@@ -21,7 +21,7 @@ from healthbrain.records.intake.files import Refused
 from healthbrain.records.intake.lines import lines_of
 from healthbrain.records.intake.prepared import Note, Prepared, Reject
 from healthbrain.records.intake.report import Meter
-from healthbrain.records.rules import hl7v2
+from healthbrain.records.rules import exact, hl7v2
 from healthbrain.records.rules.reasons import message
 
 WHOLE = 32 << 20  # a JSON file up to this size is read at once
@@ -83,7 +83,7 @@ def _ndjson(chunk: MessageChunk) -> Prepared:
         if lines.add(line, row, builder, namings):
             continue
         try:
-            resource = orjson.loads(line.removeprefix(BOM_UTF8))
+            resource = exact.loads(line.removeprefix(BOM_UTF8))
         except orjson.JSONDecodeError as error:
             _unreadable(builder, row, line, error)
             continue
@@ -150,7 +150,7 @@ def _bundle(chunk: MessageChunk) -> Prepared:
 
 def _add_json(builder: Builder, chunk: MessageChunk) -> None:
     try:
-        content = orjson.loads(chunk.data.removeprefix(BOM_UTF8))
+        content = exact.loads(chunk.data.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         _unreadable(builder, 1, chunk.data, error)
         return
@@ -186,7 +186,7 @@ _GAP = re.compile(r"[\s,]*")
 def _stream_entries(path: Path) -> Iterator[tuple[Any, int]]:
     """The entries of a large Bundle, one at a time, each with its length. Raises Refused, with the position,
     where the JSON breaks off."""
-    decode = json.JSONDecoder().raw_decode
+    decode = json.JSONDecoder(parse_float=exact.number).raw_decode
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         text = file.read(WINDOW)
         found = _ENTRY_LIST.search(text)

@@ -7,7 +7,7 @@ import functools
 import re
 from typing import Any
 
-from healthbrain.records.rules import codes
+from healthbrain.records.rules import codes, exact
 from healthbrain.records.rules.hl7v2_wire import Message
 
 type Element = dict[str, Any]
@@ -171,10 +171,13 @@ def number(text: str) -> int | float | None:
     """A JSON number, None when it is none (also for infinity)."""
     if _NUMBER.fullmatch(text) is None:
         return None
-    value = float(text)
+    try:
+        return exact.number(text)
+    except ValueError:  # HL7 may write +7.2, .5, 007
+        value = float(text)
     if abs(value) == float("inf"):
         return None
-    return int(text) if text.lstrip("+-").isdecimal() and len(text) < 16 else value
+    return int(value) if text.lstrip("+-").isdecimal() and len(text) < 16 else value
 
 
 def unit(message: Message, raw: str) -> Element:

@@ -154,7 +154,7 @@ def _boolean(name: str) -> Checker:
 
 def _decimal(name: str) -> Checker:
     def run(value: Any, where: Where, issues: list[Issue]) -> None:
-        if type(value) is not float and type(value) is not int:
+        if type(value) is not int and not isinstance(value, float):
             _add(issues, "fatal", "structure", (where, name), "应为数字 (must be a JSON number)")
 
     return run
@@ -163,7 +163,7 @@ def _decimal(name: str) -> Checker:
 def _whole(name: str, lowest: int) -> Checker:
     def run(value: Any, where: Where, issues: list[Issue]) -> None:
         if type(value) is not int:
-            level = "error" if type(value) is float else "fatal"
+            level = "error" if isinstance(value, float) else "fatal"
             _add(issues, level, "structure", (where, name), "应为整数 (must be a JSON integer)")
         elif not lowest <= value < 2**31:
             _add(issues, "error", "value", (where, name), f"整数超出范围: {value} (out of range)")

@@ -50,7 +50,8 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A search parameter of one resource type. Kind: token, reference, date, string, quantity, number, uri, composite.
+    """A search parameter of one resource type. Kind: token, reference, date, string, quantity, number, uri,
+    composite, and exists: a token that is true where one of the paths holds anything but false.
 
     Of a composite, `paths` are the elements in which all its `parts` must hold together.
     """

@@ -36,6 +36,7 @@ MODIFIERS = {
     "quantity": {"missing"},
     "number": {"missing"},
     "composite": set(),
+    "exists": {"not", "missing"},
     "id": set(),
     "updated": set(),
 }

@@ -93,6 +93,8 @@ def _test(parameter: Parameter, path: Path, modifier: str, value: str) -> Sql:
     if parameter.kind == "uri":
         text = "v #>> '{}'"
         return (f"starts_with({text}, %s)", [value]) if modifier == "below" else (f"{text} = %s", [value])
+    if parameter.kind == "exists":
+        return "v #>> '{}' <> 'false'", []
     if parameter.kind == "date":
         return _date_test(path, value)
     return _amount_test(amount(value), path)

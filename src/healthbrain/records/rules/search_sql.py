@@ -67,6 +67,8 @@ def condition(resource_type: str, criterion: Criterion, alias: str = "r") -> Sql
         )
     if parameter.kind == "composite":
         return any_of([_joined(resource_type, parameter, parts_of_value(value), alias) for value in criterion.values])
+    if parameter.kind == "exists":
+        return any_of([_said(parameter, criterion.modifier, value, alias) for value in criterion.values])
     if parameter.kind == "date" and AT.get(resource_type) == parameter.code:
         return any_of([_at(parameter, value, alias) for value in criterion.values])
     names = token_names(resource_type, parameter.code)
@@ -75,6 +77,17 @@ def condition(resource_type: str, criterion: Criterion, alias: str = "r") -> Sql
         if found is not None:
             return found
     return any_of([asked(parameter, criterion.modifier, value, json_of(alias)) for value in criterion.values])
+
+
+def _said(parameter: Parameter, modifier: str, value: str, alias: str) -> Sql:
+    """Whether anything but false stands at the paths. Few resources have them: the rest is told by its text alone."""
+    if value not in {"true", "false"}:
+        return ("TRUE" if modifier == "not" else "FALSE"), []
+    words = [f'"{path.steps[-1]}"'.encode() for path in parameter.paths]
+    written = " OR ".join(f"position(%s::bytea IN {alias}.body) > 0" for _ in words)
+    said, params = asked(parameter, "", "", json_of(alias))
+    is_asked = (value == "true") != (modifier == "not")
+    return f"{'' if is_asked else 'NOT '}(({written}) AND {said})", [*words, *params]
 
 
 def _joined(resource_type: str, parameter: Parameter, values: Sequence[str], alias: str) -> Sql:
