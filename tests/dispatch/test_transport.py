@@ -239,6 +239,33 @@ def test_a_long_trip_takes_the_vehicle_for_the_day(day) -> None:
     assert first.booking.fee == 30 + 397 * 3
     transport.cancel(by=day.actors["planner"], now=NOW, booking_id=first.booking_id, reason="改期")
     assert transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=day.ask(2)).accepted
+    day.book(2)
+    with pytest.raises(Conflict, match="另有安排"):  # given to somebody else meanwhile
+        transport.restore(by=day.actors["planner"], now=NOW, booking_id=first.booking_id)
+
+
+@pytest.mark.parametrize(("km", "days"), [(60.0, 1), (280.0, 1), (281.0, 2), (900.0, 4), (5000.0, 18)])
+def test_a_long_trip_takes_as_many_days_as_the_driving_needs(km: float, days: int) -> None:
+    assert rules.long_days(km, kmh=70, hours=8) == days  # there and back
+
+
+def test_a_vehicle_far_away_is_not_planned_and_its_driver_finishes_the_trip_days_later(day) -> None:
+    away = {"purpose": "long", "trip_km": 400.0, "wish": Wish(480, "pickup"), "target": rules.Spot("合肥", 0, 0)}
+    trip = day.book(0, **away, posture="stretcher")[0]  # only the first vehicle has a stretcher
+    after = TOMORROW + dt.timedelta(days=1)
+    lying = day.ask(1, day=after, posture="stretcher")
+    refused = transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=lying)
+    assert (refused.accepted, refused.failed) == (False, "out")
+    with pytest.raises(Conflict, match="连续 2 天"):
+        day.book(2, **away | {"day": after}, posture="stretcher")
+    assert day.book(1, day=after + dt.timedelta(days=1), posture="stretcher")[0].vehicle_id == trip.vehicle_id
+    driver, then = day.actors["driver"], NOW + dt.timedelta(days=2)
+    transport_drive.pick_up(by=driver, now=NOW + dt.timedelta(days=1), ride_id=trip.pk)
+    seen = reads.vehicle_route(driver, None, day=after, now=then)
+    assert ([r.id for r in seen.todo], seen.released) == ([trip.pk], True)
+    transport_drive.deliver(by=driver, now=then, ride_id=trip.pk)
+    log = reads.trips(day.actors["planner"], since=TODAY, until=after, now=then)
+    assert [(one.id, one.delivered, one.fee) for one in log] == [(trip.pk, 24 * 60 + 540.0, Decimal(1301))]
 
 
 # --- the day changes -----------------------------------------------------------------------------------------------

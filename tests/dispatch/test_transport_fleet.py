@@ -58,6 +58,24 @@ def test_the_rest_of_its_day_goes_to_the_others_and_told_times_stay(day) -> None
     assert Ride.objects.get(pk=tomorrow.pk).status == "planned"  # the vehicle may be back
 
 
+def test_until_it_is_back_its_days_are_planned_without_it_and_from_then_on_with_it(day) -> None:
+    after = TOMORROW + dt.timedelta(days=1)
+    lying = [day.book(n, 10 * 60, day=when, posture="stretcher")[0] for n, when in ((0, TOMORROW), (1, after))]
+    seated = day.book(2, 15 * 60)[0]  # tomorrow; either vehicle will do
+    lost = lose(day, back_on=after)
+    assert (lost.broken, lost.later) == ((lying[0].pk,), 1)
+    assert [Ride.objects.get(pk=r.pk).status for r in lying] == ["unserved", "planned"]
+    assert Ride.objects.get(pk=seated.pk).vehicle_id == day.vehicles["second"].pk
+    assert Notification.objects.filter(title__contains="不能按时").count() == 1
+    with pytest.raises(Conflict):
+        day.book(3, 16 * 60, posture="stretcher")  # tomorrow nobody carries a stretcher
+    assert day.book(3, 16 * 60, day=after, posture="stretcher")[0].vehicle_id == day.vehicles["first"].pk
+    away = {when: reads.day_board(day.actors["planner"], day=when, now=NOW).vehicles[0].away for when in (TODAY, after)}
+    assert away == {TODAY: "off", after: ""}
+    with pytest.raises(Invalid, match="今天以后"):
+        lose(day, back_on=TODAY)
+
+
 def test_who_cannot_be_kept_has_a_message_and_stands_to_be_phoned(day) -> None:
     lying = day.book(0, 16 * 60, day=TODAY, posture="stretcher")[0]
     lose(day)

@@ -19,6 +19,7 @@ from healthbrain.dispatch.knowledge_roads import straight_line
 from healthbrain.dispatch.models import DayPlan, EventVehicle, Ride, TransportVehicle
 from healthbrain.dispatch.models import Vehicle as VehicleRow
 from healthbrain.dispatch.rules import darp
+from healthbrain.dispatch.rules import transport as rules
 from healthbrain.dispatch.rules.darp.model import ALWAYS, After, End, Key, Load, Rest, Route, Solution, Stop, Window
 from healthbrain.kernel.clock import local
 from healthbrain.kernel.errors import Invalid, NotFound
@@ -37,17 +38,30 @@ def called_in() -> set[int]:
     return set(EventVehicle.objects.filter(released__isnull=True).values_list("vehicle_id", flat=True))
 
 
+def long_days(km: float) -> int:
+    """Days a trip of so many kilometres one way takes its vehicle."""
+    return rules.long_days(km, kmh=knowledge.figure("long_kmh"), hours=knowledge.figure("long_hours"))
+
+
 def on_long_trip(day: dt.date) -> set[int]:
-    """Vehicles away on a long trip that day."""
-    gone = Ride.objects.filter(day=day, trip_km__isnull=False, vehicle__isnull=False)
-    return set(gone.exclude(status__in=[Ride.Status.CANCELLED, Ride.Status.NO_SHOW]).values_list("vehicle", flat=True))
+    """Vehicles away on a long trip that day, begun then or before."""
+    since = day - dt.timedelta(days=long_days(rules.LONGEST_KM))
+    gone = Ride.objects.filter(day__range=(since, day), trip_km__isnull=False, vehicle__isnull=False)
+    gone = gone.exclude(status__in=[Ride.Status.CANCELLED, Ride.Status.NO_SHOW])
+    rows = gone.values_list("vehicle", "day", "trip_km")
+    return {vehicle for vehicle, first, km in rows if day < first + dt.timedelta(days=long_days(km or 0.0))}
+
+
+def out_of_service(row: TransportVehicle, day: dt.date) -> bool:
+    """It does not work that day: off, and not back by then."""
+    return row.vehicle.status == VehicleRow.Status.OFF and (row.back_on is None or day < row.back_on)
 
 
 def fleet(day: dt.date, *, now: dt.datetime) -> list[TransportVehicle]:
     """Vehicles to plan with: in service, not at a mass casualty today, not on a long trip."""
-    rows = TransportVehicle.objects.exclude(vehicle__status=VehicleRow.Status.OFF).select_related("vehicle__station")
     gone = on_long_trip(day) | (called_in() if day == local(now).date() else set())
-    return [row for row in rows.order_by("vehicle__code") if row.pk not in gone]
+    rows = TransportVehicle.objects.select_related("vehicle__station").order_by("vehicle__code")
+    return [row for row in rows if row.pk not in gone and not out_of_service(row, day)]
 
 
 @dataclass(slots=True)

@@ -47,6 +47,7 @@ class Answer:
     fee: Decimal = Decimal(0)
     lines: tuple[tuple[str, str, Decimal], ...] = ()
     estimated: bool = False
+    until: dt.date | None = None  # a long trip: the last day its vehicle is away
     seconds: float = 0.0
     plan: darp.Plan | None = None
 
@@ -76,8 +77,9 @@ def _check_places(asked: rules.Asked) -> None:
     if long != (asked.trip_km is not None):
         raise Invalid("出省长途请选“出省长途”并写公里数 A long trip needs its purpose and its kilometres")
     if asked.trip_km is not None:
-        if not knowledge.figure("long_min_km") <= asked.trip_km <= 5000:
-            raise Invalid(f"长途里程应在 {knowledge.figure('long_min_km'):g}–5000 公里 Kilometres out of range")
+        if not knowledge.figure("long_min_km") <= asked.trip_km <= rules.LONGEST_KM:
+            least, most = knowledge.figure("long_min_km"), rules.LONGEST_KM
+            raise Invalid(f"长途里程应在 {least:g}–{most:g} 公里 Kilometres out of range")
         return
     if (asked.origin.x, asked.origin.y) == (asked.target.x, asked.target.y):
         raise Invalid("出发地和目的地相同 Both places are the same")
@@ -175,20 +177,31 @@ def _too_far(day: Day, key: int, ride: Ride) -> tuple[str, str] | None:
 
 
 def _long(asked: rules.Asked, made: Draft, found: Answer, *, now: dt.datetime) -> Answer:
-    """A vehicle for the whole day: one with nothing else to do that can carry him."""
-    busy = set(Ride.objects.filter(day=asked.day, status__in=transport_day.STANDING).values_list("vehicle", flat=True))
+    """A vehicle for all its days: one with nothing else to do that can carry him."""
     load = knowledge.postures()[asked.posture].load(asked.companions)
+    days = span(asked.day, asked.trip_km)
+    free = [{v.pk for v in transport_day.fleet(day, now=now)} for day in days]
+    busy = Ride.objects.filter(day__in=days, status__in=transport_day.STANDING, vehicle__isnull=False)
+    usable = set.intersection(*free) - set(busy.values_list("vehicle", flat=True))
     for vehicle in transport_day.fleet(asked.day, now=now):
         fits = any(all(n <= room for n, room in zip(load, layout, strict=True)) for layout in vehicle.layouts)
-        if vehicle.pk not in busy and fits and (not asked.oxygen or "oxygen" in vehicle.equipment):
+        if vehicle.pk in usable and fits and (not asked.oxygen or "oxygen" in vehicle.equipment):
             width = knowledge.figure("told_width")
             first = math.floor(asked.wish.at / GRID) * GRID
             found.told[OUT] = Window(first, min(first + width, 1440.0))
-            found.vehicle[OUT], found.accepted = vehicle.pk, True
+            found.vehicle[OUT], found.accepted, found.until = vehicle.pk, True, days[-1]
             return found
     found.failed = OUT
-    found.reason = ("当天没有能整天出车的空车", "No vehicle is free for the whole day")
+    found.reason = (
+        f"没有连续 {len(days)} 天都空着、坐得下的车", f"No vehicle that can carry him is free for {len(days)} days"
+    )  # fmt: skip
     return found
+
+
+def span(day: dt.date, trip_km: float | None) -> list[dt.date]:
+    """The days a ride touches: its own, and of a long trip those until the vehicle is home again."""
+    days = 1 if trip_km is None else transport_day.long_days(min(trip_km, rules.LONGEST_KM))
+    return [day + dt.timedelta(days=n) for n in range(days)]
 
 
 def price(made: Draft, found: Answer) -> None:

@@ -28,6 +28,7 @@ def show(request: HttpRequest) -> HttpResponse:
     board = reads.day_board(actor, day=as_of(request), now=moment(request))
     drivers = [one for one in accounts() if one.role == "transport_driver" and one.is_active]
     context = {"vehicles": board.vehicles, "drivers": drivers, "doors": reads.doors(), **words.context()}
+    context["tomorrow"] = as_of(request) + dt.timedelta(days=1)
     return render(request, "transport/fleet.html", context)
 
 
@@ -39,7 +40,7 @@ def working(request: HttpRequest, vehicle_id: int) -> HttpResponse:
     try:
         lost = transport_fleet.set_working(
             by=request.actor, now=moment(request), vehicle_id=vehicle_id, working=back,  # type: ignore[attr-defined]
-            reason=request.POST.get("reason", ""), stands_at=_spot(request),
+            reason=request.POST.get("reason", ""), stands_at=_spot(request), back_on=_back_on(request),
         )  # fmt: skip
     except HealthBrainError as error:
         say(request, str(error), level="failed")
@@ -53,8 +54,17 @@ def working(request: HttpRequest, vehicle_id: int) -> HttpResponse:
     else:
         say(request, t("已停用，{n} 个行程已转给其他车", "Out of service, {n} rides moved", n=lost.moved))
     if lost.later:
-        say(request, t("以后几天还有 {n} 个行程在这辆车上", "{n} rides of later days are still on it", n=lost.later))
+        say(request, t("以后还有 {n} 个行程留在这辆车上", "{n} rides of later days are still on it", n=lost.later))
     return HttpResponseRedirect("/transport")
+
+
+def _back_on(request: HttpRequest) -> dt.date | None:
+    """The day it works again; None when nobody knows."""
+    text = request.POST.get("back_on", "").strip()
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise Invalid(t("请选恢复日期", "Choose the day it is back")) from error
 
 
 def _spot(request: HttpRequest) -> Spot | None:

@@ -3,11 +3,12 @@
 from django.urls import path
 
 from healthbrain.desks.navigation import Entry
-from healthbrain.desks.transport import board, booking, drive, fleet
+from healthbrain.desks.transport import board, booking, drive, fleet, log
 
 NAVIGATION = (
     Entry("/transport", "calendar-clock", "转运安排", "Transport day", "transport.plan"),
     Entry("/transport/vehicles", "settings", "车辆和班次", "Vehicles and shifts", "transport.plan"),
+    Entry("/transport/log", "clipboard-list", "行程记录", "Trip log", "transport.plan"),
     Entry("/transport/book", "calendar", "预约转运", "Book transport", "transport.book"),
     Entry("/transport/drive", "send", "本车行程", "My trips", "transport.drive"),
 )
@@ -20,6 +21,7 @@ urlpatterns = [
     path("transport/book", booking.book, name="transport-book"),
     path("transport/bookings/<int:booking_id>", booking.show, name="transport-booking"),
     path("transport/bookings/<int:booking_id>/<str:action>", booking.act, name="transport-booking-act"),
+    path("transport/log", log.show, name="transport-log"),
     path("transport/drive", drive.show, name="transport-drive-own"),
     path("transport/drive/<int:vehicle_id>", drive.show, name="transport-drive"),
     path("transport/vehicles", fleet.show, name="transport-vehicles"),

@@ -92,7 +92,7 @@ def book(
     keep_uncovered: book even without a vehicle; the rides wait as 未能安排 for the planner. Raises Invalid, NotAllowed.
     """
     _require_resident(by, asked.resident_id)
-    row = transport_day.lock(asked.day)
+    row, *_ = [transport_day.lock(day) for day in transport_offer.span(asked.day, asked.trip_km)]
     if (known := Booking.objects.filter(idempotency=key).first()) is not None:
         return _same(by, known, asked)
     transport_offer.check(asked, now=now)
@@ -226,7 +226,9 @@ def restore(*, by: Actor, now: dt.datetime, booking_id: int) -> None:
     rides = list(booking.rides.filter(status=Ride.Status.CANCELLED, turned_away__isnull=True).order_by("pk"))
     if not rides:
         raise Conflict("没有可恢复的行程 Nothing to bring back")
-    row = transport_day.lock(rides[0].day)
+    row, *_ = [transport_day.lock(day) for day in transport_offer.span(rides[0].day, rides[0].trip_km)]
+    if rides[0].trip_km is not None:
+        _require_free(rides[0])
     for ride in rides:
         ride.status, ride.note = Ride.Status.PLANNED, ""
         ride.save(update_fields=["status", "note"])
@@ -239,6 +241,14 @@ def restore(*, by: Actor, now: dt.datetime, booking_id: int) -> None:
         transport_day.store(row, day, darp.Plan(plan.instance, solved, plan.promises), keys={}, by=by.name)
     _audit(by, "transport.restore", booking)
     tell(row.day)
+
+
+def _require_free(trip: Ride) -> None:
+    """The vehicle of a cancelled long trip was given to nobody else meanwhile. Raises Conflict."""
+    days = transport_offer.span(trip.day, trip.trip_km)
+    others = Ride.objects.filter(vehicle=trip.vehicle, day__in=days, status__in=transport_day.STANDING)
+    if others.exists() or any(trip.vehicle_id in transport_day.on_long_trip(day) for day in days):
+        raise Conflict("这辆车已另有安排 The vehicle has other rides by now", hint="请重新预约 book again")
 
 
 @transaction.atomic

@@ -23,9 +23,9 @@ WAITING = (Ride.Status.PLANNED, Ride.Status.ON_WAY)
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What a vehicle out of service came to. moved: rides of today other vehicles took over, told times kept.
+    """What a vehicle out of service came to. moved: rides other vehicles took over, told times kept.
 
-    broken: ids of told rides of today that cannot be kept, to be phoned. later: rides of other days left on it.
+    broken: ids of told rides that cannot be kept, to be phoned. later: rides of days beyond, left on it.
     """
 
     moved: int = 0
@@ -42,42 +42,65 @@ def _vehicle(vehicle_id: int) -> Vehicle:
 
 @transaction.atomic
 def set_working(
-    *, by: Actor, now: dt.datetime, vehicle_id: int, working: bool, reason: str, stands_at: Spot | None = None
-) -> Lost:
+    *, by: Actor, now: dt.datetime, vehicle_id: int, working: bool, reason: str, stands_at: Spot | None = None,
+    back_on: dt.date | None = None,
+) -> Lost:  # fmt: skip
     """Take a transport vehicle out of service, or bring it back.
 
-    Out of service, the rest of its day goes to the other vehicles at once: told times are kept where that is possible;
-    where not, the ride stands as 未能安排 and its family has a message. Passengers on board change over where it
-    `stands_at`. Other days are left: the vehicle may be back. Raises Invalid without a reason, NotFound, Conflict
+    Out of service, its rides of today, and of the days until it is `back_on`, go to the other vehicles at once: told
+    times are kept where that is possible; where not, the ride stands as 未能安排 and its family has a message.
+    Passengers on board change over where it `stands_at`. Days from `back_on` on are planned with it again; without that
+    date other days are left: it may be back. Raises Invalid without a reason or for a day gone by, NotFound, Conflict
     when somebody is on board and nobody says where.
     """
     gate.require(by, "transport.plan")
     if not working and not reason.strip():
         raise Invalid("请写明停用原因 Say why it is out of service")
+    today = local(now).date()
+    if back_on is not None and back_on <= today:
+        raise Invalid("恢复日期要在今天以后 The day it is back must lie ahead")
     vehicle = _vehicle(vehicle_id)
     vehicle.status = Vehicle.Status.IDLE if working else Vehicle.Status.OFF
     vehicle.save(update_fields=["status"])
-    found = Lost() if working else _replace(vehicle, by=by, now=now, stands_at=stands_at)
+    TransportVehicle.objects.filter(pk=vehicle.pk).update(back_on=None if working else back_on)
+    found = Lost() if working else _out(vehicle, back_on, by=by, now=now, stands_at=stands_at)
     detail = {"working": working, "reason": reason.strip(), "moved": found.moved, "broken": list(found.broken)}
+    detail |= {"back_on": back_on.isoformat()} if back_on else {}
     audit.record(by=by, action="transport.vehicle", subject=f"vehicle/{vehicle.code}", detail=detail)
-    transport.tell(local(now).date())
     return found
 
 
-def _replace(vehicle: Vehicle, *, by: Actor, now: dt.datetime, stands_at: Spot | None) -> Lost:
+def _out(vehicle: Vehicle, back_on: dt.date | None, *, by: Actor, now: dt.datetime, stands_at: Spot | None) -> Lost:
+    """Today, and each day until it is back."""
     today = local(now).date()
-    row = transport_day.lock(today)
+    ahead = Ride.objects.filter(vehicle=vehicle, day__gt=today, status__in=WAITING)
+    until = today + dt.timedelta(days=1) if back_on is None else back_on
+    days = sorted({today, *ahead.filter(day__lt=until, trip_km__isnull=True).values_list("day", flat=True)})
+    moved = 0
+    broken: list[int] = []
+    for day in days:
+        count, lost = _replace(vehicle, day, by=by, now=now, stands_at=stands_at)
+        moved, broken = moved + count, broken + lost
+        transport.tell(day)
+    return Lost(moved, tuple(broken), ahead.count())
+
+
+def _replace(
+    vehicle: Vehicle, day: dt.date, *, by: Actor, now: dt.datetime, stands_at: Spot | None
+) -> tuple[int, list[int]]:
+    """Rides of one day given to the others: how many, and the ids of those that cannot be kept."""
+    row = transport_day.lock(day)
     rides = list(
         Ride.objects.select_for_update(of=("self",))
         .select_related("booking__resident")
-        .filter(vehicle=vehicle, day=today, status__in=(*WAITING, Ride.Status.ON_BOARD), trip_km__isnull=True)
+        .filter(vehicle=vehicle, day=day, status__in=(*WAITING, Ride.Status.ON_BOARD), trip_km__isnull=True)
     )
     aboard = [ride for ride in rides if ride.status == Ride.Status.ON_BOARD]
     if aboard and stands_at is None:
         raise Conflict(
             "乘客还在车上 A passenger is on board", hint="写明车停在哪里，安排换车 say where the vehicle stands"
         )
-    minute = transport_day.minute_of(now, today)
+    minute = transport_day.minute_of(now, day)
     for ride in rides:
         if ride in aboard and stands_at is not None:
             _change_over(ride, stands_at, minute)
@@ -93,8 +116,7 @@ def _replace(vehicle: Vehicle, *, by: Actor, now: dt.datetime, stands_at: Spot |
                 ride, now, "车辆故障，正在派另一辆车接替", "the vehicle broke down, another one is coming",
                 key=f"ride:{ride.pk}:change-over", level="urgent",
             )  # fmt: skip
-    later = Ride.objects.filter(vehicle=vehicle, day__gt=today, status__in=WAITING).count()
-    return Lost(sum(ride.pk not in lost for ride in rides), tuple(ride.pk for ride in broken), later)
+    return sum(ride.pk not in lost for ride in rides), [ride.pk for ride in broken]
 
 
 def _change_over(ride: Ride, at: Spot, minute: float) -> None:

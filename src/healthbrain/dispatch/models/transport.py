@@ -21,6 +21,7 @@ class TransportVehicle(models.Model):
     shift_from = models.TimeField()
     shift_until = models.TimeField()
     rest_minutes = models.SmallIntegerField(default=30)
+    back_on = models.DateField(null=True)  # out of service until the day before; null: nobody knows how long
 
 
 class Booking(models.Model):

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.dispatch import knowledge_transport as knowledge
 from healthbrain.dispatch import transport_day
 from healthbrain.dispatch.actions.transport import purpose_of
-from healthbrain.dispatch.models import Booking, DayPlan, LandMark, Ride, TransportVehicle, Vehicle
+from healthbrain.dispatch.models import Booking, DayPlan, LandMark, Ride, TransportVehicle
 from healthbrain.dispatch.rules.transport import Spot
 from healthbrain.kernel.clock import local
 from healthbrain.kernel.errors import NotAllowed, NotFound
@@ -99,11 +99,15 @@ def _shown(ride: Ride, *, now: dt.datetime, gone: frozenset[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VehicleRow:
-    """One vehicle of the day. away: "", off, mass (at a mass casualty) or long; km of its planned route."""
+    """One vehicle of the day. away: "", off, mass (at a mass casualty) or long; km of its planned route.
+
+    back_on: off until the day before; None also when nobody knows how long.
+    """
 
     id: int
     code: str
     away: str
+    back_on: dt.date | None
     layouts: tuple[tuple[int, ...], ...]
     equipment: tuple[str, ...]
     shift: tuple[float, float]
@@ -153,12 +157,14 @@ def day_board(actor: Actor, *, day: dt.date, now: dt.datetime) -> Board:
     long = transport_day.on_long_trip(day)
     vehicles = list(TransportVehicle.objects.select_related("vehicle__crew").order_by("vehicle__code"))
     borrowed = transport_day.called_in() if day == local(now).date() else set()
-    gone = frozenset(v.pk for v in vehicles if v.vehicle.status == Vehicle.Status.OFF or v.pk in borrowed)
+    off = {v.pk for v in vehicles if transport_day.out_of_service(v, day)}
+    gone = frozenset(off | borrowed)
     rows = [ride_row(r, now=now, gone=gone) for r in _rides(actor).filter(day=day)]
     rows.sort(key=lambda r: (not r.uncovered, r.status in OVER, r.shown != "late", _when(r)))
     plan = DayPlan.objects.filter(day=day).first()
     routes = {r["vehicle"]: r for r in plan.routes} if plan else {}
-    lines = tuple(_vehicle(v, rows, routes.get(v.pk, {}), gone, long) for v in vehicles)
+    away = dict.fromkeys(long, "long") | dict.fromkeys(borrowed, "mass") | dict.fromkeys(off, "off")
+    lines = tuple(_vehicle(v, rows, routes.get(v.pk, {}), away.get(v.pk, "")) for v in vehicles)
     return Board(
         day=day, version=plan.version if plan else 0, changed_by=plan.changed_by if plan else "",
         released=plan.released_at if plan else None, km=plan.cost if plan else 0.0, rides=tuple(rows), vehicles=lines,
@@ -170,16 +176,9 @@ def _when(row: RideRow) -> float:
     return row.begins if row.begins is not None else (row.promised[0] if row.promised else asked)
 
 
-def _vehicle(
-    row: TransportVehicle, rides: Sequence[RideRow], route: dict[str, Any], gone: frozenset[int], long: set[int]
-) -> VehicleRow:
-    away = ""
-    if row.pk in gone:
-        away = "off" if row.vehicle.status == Vehicle.Status.OFF else "mass"
-    elif row.pk in long:
-        away = "long"
+def _vehicle(row: TransportVehicle, rides: Sequence[RideRow], route: dict[str, Any], away: str) -> VehicleRow:
     return VehicleRow(
-        id=row.pk, code=row.vehicle.code, away=away, layouts=tuple(tuple(x) for x in row.layouts),
+        id=row.pk, code=row.vehicle.code, away=away, back_on=row.back_on, layouts=tuple(tuple(x) for x in row.layouts),
         equipment=tuple(row.equipment), shift=(_minutes(row.shift_from), _minutes(row.shift_until)),
         rides=tuple(r for r in rides if r.vehicle_id == row.pk and r.status not in OVER),
         rests=tuple((begin, departure) for _, begin, departure in route.get("rests", ())),
@@ -217,12 +216,14 @@ def vehicle_route(actor: Actor, vehicle_id: int | None, *, day: dt.date, now: dt
     if row is None:
         raise NotFound("您的账号没有绑定转运车 No vehicle for this account", hint="请调度员绑定 ask the planner")
     plan = DayPlan.objects.filter(day=day).first()
-    rides = Ride.objects.filter(day=day, vehicle=row.vehicle).select_related("booking__resident", "vehicle")
+    long_ago = Q(trip_km__isnull=False, day__gte=day - dt.timedelta(days=31), day__lt=day)
+    rides = Ride.objects.filter(Q(day=day) | long_ago & Q(status__in=transport_day.STANDING), vehicle=row.vehicle)
+    rides = rides.select_related("booking__resident", "vehicle")
     rows = sorted((ride_row(r, now=now) for r in rides), key=lambda r: (r.status != "on-board", _when(r)))
     done = {Ride.Status.DONE, *OVER}
     return Drive(
-        row.pk, row.vehicle.code, row.vehicle.status != Vehicle.Status.OFF,
-        plan is not None and plan.released_at is not None,
+        row.pk, row.vehicle.code, not transport_day.out_of_service(row, day),
+        (plan is not None and plan.released_at is not None) or any(r.day < day for r in rides),
         tuple(_next_presses([r for r in rows if r.status not in done])), tuple(r for r in rows if r.status in done),
     )  # fmt: skip
 
@@ -266,6 +267,51 @@ def bookings_by(actor: Actor, *, now: dt.datetime, limit: int = 20) -> list[Book
     if actor.role != "resident":
         rows = rows.filter(asked_by=actor.account_id or 0)
     return [_view(one, now) for one in rows.exclude(status=Booking.Status.REFUSED).order_by("-asked_at")[:limit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """One way as it was driven. set_off, picked_up, delivered: minutes of its day, None where no button was pressed.
+
+    fee: what this way costs as shown when it was booked; settled, score, remark: of the whole booking.
+    """
+
+    day: dt.date
+    row: RideRow
+    set_off: float | None
+    picked_up: float | None
+    delivered: float | None
+    on_time: bool | None
+    fee: Decimal
+    settled: bool
+    score: int | None
+    remark: str
+
+    @property
+    def id(self) -> int:
+        return self.row.id
+
+
+def trips(actor: Actor, *, since: dt.date, until: dt.date, now: dt.datetime) -> list[Trip]:
+    """The trip log: every way of these days that is over, newest first. The page audits. Raises NotAllowed."""
+    gate.require(actor, "transport.plan")
+    rides = _rides(actor).filter(day__range=(since, until), status__in=(Ride.Status.DONE, *OVER))
+    return [_trip(ride, now) for ride in rides.order_by("-day", "-pickup_at", "pk")]
+
+
+def _trip(ride: Ride, now: dt.datetime) -> Trip:
+    def at(moment: dt.datetime | None) -> float | None:
+        return None if moment is None else transport_day.minute_of(moment, ride.day)
+
+    booking, picked_up = ride.booking, at(ride.picked_up)
+    on_time = None
+    if picked_up is not None and ride.promised_until is not None:
+        on_time = picked_up <= ride.promised_until + knowledge.figure("late_after")
+    fee = sum((Decimal(yuan) for leg, _, yuan in booking.fee_lines if leg == ride.leg), Decimal(0))
+    return Trip(
+        ride.day, ride_row(ride, now=now), at(ride.set_off), picked_up, at(ride.delivered), on_time, fee,
+        booking.paid is not None, booking.satisfaction, booking.remark,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

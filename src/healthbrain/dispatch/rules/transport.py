@@ -15,6 +15,7 @@ from typing import Literal
 from healthbrain.dispatch.rules.darp.model import ALWAYS, Load, Window
 
 type Words = Mapping[str, str]
+LONGEST_KM = 5000.0  # one way: across the country; more is a slip of the keyboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ def waiting_fee(fares: Fares, minutes: float) -> Decimal:
     """What waiting at the door costs, per begun step beyond what is free."""
     beyond = minutes - fares.yuan["waiting_free"]
     return _yuan(max(0, math.ceil(beyond / fares.yuan["waiting_step"])) * fares.yuan["waiting"])
+
+
+def long_days(km: float, *, kmh: float, hours: float) -> int:
+    """Days a vehicle is away for `km` one way: there and back at `kmh`, `hours` of driving a day; 1 at least."""
+    return max(1, math.ceil(2.0 * km / kmh / hours))
 
 
 def _yuan(value: float) -> Decimal:
