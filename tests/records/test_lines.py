@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from healthbrain.records.intake import messages
 from healthbrain.records.intake.fhir import Builder, Naming, source_of
-from healthbrain.records.intake.lines import Kind, Lines
+from healthbrain.records.intake.lines import Kind, Lines, split
 from healthbrain.records.rules import exact
 
 AS_OF = dt.date(2026, 4, 1)
@@ -143,10 +143,8 @@ def result(own: str, patient: str, at: str, number: str) -> bytes:
 def test_from_the_second_line_on_a_kind_is_known():
     """What changes comes out changed: 108, 126 and 144 mg/dL of glucose (18 mg/dL to 1 mmol/L) in mmol/L."""
     kinds, builder = Lines(None), Builder(AS_OF)
-    taken = [
-        kinds.add(result(f"o{n}", f"Patient/p{n}", f"2026-03-2{n}T08:30:00+08:00", str(90 + 18 * n)), n, builder, {})
-        for n in range(4)
-    ]
+    lines = [result(f"o{n}", f"Patient/p{n}", f"2026-03-2{n}T08:30:00+08:00", str(90 + 18 * n)) for n in range(4)]
+    taken = [kinds.add(parts, n, builder, {}) for n, parts in enumerate(split(lines))]
     assert taken == [False, True, True, True]
     (kind,) = kinds.kinds.values()
     assert isinstance(kind, Kind)
@@ -174,6 +172,7 @@ def test_one_who_is_named_twice_is_one_search_token():
 def test_lines_that_are_no_kinds_do_not_fill_the_memory(monkeypatch):
     monkeypatch.setattr("healthbrain.records.intake.lines.MANY", 10)
     kinds, builder = Lines(None), Builder(AS_OF)
-    for n in range(50):
-        kinds.add(f'{{"resourceType":"Basic","id":"a{n}","code":{{"text":"{n}"}}}}'.encode(), n, builder, {})
+    lines = [f'{{"resourceType":"Basic","id":"a{n}","code":{{"text":"{n}"}}}}'.encode() for n in range(50)]
+    for n, parts in enumerate(split(lines)):
+        kinds.add(parts, n, builder, {})
     assert len(kinds.kinds) <= 10

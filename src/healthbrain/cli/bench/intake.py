@@ -18,7 +18,8 @@ FULL_SIZE = 50_000
 KINDS = {
     "csv_persons": ("persons*.csv",),
     "csv": ("[!p]*.csv", "procedures*.csv"),
-    "ndjson": ("*.ndjson",),
+    "ndjson_patients": ("Patient*.ndjson",),
+    "ndjson": ("[!P]*.ndjson", "Procedure*.ndjson"),
     "bundles": ("*.json",),
     "hl7v2": ("*.hl7",),
 }

@@ -17,19 +17,21 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
+import polars as pl
 
 from healthbrain.records.intake.fhir import Builder, Naming, digest_of, source_of
 from healthbrain.records.rules import exact, index, ledger, units
 
-HEAD = re.compile(r'\{"resourceType":"([A-Z][A-Za-z]+)","id":"([A-Za-z0-9\-.]{1,64})"')
-CHANGES = re.compile(  # the type and id of a reference, a day or a time without its zone, a decimal
-    r'(?<="reference":")([A-Z][A-Za-z]+/)([A-Za-z0-9\-.]{1,64})(?=")'
-    r'|(?<=:")((?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])'
-    r'(?:T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?=(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d)")|(?=")))'
-    r'|(?<="value":)(-?(?:[1-9]\d{0,8}(?:\.\d{1,4})?|0\.\d{1,4})|0)(?=[,}])',
-    re.ASCII,
+HEAD = r'^\{"resourceType":"([A-Z][A-Za-z]+)","id":"([A-Za-z0-9\-.]{1,64})"'
+DAY = r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+CHANGES = (  # what stands before, what changes, what stands behind: the id of a reference, a date, a decimal
+    r'("reference":"[A-Z][A-Za-z]+/)([A-Za-z0-9\-.]{1,64})(")'
+    rf'|(:")({DAY})(")|(:")({DAY}{TIME})((?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])")'
+    r'|("value":)(-?(?:[1-9][0-9]{0,8}(?:\.[0-9]{1,4})?|0\.[0-9]{1,4})|0)([,}])'
 )
-KINDS = 5  # CHANGES.split: a constant text, then its four groups
+CUT = "\x01"  # around what changes; no JSON text holds it
+REFERENCE = re.compile(r'"reference":"([A-Z][A-Za-z]+)/$')  # before an id
 MANY = 5_000  # kinds of line remembered: more are no kinds but free text
 FAR = dt.date(9000, 1, 1)  # no date is later: what lies ahead is decided line by line
 MARK = "hb-mark-"
@@ -67,8 +69,9 @@ class Kind:
 
     type: str
     source: str
-    zones: list[str | None]  # what follows a date, up to its end; None: no date
-    types: list[str | None]  # type of a reference; None: no reference
+    dates: list[tuple[int, str]]  # number of the change, what follows the date up to its end
+    references: list[tuple[int, str]]  # number of the change, type
+    alike: bool  # whether two references are of one type
     person: int | None
     constant_person: str | None
     patient: int | None
@@ -80,16 +83,29 @@ class Kind:
     events: list[Told]
 
 
-def split(line: bytes) -> tuple[str, str, list[str | None]] | None:
-    """(type, id, constants and changes) of a line; None: not one for us. A Patient's words are all his own."""
-    try:
-        text = line.decode().strip()
-    except UnicodeDecodeError:
-        return None
-    head = HEAD.match(text)
-    if head is None or "\\" in text or head[1] == "Patient":
-        return None
-    return head[1], head[2], CHANGES.split(text[head.end() :])
+Split = tuple[str, str, list[str]]  # type, id, and what follows: constants at even positions, changes at odd ones
+
+
+def split(lines: Sequence[bytes]) -> list[Split | None]:
+    """Each line taken apart; None: not one for us. A Patient's words are all his own."""
+    text = pl.col("line").cast(pl.Utf8, strict=False).str.strip_chars()
+    head = pl.col("text").str.extract_groups(HEAD).struct.rename_fields(["type", "own"])
+    cut = CUT.join("".join(f"${{{group}}}" for group in range(first, 13, 3)) for first in (1, 2, 3))
+    odd = pl.col("text").str.contains_any(["\\", CUT]) | (pl.col("type") == "Patient")
+    frame = (
+        pl.DataFrame({"line": pl.Series(lines, dtype=pl.Binary)})
+        .lazy()
+        .select(text.alias("text"))
+        .with_columns(head.alias("head"))
+        .unnest("head")
+        .select(
+            pl.when(~odd).then("type"),
+            "own",
+            pl.col("text").str.replace(HEAD, "").str.replace_all(CHANGES, cut).alias("rest"),
+        )
+        .collect()
+    )
+    return [(type_, own, rest.split(CUT)) if type_ else None for type_, own, rest in frame.iter_rows()]
 
 
 class Lines:
@@ -97,15 +113,14 @@ class Lines:
 
     def __init__(self, given: str | None) -> None:
         self.given = given
-        self.kinds: dict[tuple[str | None, ...], Kind | bool | None] = {}
+        self.kinds: dict[tuple[str, ...], Kind | bool | None] = {}
 
-    def add(self, line: bytes, row: int, builder: Builder, namings: dict[str, Naming]) -> bool:
+    def add(self, found: Split | None, row: int, builder: Builder, namings: dict[str, Naming]) -> bool:
         """Add a line to the builder; False when it is one for the builder itself."""
-        found = split(line)
         if found is None:
             return False
         type_, own, parts = found
-        key = (type_, *parts[0::KINDS], *parts[1::KINDS])
+        key = (type_, *parts[0::2])
         kind = self.kinds.get(key, False)
         if kind is False:  # the first of its kind; perhaps the only one
             if len(self.kinds) == MANY:
@@ -117,27 +132,21 @@ class Lines:
         return isinstance(kind, Kind) and _take(kind, own, parts, row, builder, namings)
 
 
-def _values(parts: Sequence[str | None]) -> list[str]:
-    """The changes of a line, in their order."""
-    return [a or b or c or "" for a, b, c in zip(parts[2::KINDS], parts[3::KINDS], parts[4::KINDS], strict=True)]
+_moment = functools.lru_cache(maxsize=65_536)(ledger.moment)  # what is done at one visit bears one time
 
 
-def _take(kind: Kind, own: str, parts: list[Any], row: int, builder: Builder, namings: dict[str, Naming]) -> bool:
-    values = _values(parts)
+def _take(kind: Kind, own: str, parts: list[str], row: int, builder: Builder, namings: dict[str, Naming]) -> bool:
+    values = parts[1::2]
     naming = namings.get(kind.source) or namings.setdefault(kind.source, Naming(kind.source))
     moments: list[dt.datetime | None] = [None] * len(values)
     texts = values.copy()
-    mentioned = set()
-    for place, zone in enumerate(kind.zones):
-        if zone is not None:
-            at = ledger.moment(values[place] + zone)
-            if at is None:
-                return False
-            moments[place] = at
-        elif (type_ := kind.types[place]) is not None:
-            texts[place] = naming.new_id(type_, values[place])
-            mentioned.add((type_, values[place]))
-    if len(mentioned) < len(kind.types) - kind.types.count(None):
+    for place, zone in kind.dates:
+        at = moments[place] = _moment(values[place] + zone)
+        if at is None:
+            return False
+    for place, type_ in kind.references:
+        texts[place] = naming.new_id(type_, values[place])
+    if kind.alike and len({texts[place] for place, _ in kind.references}) < len(kind.references):
         return False  # the same thing mentioned twice is one search token, not two
     identifier = naming.new_id(kind.type, own)
     tail = kind.tail.of(texts)
@@ -184,12 +193,17 @@ def _event(told: Told, values: Sequence[str], moments: Sequence[dt.datetime | No
 # --- learning a kind of line ---------------------------------------------------------------------------------------
 
 
-def learn(type_: str, parts: Sequence[str | None], given: str | None) -> Kind | None:
+def learn(type_: str, parts: Sequence[str], given: str | None) -> Kind | None:
     """What lines of this kind become, from one with marks in the places that change; None when that cannot be told."""
-    marks = [_mark(place, *parts[place * KINDS + 1 : place * KINDS + 5]) for place in range(len(parts) // KINDS)]
-    text = f'{{"resourceType":"{type_}","id":"{MARK}own"{parts[0]}' + "".join(
-        (prefix or "") + mark + str(after)
-        for prefix, mark, after in zip(parts[1::KINDS], marks, parts[KINDS::KINDS], strict=True)
+    before, behind = parts[0:-1:2], parts[2::2]
+    found = [REFERENCE.search(text) for text in before]
+    types = [match and match[1] for match in found]
+    dated = [not match and not text.endswith('"value":') for match, text in zip(found, before, strict=True)]
+    zones = [text.partition('"')[0] if is_date else None for is_date, text in zip(dated, behind, strict=True)]
+    places = zip(types, zones, parts[1::2], strict=True)
+    marks = [_mark(place, *said) for place, said in enumerate(places)]
+    text = f'{{"resourceType":"{type_}","id":"{MARK}own"' + "".join(
+        constant + mark for constant, mark in zip(parts[0::2], [*marks, ""], strict=True)
     )
     resource = exact.loads(text)
     source = source_of(resource, given)
@@ -199,11 +213,6 @@ def learn(type_: str, parts: Sequence[str | None], given: str | None) -> Kind | 
     (_, _, key, _, identifier, _, person, patient, at, _, tokens, tail, _) = builder.resources[0]
     if identifier != naming.new_id(type_, MARK + "own") or key != digest_of(f"{type_}/{identifier}"):
         return None
-    types = [prefix[:-1] if prefix else None for prefix in parts[1::KINDS]]
-    zones = [
-        None if day is None else str(after).partition('"')[0]
-        for day, after in zip(parts[3::KINDS], parts[KINDS::KINDS], strict=True)
-    ]
     outputs = [naming.new_id(t, mark) if t else mark for t, mark in zip(types, marks, strict=True)]
     named = {mark: place for place, mark in enumerate(marks) if types[place]}
     patients = {digest_of(f"Patient/{outputs[p]}"): p for p, t in enumerate(types) if t == "Patient"}
@@ -224,8 +233,9 @@ def learn(type_: str, parts: Sequence[str | None], given: str | None) -> Kind | 
     return Kind(
         type_,
         source,
-        zones,
-        types,
+        [(place, zone) for place, zone in enumerate(zones) if zone is not None],
+        [(place, named_type) for place, named_type in enumerate(types) if named_type],
+        len(set(types) - {None}) < len(types) - types.count(None),
         named.get(person),
         person,
         patients.get(patient),
@@ -238,12 +248,12 @@ def learn(type_: str, parts: Sequence[str | None], given: str | None) -> Kind | 
     )
 
 
-def _mark(place: int, prefix: str | None, own: str | None, day: str | None, number: str | None) -> str:
+def _mark(place: int, type_: str | None, zone: str | None, value: str) -> str:
     """A value for a place, of the same form as the one that stood there, that stands nowhere else."""
-    if prefix:
+    if type_:
         return f"{MARK}{place}-"
-    if day:
-        return (FIRST_DAY + dt.timedelta(days=place)).isoformat() + ("T01:02:03" if len(day) > 10 else "")
+    if zone is not None:
+        return (FIRST_DAY + dt.timedelta(days=place)).isoformat() + ("T01:02:03" if len(value) > 10 else "")
     return str(FIRST_NUMBER + place)
 
 

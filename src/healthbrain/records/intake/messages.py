@@ -18,7 +18,7 @@ import polars as pl
 
 from healthbrain.records.intake.fhir import DEFAULT_SOURCE, UNPACKED, Builder, Naming, entries_of, source_of
 from healthbrain.records.intake.files import Refused
-from healthbrain.records.intake.lines import lines_of
+from healthbrain.records.intake.lines import lines_of, split
 from healthbrain.records.intake.prepared import Note, Prepared, Reject
 from healthbrain.records.intake.report import Meter
 from healthbrain.records.rules import exact, hl7v2
@@ -27,7 +27,7 @@ from healthbrain.records.rules.reasons import message
 WHOLE = 32 << 20  # a JSON file up to this size is read at once
 WINDOW = 8 << 20
 LONGEST_LINE = 64 << 20
-LINES = 4_000
+LINES = 8_000
 BLOCK = 4 << 20
 RAW = 20_000
 
@@ -79,8 +79,8 @@ def _ndjson(chunk: MessageChunk) -> Prepared:
     builder = Builder(chunk.as_of)
     namings: dict[str, Naming] = {}
     lines = lines_of(chunk.source)
-    for row, line in enumerate(chunk.data, chunk.first_row):
-        if lines.add(line, row, builder, namings):
+    for row, (line, parts) in enumerate(zip(chunk.data, split(chunk.data), strict=True), chunk.first_row):
+        if lines.add(parts, row, builder, namings):
             continue
         try:
             resource = exact.loads(line.removeprefix(BOM_UTF8))

@@ -9,11 +9,10 @@ wholly in it, so none is ever half stored, and none is reported before the commi
 from __future__ import annotations
 
 import datetime as dt
-import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,12 +31,12 @@ from healthbrain.records.intake import batches, mappings, messages, sheet, sheet
 from healthbrain.records.intake.files import Refused, collect, readable
 from healthbrain.records.intake.prepared import Prepared
 from healthbrain.records.intake.report import KEPT, Meter, Progress, Report
+from healthbrain.records.intake.worker import Worker, worker_for
 from healthbrain.records.models import Batch
 from healthbrain.records.rules.reasons import message
 from healthbrain.residents import actions as residents
 
 AHEAD = 3  # chunks being converted while one is stored
-WORTH_A_WORKER = 4 << 20  # bytes; below it starting a process costs more than it saves
 SMALL = 1 << 20  # JSON files below it are stored many to a transaction
 GROUP_FILES, GROUP_BYTES = 200, 3 << 20
 RECORDS = "records_event, records_resource"
@@ -80,7 +79,7 @@ class Run:
     as_of: dt.date
     progress: Progress | None
     bytes_total: int
-    pool: ProcessPoolExecutor | None
+    worker: Worker | None
     report: Report = field(default_factory=Report)
     bytes_read: int = 0  # of the files before the one being read
     meter: Meter = field(default_factory=Meter)
@@ -107,18 +106,25 @@ def ingest(
     started = time.monotonic()
     total = sum(path.stat().st_size for path, _ in files)
     work = sum(path.stat().st_size * DENSE.get(form, 1) for path, form in files)
-    with _workers(work) as pool, _perhaps_undone(dry_run):
+    with worker_for(work) as worker, _perhaps_undone(dry_run):
         run = Run(
-            by, source, county.source(source).pk if source else None, as_of or now().date(), progress, total, pool
+            by, source, county.source(source).pk if source else None, as_of or now().date(), progress, total, worker
         )
         run.report.files = len(files)
         _take_in(run, files)
         grown = f"{RECORDS}, {PEOPLE}" if _match(run) else RECORDS
         if run.report.stored > max(MANY, _counted_before() / 10):
-            db.execute(f"ANALYZE {grown}")  # autovacuum would find out in a minute; the next page should not wait
+            _look_at(grown)
     run.report.seconds = time.monotonic() - started
     run.report.cancelled = bool(run.cancelled)
     return run.report
+
+
+def _look_at(tables: str) -> None:
+    """Statistics for the next page, from few rows; autovacuum takes a minute, then reads more of them."""
+    with transaction.atomic():
+        db.execute("SET LOCAL default_statistics_target = 30")
+        db.execute(f"ANALYZE {tables}")
 
 
 def _counted_before() -> float:
@@ -134,19 +140,6 @@ def _perhaps_undone(dry_run: bool) -> Iterator[None]:
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
-
-
-@contextmanager
-def _workers(work: int) -> Iterator[ProcessPoolExecutor | None]:
-    if work < WORTH_A_WORKER:
-        yield None
-        return
-    # spawn, not fork: a forked copy of our threads and database connection would be neither safe nor closed.
-    pool = ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _groups(files: list[tuple[Path, str]]) -> Iterator[list[tuple[Path, str]]]:
@@ -256,17 +249,22 @@ def _converted(run: Run, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, Any]]
         made: Any = piece.prepared
         if piece.work:
             function, chunk = piece.work
-            made = run.pool.submit(function, chunk) if run.pool else function(chunk)
+            made = run.worker.start(function, chunk) if run.worker else function(chunk)
             piece.work = None
         waiting.append((piece, made))
-        while waiting and (
-            not isinstance(waiting[0][1], Future) or sum(isinstance(made, Future) for _, made in waiting) > AHEAD
-        ):
+        while waiting and _due(waiting, run.worker):
             yield _result(*waiting.popleft())
     while waiting:
         yield _result(*waiting.popleft())
     if problem:
         raise problem
+
+
+def _due(waiting: deque[tuple[Piece, Any]], worker: Worker | None) -> bool:
+    """Whether the first is to be stored now: it is ready and the worker has something to do, or enough is under way."""
+    under_way = sum(isinstance(made, Future) for _, made in waiting)
+    ready = not isinstance(waiting[0][1], Future)
+    return under_way > AHEAD or (ready and (worker is None or under_way > 0 or len(waiting) > AHEAD))
 
 
 def _result(piece: Piece, made: Future[Any] | Any) -> tuple[Piece, Any]:
