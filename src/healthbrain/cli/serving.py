@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from types import FrameType
 
 import click
@@ -14,6 +15,8 @@ import click
 from healthbrain.cli import warming
 from healthbrain.cli.boot import boot
 from healthbrain.cli.output import json_option
+
+PATIENCE = 20.0  # seconds a process has to end when asked
 
 
 def children(host: str, port: int, mllp: int | None) -> list[list[str]]:
@@ -54,13 +57,21 @@ def supervise(commands: list[list[str]]) -> None:
                     )
             stopping.wait(0.5)
     finally:
-        for child in running:
-            child.terminate()
-        for child in running:
-            try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
+        end(running, PATIENCE)
+
+
+def end(running: Iterable[subprocess.Popen[bytes]], seconds: float) -> None:
+    """Ask the processes to end; after `seconds` in all, end those that have not."""
+    running = list(running)
+    for child in running:
+        child.terminate()
+    until = time.monotonic() + seconds
+    for child in running:
+        try:
+            child.wait(max(until - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 @click.command()
@@ -94,7 +105,7 @@ def worker(once: bool, as_json: bool) -> None:
     """Think all the time: re-judge residents whose data changed, wake tasks by date, run uploads and exports."""
     boot()
     from healthbrain.cli.lookout import keep_watch
-    from healthbrain.cli.thinking import think_forever, think_once
+    from healthbrain.cli.thinking import think_forever, think_once, watch_forever
 
     if once:
         thought = think_once()
@@ -103,13 +114,16 @@ def worker(once: bool, as_json: bool) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     signal.signal(signal.SIGINT, lambda *_: stopping.set())
-    threading.Thread(target=keep_watch, args=(stopping,), daemon=True).start()
+    beside = [threading.Thread(target=run, args=(stopping,), daemon=True) for run in (keep_watch, watch_forever)]
+    for thread in beside:
+        thread.start()
     jobs = subprocess.Popen([sys.executable, "-m", "django", "procrastinate", "worker"])
     try:
         think_forever(stopping)
     finally:
-        jobs.terminate()
-        jobs.wait(10)
+        end([jobs], PATIENCE / 2)  # before the supervisor loses its patience with us
+        for thread in beside:
+            thread.join(PATIENCE / 4)
 
 
 @click.command()

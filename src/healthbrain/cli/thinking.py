@@ -34,9 +34,7 @@ def think_once() -> int:
 
 
 def think_forever(stopping: threading.Event) -> None:
-    """Until told to stop. A lost database connection is retried, not fatal. Signals are watched in a second thread."""
-    watching = threading.Thread(target=watch_forever, args=(stopping,), name="signals", daemon=True)
-    watching.start()
+    """Until told to stop. A lost database connection is retried, not fatal."""
     woken: dt.date | None = None
     lake_due = time.monotonic() + LAKE_EVERY
     while not stopping.is_set():
