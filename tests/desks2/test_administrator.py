@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from healthbrain.access.models import Account
 from healthbrain.access.roles import ROLES
 from healthbrain.audit.models import AuditEvent
+from healthbrain.desks import deeds
 
 from .conftest import text_of
 
@@ -90,12 +94,23 @@ def looked(county, sign_in):
     return county
 
 
+def test_every_deed_of_the_log_has_words():
+    """What code writes as action="noun.verb" is read by auditors and residents."""
+    source = Path(deeds.__file__).parent.parent
+    text = "\n".join(path.read_text(encoding="utf-8") for path in source.rglob("*.py"))
+    written = set(re.findall(r'\baction="([a-z]+\.[a-z_.]+)"', text))
+    assert len(written) > 80
+    assert [one for one in sorted(written) if deeds.deed(one) == one] == []
+
+
 def test_auditor_searches_and_verifies(looked, sign_in):
     client = sign_in("auditor")
     page = text_of(client.get(f"/administrator/audit?resident={looked.east.pk}&action=record"))
     assert page.count("打开档案") == 2
     assert "诊疗" in page
     assert "质量与考核" in page
+    assert text_of(client.get("/administrator/audit?who=hospital&action=record.")).count("打开档案") == 2
+    assert "没有符合条件的日志" in text_of(client.get("/administrator/audit?who=nobody"))
     assert "没有符合条件的日志" in text_of(client.get("/administrator/audit?until=2020-01-01"))
     assert "完整，没有被改动" in text_of(client.post("/administrator/audit/verify", follow=True))
 

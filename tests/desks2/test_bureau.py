@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import io
+import re
 
 import pytest
 import python_calamine
@@ -84,6 +86,22 @@ def test_the_list_behind_a_figure_is_masked_and_logged(figures, sign_in):
     rows = sheet_of(client.get("/county/list?measure=hypertension.controlled&export=xlsx").content)
     assert any("张*明" in map(str, row) for row in rows)
     assert not any("张小明" in map(str, row) for row in rows)
+
+
+def test_every_count_leads_to_as_many_lines(figures, sign_in):
+    """Overdue by township counts tasks and lists people, so it stands apart."""
+    client = sign_in("bureau")
+    page = text_of(client.get("/county?programme=hypertension&measure=enrolled"))
+    tile = r"(?:<title>[^<]*</title><rect[^>]*></rect><text[^>]*>[^<]*</text><text[^>]*>)?"
+    links = re.findall(rf'href="(/county/(?:list|teams)[^"]*)"[^>]*>{tile}([\d,]+)<', page)
+    assert {re.sub(r"\d+", "N", html.unescape(url)) for url, _ in links} >= {
+        "/county/list?measure=hypertension.enrolled&place=N", "/county/list?measure=hypertension.residents&place=N",
+        "/county/teams/N?late=N", "/county/teams/N",
+    }  # fmt: skip
+    for url, count in links:
+        if ".overdue" not in url:
+            heading = re.search(r"<h1>([^<]*)</h1>", text_of(client.get(html.unescape(url))))[1]
+            assert re.search(r"：([\d,]+) [人件]", heading)[1] == count, url
 
 
 def test_published_version_withholds_small_cells(figures, sign_in):

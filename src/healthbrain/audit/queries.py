@@ -56,6 +56,7 @@ def of_resident(resident_id: int, *, limit: int = 200) -> list[AuditRow]:
 def search(
     *,
     account_id: int | None = None,
+    actor: str = "",
     resident_id: int | None = None,
     action: str = "",
     since: dt.datetime | None = None,
@@ -68,6 +69,8 @@ def search(
     events = AuditEvent.objects.all()
     if account_id is not None:
         events = events.filter(account_id=account_id)
+    if actor:
+        events = events.filter(actor__icontains=actor)
     if resident_id is not None:
         events = events.filter(resident_id=resident_id)
     if action:

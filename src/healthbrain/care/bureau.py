@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from healthbrain.access.gate import require, scope_sql
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.care.knowledge import programme, programmes
-from healthbrain.care.words import Words
+from healthbrain.care.words import Words, task_title
 from healthbrain.kernel.db import select, select_dicts
 from healthbrain.kernel.errors import Invalid
 from healthbrain.kernel.masking import mask_name
@@ -20,7 +21,8 @@ ORDERS = {  # of measure_list; age rises as the birth date falls
     "name": "r.name_pinyin", "age": "-(r.birth_date - DATE '2000-01-01')", "organisation": "o.name",
     "state": "e.risk_level", "since": "e.since", "resident": "e.resident_id",
 }  # fmt: skip
-MEASURES = ("enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue")
+TEAM_ORDERS = {"name": ORDERS["name"], "age": ORDERS["age"], "what": "t.programme, t.task", "due": "t.due"}
+MEASURES = ("residents", "enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue")
 _DEFINITIONS = {
     "residents": Words("责任辖区内在册居民（未死亡、未迁出）", "residents of the area, alive and not moved away"),
     "enrolled": Words("评估日在管人数", "enrolled on the day"),
@@ -117,9 +119,28 @@ class Person:
     organisation: str
     programme: str
     risk_level: str
-    since: dt.date
+    since: dt.date | None  # enrolled since; None where all residents are listed
 
 
+@dataclass(frozen=True, slots=True)
+class TeamTask:
+    """One open task of a responsible organisation."""
+
+    resident_id: int
+    name: str  # masked
+    sex: str
+    birth_date: dt.date | None
+    title: Words
+    due: dt.date
+    overdue: bool
+
+
+_ALIVE = "(r.deceased_on IS NULL OR r.deceased_on > %s) AND (r.moved_on IS NULL OR r.moved_on > %s)"
+_EVERYBODY = (
+    "(SELECT id AS resident_id, ''::text AS programme, ''::text AS risk_level, 'active' AS status, "
+    "NULL::date AS since FROM residents_resident)"
+)
+_OPEN = "t.status IN ('upcoming', 'due', 'overdue') AND t.opens <= %s AND t.expires >= %s"
 _TOWNSHIP = """
     (SELECT h.id AS home_id, h.path AS home_path, t.id AS township_id, t.name AS township
      FROM county_organisation h JOIN county_organisation t ON t.kind = 'township' AND starts_with(h.path, t.path))
@@ -135,8 +156,7 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
     scope, values = scope_sql(actor, "quality", "a.home_path")
     residents = select(
         f"SELECT a.township_id, a.township, count(*) FROM residents_resident r JOIN {_TOWNSHIP} a ON a.home_id = "
-        "r.home_organisation_id WHERE (r.deceased_on IS NULL OR r.deceased_on > %s) AND (r.moved_on IS NULL OR "
-        f"r.moved_on > %s) AND {scope} GROUP BY 1, 2 ORDER BY 2",
+        f"r.home_organisation_id WHERE {_ALIVE} AND {scope} GROUP BY 1, 2 ORDER BY 2",
         [as_of, as_of, *values],
     )
     standing = select(
@@ -195,11 +215,12 @@ def measure_list(
     like, `place` a township, `order` a key of ORDERS, "-" before it for descending. Each look is audited."""
     require(actor, "people.list")
     name, _, kind = measure.partition(".")
-    if programme(name) is None or kind not in MEASURES:
+    everybody = kind == "residents"
+    if (programme(name) is None and not everybody) or kind not in MEASURES:
         raise Invalid(f"没有指标 {measure}", hint="写成 hypertension.uncontrolled")
     scope, values = scope_sql(actor, "quality", "a.home_path")
     picked = f"{_bucket()} = %s" if kind in {"controlled", "uncontrolled", "unknown"} else "TRUE"
-    parameters: list[object] = [name, *values]
+    parameters: list[object] = ["" if everybody else name, *values]
     if picked != "TRUE":
         parameters += [_pairs("controlled"), as_of, _pairs("uncontrolled"), as_of, kind]
     if kind == "overdue":
@@ -207,6 +228,9 @@ def measure_list(
             "EXISTS (SELECT 1 FROM care_task t WHERE t.resident_id = e.resident_id AND t.programme = e.programme AND "
             "t.status IN ('upcoming', 'due', 'overdue') AND t.grace_until < %s AND t.expires >= %s)"
         )
+        parameters += [as_of, as_of]
+    if everybody:
+        picked = _ALIVE
         parameters += [as_of, as_of]
     if kind in {"standard", "substandard"}:
         picked = f"e.standard IS {'TRUE' if kind == 'standard' else 'FALSE'} AND {_COMPARABLE}"
@@ -216,20 +240,14 @@ def measure_list(
     rows = select_dicts(
         "SELECT count(*) OVER () AS total, e.resident_id, r.name, r.sex, r.birth_date, o.name AS organisation, "
         "e.programme, e.risk_level, e.since "
-        f"FROM care_enrolment e JOIN residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = "
-        "r.home_organisation_id JOIN county_organisation o ON o.id = r.home_organisation_id "
+        f"FROM {_EVERYBODY if everybody else 'care_enrolment'} e JOIN residents_resident r ON r.id = e.resident_id "
+        f"JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id "
+        "JOIN county_organisation o ON o.id = r.home_organisation_id "
         f"WHERE e.programme = %s AND e.status = 'active' AND {scope} AND {picked} AND {where} "
         f"ORDER BY {_order(order)} e.resident_id LIMIT %s OFFSET %s",
         [*parameters, limit, offset],
     )
-    with transaction.atomic():
-        audit.record(
-            by=actor,
-            action="measure.list",
-            subject=f"measure/{measure}",
-            purpose="quality",
-            detail={"place": place, "rows": len(rows)},
-        )
+    _looked(actor, measure, place, len(rows))
     total = rows[0]["total"] if rows else 0
     people = []
     for row in rows:
@@ -238,8 +256,50 @@ def measure_list(
     return people, total
 
 
-def _order(wanted: str) -> str:
-    column = ORDERS.get(wanted.removeprefix("-"), "")
+def team_list(
+    actor: Actor,
+    organisation_id: int,
+    *,
+    late: bool,
+    as_of: dt.date,
+    limit: int | None = None,
+    offset: int = 0,
+    order: str = "",
+) -> tuple[list[TeamTask], int]:
+    """The open tasks of one organisation, or only those past grace, the latest first; how many there are. Audited."""
+    require(actor, "people.list")
+    scope, values = scope_sql(actor, "quality", "o.path")
+    rows = select(
+        "SELECT count(*) OVER (), t.resident_id, r.name, r.sex, r.birth_date, t.programme, t.task, t.key, t.due, "
+        "t.grace_until < %s FROM care_task t JOIN residents_resident r ON r.id = t.resident_id "
+        "JOIN county_organisation o ON o.id = t.organisation_id "
+        f"WHERE {_OPEN} AND t.organisation_id = %s AND (t.grace_until < %s OR NOT %s) AND {scope} "
+        f"ORDER BY {_order(order, TEAM_ORDERS)} t.due, t.resident_id LIMIT %s OFFSET %s",
+        [as_of, as_of, as_of, organisation_id, as_of, late, *values, limit, offset],
+    )
+    _looked(actor, "team.overdue" if late else "team.open", organisation_id, len(rows))
+    tasks = [
+        TeamTask(
+            one, mask_name(name), sex, born, task_title(programme_id, task, int(key.rsplit(":", 1)[1])), due, overdue
+        )
+        for _, one, name, sex, born, programme_id, task, key, due, overdue in rows
+    ]
+    return tasks, rows[0][0] if rows else 0
+
+
+def _looked(actor: Actor, measure: str, place: int | None, rows: int) -> None:
+    with transaction.atomic():
+        audit.record(
+            by=actor,
+            action="measure.list",
+            subject=f"measure/{measure}",
+            purpose="quality",
+            detail={"place": place, "rows": rows},
+        )
+
+
+def _order(wanted: str, columns: Mapping[str, str] = ORDERS) -> str:
+    column = columns.get(wanted.removeprefix("-"), "")
     return f"{column} {'DESC' if wanted.startswith('-') else 'ASC'}," if column else ""
 
 
@@ -263,8 +323,7 @@ def _teams(actor: Actor, as_of: dt.date) -> list[TeamLoad]:
     rows = select(
         "SELECT o.id, o.name, count(*), count(*) FILTER (WHERE t.grace_until < %s) FROM care_task t "
         "JOIN county_organisation o ON o.id = t.organisation_id "
-        "WHERE t.status IN ('upcoming', 'due', 'overdue') AND t.opens <= %s AND t.expires >= %s "
-        f"AND {scope} GROUP BY 1, 2 ORDER BY 4 DESC, 1",
+        f"WHERE {_OPEN} AND {scope} GROUP BY 1, 2 ORDER BY 4 DESC, 1",
         [as_of, as_of, as_of, *values],
     )
     return [TeamLoad(*row) for row in rows]

@@ -14,7 +14,7 @@ from django.db import connection
 
 from healthbrain.access.gate import broke_glass, require, scope_sql, visible
 from healthbrain.access.rules import Actor
-from healthbrain.care.bureau import Overview, Person, measure_list, overview
+from healthbrain.care.bureau import Overview, Person, TeamTask, measure_list, overview, team_list
 from healthbrain.care.explain import Explanation, explain
 from healthbrain.care.knowledge import programmes
 from healthbrain.care.models import Enrolment, Quarantine
@@ -26,9 +26,10 @@ from healthbrain.kernel.masking import mask_name
 from healthbrain.residents.models import Resident
 
 __all__ = [
-    "EnrolmentRow", "Explanation", "Overview", "Person", "QuarantineRow", "TaskLine", "Today", "enrolments", "explain",
+    "EnrolmentRow", "Explanation", "Overview", "Person", "QuarantineRow", "TaskLine", "TeamTask", "Today", "enrolments",
+    "explain",
     "export_enrolments", "export_tasks", "measure_list", "overview", "programme_title", "programmes",
-    "quarantine", "state_title", "today",
+    "quarantine", "state_title", "team_list", "today",
 ]  # fmt: skip
 STATES = ("urgent", "overdue", "returned", "abnormal", "due", "upcoming")
 SOON = 14  # days: what is due later than this may be done early, but it is not today's work

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
 from healthbrain.audit import queries
+from healthbrain.desks.deeds import TRADES
 from healthbrain.desks.hospital_doctor.looks import in_words
 from healthbrain.desks.i18n import number, t
 from healthbrain.desks.listing import Column, Listing
@@ -30,22 +31,22 @@ def _number(text: str) -> int | None:
 @page(permission="audit.read")
 @require_GET
 def log(request: HttpRequest) -> HttpResponse:
-    """Who saw and who changed what, by account, resident, action and day; newest first."""
+    """Who saw and who changed what, by person, resident, kind of action and day; newest first."""
     columns = [
         Column("at", t("时间", "When"), sortable=True, value=lambda row: row[1].at_words),
         Column("actor", t("谁", "Who"), sortable=True, value=lambda row: row[0].actor),
         Column("role", t("角色", "Role"), sortable=True, value=lambda row: row[1].role_words),
         Column("action", t("做了什么", "Did what"), sortable=True, value=lambda row: row[1].action_words),
-        Column("subject", t("对象", "On what"), value=lambda row: row[0].subject),
+        Column("subject", t("对象", "On what"), value=lambda row: row[1].subject_words),
         Column("resident", t("居民编号", "Resident no."), sortable=True, value=lambda row: row[0].resident_id),
         Column("purpose", t("目的", "Purpose"), value=lambda row: row[1].purpose_words),
         Column("detail", t("说明", "Detail"), value=lambda row: row[1].detail_words),
     ]
     listing = Listing.of(request, columns, sort="-at")
-    given = {key: request.GET.get(key, "").strip() for key in ("account", "resident", "action", "since", "until")}
+    given = {key: request.GET.get(key, "").strip() for key in ("who", "resident", "action", "since", "until")}
     until = _day(given["until"])
     rows, listing.total = queries.search(
-        account_id=_number(given["account"]),
+        actor=given["who"],
         resident_id=_number(given["resident"]),
         action=given["action"],
         since=_day(given["since"]),
@@ -57,7 +58,8 @@ def log(request: HttpRequest) -> HttpResponse:
     listing.rows = list(zip(rows, in_words(rows), strict=True))
     if listing.exporting:
         return listing.workbook(request, t("审计日志", "Audit log"))
-    return render(request, "administrator/audit.html", {"listing": listing, "given": given})
+    trades = [(key, t(*words)) for key, words in TRADES.items()]
+    return render(request, "administrator/audit.html", {"listing": listing, "given": given, "trades": trades})
 
 
 @page(permission="audit.read")

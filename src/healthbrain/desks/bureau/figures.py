@@ -146,6 +146,11 @@ def percent(share: float | None) -> str:
     return "—" if share is None else f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
 
 
+def complete(share: float | None) -> str:
+    """A share of the usual number: more than usual is complete, and how much more says nothing."""
+    return "≥100%" if share is not None and share > 1.05 else percent(share)
+
+
 def feed_sheet(found: FeedHealth) -> Sheet:
     columns = [
         t("来源", "Source"), t("编码", "Code"), t("机构", "Institution"), t("状态", "State"),

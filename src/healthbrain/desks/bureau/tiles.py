@@ -21,6 +21,7 @@ class Tile:
     words: str
     step: int  # 0 lightest … 4 darkest, -1 no data (hatched)
     path: str
+    organisation_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def tile_map(places: Sequence[PlaceTile], values: Mapping[str, float | None], wo
             words.get(place.code, "—"),
             _step(values.get(place.code), ordered),
             place.path or "",
+            place.organisation_id,
         )
         for place in places
     )

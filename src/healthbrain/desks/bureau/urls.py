@@ -13,6 +13,7 @@ NAVIGATION = (
 urlpatterns = [
     path("county", views.county, name="county"),
     path("county/definition/<str:key>", views.define, name="county-definition"),
+    path("county/teams/<int:organisation_id>", views.team, name="county-team"),
     path("county/list", views.people, name="county-list"),
     path("county/outbreaks", outbreaks.outbreaks, name="county-outbreaks"),
     path("county/outbreaks/definition/<str:name>", outbreaks.define, name="county-outbreaks-definition"),

@@ -12,13 +12,13 @@ from healthbrain.access.rules import Actor
 from healthbrain.care import queries as care
 from healthbrain.desks.bureau import figures, workbook
 from healthbrain.desks.bureau.definitions import definition, name
-from healthbrain.desks.i18n import age_of, said, sex_of, t
+from healthbrain.desks.i18n import age_of, date, said, sex_of, t, until
 from healthbrain.desks.listing import Column, Listing
 from healthbrain.desks.shell import as_of, render
 from healthbrain.kernel.errors import NotFound
 
 LISTED = (  # measures with people behind them
-    "enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue",
+    "residents", "enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue",
 )  # fmt: skip
 FIRST_TEAMS = 12
 
@@ -71,6 +71,7 @@ def county(request: HttpRequest) -> HttpResponse:
         "feeds_at": feeds.at,
         "feed_state": figures.feed_state,
         "percent": figures.percent,
+        "complete": figures.complete,
         "programme": programme,
         "measure": measure,
         "stats": _stats(found.value, programme, feeds.value, may_list) if programme else [],
@@ -125,7 +126,7 @@ def people(request: HttpRequest) -> HttpResponse:
         Column("organisation", t("责任机构", "Responsible"), sortable=True, value=lambda one: one.organisation),
         Column("state", t("状态", "State"), sortable=True,
                value=lambda one: said(care.state_title(one.programme, one.risk_level))),
-        Column("since", t("起始", "Since"), sortable=True, value=lambda one: one.since.isoformat()),
+        Column("since", t("起始", "Since"), sortable=True, value=lambda one: one.since and one.since.isoformat()),
         Column("resident", t("居民编号", "Resident no."), value=lambda one: str(one.resident_id)),
     ]  # fmt: skip
     listing = Listing.of(request, columns, sort="resident")
@@ -133,11 +134,41 @@ def people(request: HttpRequest) -> HttpResponse:
         actor, measure, place, as_of=day, limit=listing.limit, offset=listing.offset, order=listing.order
     )
     programme, _, kind = measure.partition(".")
-    title = f"{figures.title_of(programme)} · {name(kind)}"
+    title = name(kind) if kind == "residents" else f"{figures.title_of(programme)} · {name(kind)}"
     if listing.exporting:
         return listing.workbook(request, title)
-    context = {"listing": listing, "title": title, "may_open": actor.may("record.read")}
+    context = {"listing": listing, "title": title, "tasks": False, "may_open": actor.may("record.read")}
     return render(request, "bureau/people.html", context)
+
+
+@page(permission="people.list")
+@require_GET
+def team(request: HttpRequest, organisation_id: int) -> HttpResponse:
+    """The open tasks of one responsible unit, with `late=1` the overdue ones; care writes the look into the log."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    day, late = as_of(request), request.GET.get("late") == "1"
+    columns = [
+        Column("name", t("姓名", "Name"), sortable=True, value=lambda one: one.name),
+        Column("sex", t("性别", "Sex"), value=lambda one: sex_of(one.sex)),
+        Column("age", t("年龄", "Age"), sortable=True, value=lambda one: age_of(one.birth_date, day)),
+        Column("what", t("要做的事", "To do"), sortable=True,
+               value=lambda one: said(one.title)),
+        Column("due", t("期限", "Due"), sortable=True, value=lambda one: date(one.due)),
+        Column("until", t("还剩", "Left"), value=lambda one: until(one.due, day)),
+        Column("resident", t("居民编号", "Resident no."), value=lambda one: str(one.resident_id)),
+    ]  # fmt: skip
+    listing = Listing.of(request, columns, sort="due")
+    listing.rows, listing.total = care.team_list(
+        actor, organisation_id, late=late, as_of=day, limit=listing.limit, offset=listing.offset, order=listing.order
+    )
+    unit = next(
+        (one.name for one in figures.overview(actor, day).value.teams if one.organisation_id == organisation_id), ""
+    )
+    title = f"{unit} · {name('overdue') if late else t('待办任务', 'Open tasks')}"
+    if listing.exporting:
+        return listing.workbook(request, title)
+    return render(request, "bureau/people.html", {"listing": listing, "title": title, "tasks": True,
+                                                  "may_open": actor.may("record.read")})  # fmt: skip
 
 
 @page(permission="indicators.read")

@@ -186,6 +186,7 @@
     const ink = style.getPropertyValue("--ink").trim();
     const line = style.getPropertyValue("--line").trim();
     option.animation = false;
+    option.color = option.color || style.getPropertyValue("--series").split(",").map((one) => one.trim());
     option.textStyle = { color: ink, fontFamily: style.fontFamily, ...option.textStyle };
     option.tooltip = { trigger: "axis", renderMode: "richText", ...option.tooltip };
     option.aria = { enabled: true, decal: { show: false } };
