@@ -7,7 +7,7 @@ import numpy as np
 from healthbrain.dispatch.rules.roads import RoadGraph, StraightLine
 from healthbrain.dispatch.rules.travel import TravelTimes
 
-ESTIMATE = StraightLine(detour=1.5, kmh=30.0)
+ESTIMATE = StraightLine(detour=1.5, kmh=30.0, beyond_m=3000.0)
 
 
 def town(side: int = 7, minute_ms: int = 60_000) -> RoadGraph:

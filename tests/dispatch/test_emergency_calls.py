@@ -239,7 +239,7 @@ def test_a_hospital_closes_while_a_vehicle_is_on_its_way(centre) -> None:
     assert row.alarm == "destination-closed"
     best, closed = recommend.recommend(centre.actors["dispatcher"], call, now=after(71)).hospitals
     assert (best.hospital, closed.hospital) == (str(second), str(first))
-    assert "已停收" in [reason.zh for reason in closed.reasons]
+    assert "已停收：停电" in [reason.zh for reason in closed.reasons]
     with pytest.raises(Conflict):
         missions.send_to(by=crew, now=after(72), mission_id=mission, organisation_id=first)
     missions.send_to(by=crew, now=after(73), mission_id=mission, organisation_id=second)
@@ -261,6 +261,8 @@ def test_a_call_outside_the_map_is_kept_and_its_times_are_marked(centre) -> None
     listed = recommend.recommend(by, call, now=after(5))
     assert listed.off_map
     assert len(listed.vehicles) == 3
+    assert all(one.option.estimated for one in listed.vehicles)
+    assert all(one.estimated for one in listed.hospitals)
     with pytest.raises(Invalid):
         calls.locate(by=by, now=NOW, call_id=call, place="", x=float("nan"), y=0, how="typed")
 

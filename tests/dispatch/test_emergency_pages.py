@@ -21,6 +21,7 @@ AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
 PAGES = {
     "/dispatch": {"dispatcher"},
     "/dispatch/fleet": {"dispatcher"},
+    "/dispatch/closures": {"dispatcher"},
     "/dispatch/events": {"dispatcher"},
     "/dispatch/planning": {"dispatcher", "bureau"},
     "/dispatch/planning/siting": {"dispatcher", "bureau"},
@@ -323,6 +324,25 @@ class TestInTheBrowser:
         page.get_by_text("没有满足这些要求的方案").wait_for()
         assert page.problems == []
 
+    def test_a_road_is_closed_with_two_clicks_shown_and_opened_again(self, open_as, centre) -> None:
+        page = open_as("dispatcher")
+        page.goto(page.base + "/dispatch/fleet")
+        page.get_by_role("link", name="报道路封闭").click()
+        for share, then in ((0.06, "再点一下终点"), (0.5, "公里，双向")):
+            page.wait_for_load_state()
+            box = page.locator("svg[data-map]").bounding_box()
+            page.mouse.click(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+            page.get_by_text(then).first.wait_for()
+        page.wait_for_load_state()
+        page.fill("[name=name]", "桥下积水")
+        page.get_by_role("button", name="封闭或缓行这一段").click()
+        page.locator(".change-list", has_text="桥下积水").wait_for()
+        assert page.locator("polyline.stretch.closed").count() == 1
+        page.wait_for_load_state()
+        page.get_by_role("button", name="恢复通行").click()
+        page.get_by_text("现在没有道路封闭").wait_for()
+        assert page.problems == []
+
     def _sent(self, desk, centre) -> int:
         desk.goto(desk.base + "/dispatch")
         desk.fill("#phone", "15400000002")
@@ -350,6 +370,7 @@ class TestInTheBrowser:
     def test_the_pages_are_accessible(self, open_as, centre) -> None:
         for role, address, width in (
             ("dispatcher", "/dispatch", 1366), ("dispatcher", "/dispatch/fleet", 1366),
+            ("dispatcher", "/dispatch/closures", 1366),
             ("dispatcher", "/dispatch/events", 1366), ("bureau", "/dispatch/planning", 1366),
             ("bureau", "/dispatch/planning/siting?model=mclp&more=1&near=2&far=9&share=90", 1366),
             ("crew", "/crew", 390), ("hospital", "/arrivals", 1366),

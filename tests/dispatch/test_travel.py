@@ -137,6 +137,8 @@ def test_where_no_road_leads_the_straight_line_stands_and_is_marked():
     assert found.estimated.tolist() == [[True, False]]
     assert found.ms.tolist() == [[180_000, 0]]  # 1 km × 1.5 at 30 km/h = 3 min
     assert straight_line_estimate(graph, [[0, 0]], [[0, 2]], rule).tolist() == [[360_000]]
+    off_map = travel.between([[0.0, 0.0]], [[1.0, 4.0], [1.0, 0.0]], StraightLine(1.5, 30.0, beyond_m=3000.0))
+    assert off_map.estimated.tolist() == [[True, False]]  # 4 km from any road; on it
 
 
 def test_a_network_that_names_missing_nodes_is_refused():

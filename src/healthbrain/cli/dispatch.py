@@ -265,7 +265,6 @@ def _ranked(
         tolerance_s=play.tolerance_s,
         ancient_after_s=knowledge.desk("lost_after"),
         future_after_s=knowledge.desk("clock_tolerance"),
-        off_map_m=snap_limit(),
     )
     call = Call(*at, priority, frozenset(types[suspected]["vehicle"]) if suspected else frozenset())
     options = ranked(call, vehicles, travel[profile], year.city_coverage(city, travel["siren"], play), settings)

@@ -69,7 +69,14 @@ def load_city(folder: Path) -> City:
 
 
 def load_roads(folder: Path) -> RoadGraph:
-    """The roads of a city folder: roads.zip, or nodes.csv and arcs.csv."""
+    """The roads of a city folder: an OpenStreetMap extract (*.osm.pbf), roads.zip, or nodes.csv and arcs.csv."""
+    extracts = sorted(folder.glob("*.osm.pbf"))
+    if len(extracts) > 1:
+        raise Invalid(f"{folder} 里有多个路网 holds several extracts", hint=", ".join(e.name for e in extracts))
+    if extracts:
+        from healthbrain.dispatch.osm import load_osm
+
+        return load_osm(extracts[0])
     nodes_raw, arcs_raw = _road_files(folder)
     nodes, line = columns(nodes_raw, "nodes.csv", "index")
     x, y = (numbers(nodes, c, "nodes.csv", line) for c in ("x", "y"))
@@ -103,6 +110,11 @@ def load_roads(folder: Path) -> RoadGraph:
     )
 
 
+def has_roads(folder: Path) -> bool:
+    """Does the folder hold a road network of its own?"""
+    return any((folder / name).exists() for name in ("roads.zip", "nodes.csv")) or any(folder.glob("*.osm.pbf"))
+
+
 def _road_files(folder: Path) -> tuple[bytes, bytes]:
     archive = folder / "roads.zip"
     if archive.exists():
@@ -114,7 +126,9 @@ def _road_files(folder: Path) -> tuple[bytes, bytes]:
     try:
         return (folder / "nodes.csv").read_bytes(), (folder / "arcs.csv").read_bytes()
     except OSError:
-        raise Invalid(f"{folder} 里没有路网 has no roads", hint="需要 roads.zip 或 nodes.csv 和 arcs.csv") from None
+        raise Invalid(
+            f"{folder} 里没有路网 has no roads", hint="需要 needs *.osm.pbf, roads.zip, 或 or nodes.csv + arcs.csv"
+        ) from None
 
 
 def _renumber(end: Ints, number: Ints, line: int) -> Ints:

@@ -36,7 +36,7 @@ def off_road() -> dict[str, float]:
 def straight_line(profile: str = "siren") -> StraightLine:
     """How an arrival is estimated where no road leads."""
     rule = _roads()["straight_line"]
-    return StraightLine(detour=float(rule["detour"]), kmh=float(rule[profile]))
+    return StraightLine(float(rule["detour"]), float(rule[profile]), snap_limit())
 
 
 def learning() -> Learning:

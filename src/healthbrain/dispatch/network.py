@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from healthbrain.county.models import Place
-from healthbrain.dispatch.cities import city_travel, load_roads
+from healthbrain.dispatch import siren_speeds
+from healthbrain.dispatch.cities import city_travel, has_roads, load_roads
 from healthbrain.dispatch.knowledge_roads import snap_limit
 from healthbrain.dispatch.rules.roads import RoadGraph
+from healthbrain.dispatch.rules.siren import Learned
 from healthbrain.dispatch.rules.travel import TravelTimes
 from healthbrain.dispatch.synthetic_roads import Tile, coordinates, synthetic_county
 from healthbrain.kernel import db
@@ -29,25 +33,87 @@ def places() -> dict[str, tuple[float, float]]:
     return coordinates([Tile(code, x, y) for code, x, y in rows if x is not None and y is not None])
 
 
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Travel times by profile, the siren speeds as the county's own drives teach them (`factors`)."""
+
+    times: dict[str, TravelTimes]
+    factors: tuple[Learned, ...]
+
+
 @functools.cache
-def _network() -> dict[str, TravelTimes]:
+def _network() -> Network:
     kept = folder("roads")
-    if (kept / "nodes.csv").exists() or (kept / "roads.zip").exists():
-        return city_travel(load_roads(kept), kept)
-    found = places()
-    if not found:
+    if has_roads(kept):
+        travel = city_travel(load_roads(kept), kept)
+    elif found := places():
+        travel = city_travel(synthetic_county(found), kept)
+    else:
         raise NotFound("没有路网 No road network", hint="先导入地点或路网 load places or a road network first")
-    return city_travel(synthetic_county(found), kept)
+    factors = siren_speeds.learned(travel["normal"], travel["siren"])
+    return Network(travel | {"siren": siren_speeds.driven(travel["siren"], factors)}, factors)
 
 
 def times(profile: str = "siren") -> TravelTimes:
     """Travel times of the emergency fleet ("siren") or of everybody else ("normal").
 
-    From the data folder's `roads/` (nodes.csv and arcs.csv, or roads.zip), else synthetic over the county's places.
-    Raises NotFound in a county without either.
+    From the data folder's `roads/` (an .osm.pbf extract, nodes.csv and arcs.csv, or roads.zip), else synthetic over the
+    county's places. Raises NotFound in a county without either.
     """
     with _building:
-        return _network()[profile]
+        return _network().times[profile]
+
+
+def siren_factors() -> tuple[Learned, ...]:
+    """Siren speed over normal speed by road class, and whether the county's own drives taught it."""
+    with _building:
+        return _network().factors
+
+
+def live(profile: str = "siren") -> TravelTimes:
+    """`times` with what is closed or slow now; every process knows of a change within two seconds."""
+    running = _running(int(time.monotonic() / 2))
+    if not running:
+        return times(profile)
+    base = times(profile)
+    with _building:
+        return _changed(base, running)
+
+
+@functools.lru_cache(maxsize=1)
+def _running(tick: int) -> tuple[tuple[float, ...], ...]:
+    """Road changes in force: x, y of both ends, share of speed left (0: closed). `tick` limits how often we ask."""
+    return tuple(
+        db.select(
+            """SELECT x1, y1, x2, y2, share FROM dispatch_roadchange
+               WHERE lifted IS NULL AND (until IS NULL OR until > now()) ORDER BY id"""
+        )
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _changed(base: TravelTimes, running: tuple[tuple[float, ...], ...]) -> TravelTimes:
+    slow: dict[int, int] = {}
+    closed: list[int] = []
+    for x1, y1, x2, y2, share in running:
+        arcs = stretch(base, (x1, y1), (x2, y2))
+        if share > 0:
+            slow |= {a: max(slow.get(a, 0), round(int(base.arc_ms[a]) / share)) for a in arcs}
+        else:
+            closed += arcs
+    return base.with_changes(slow, closed)
+
+
+def stretch(travel: TravelTimes, one: tuple[float, float], other: tuple[float, float]) -> list[int]:
+    """The arcs of the shortest way between two points, there and back."""
+    start, end = travel.snap([one, other], on_road=True).node.tolist()
+    ways = (travel.path(start, end), travel.path(end, start))
+    return sorted({int(arc) for way in ways if way is not None for arc in way.arcs})
+
+
+def noticed() -> None:
+    """A road was closed or opened here: this process asks again at once."""
+    _running.cache_clear()
 
 
 def graph() -> RoadGraph:
@@ -58,6 +124,8 @@ def graph() -> RoadGraph:
 def forget() -> None:
     """Build anew at the next question: the roads were changed."""
     _network.cache_clear()
+    _running.cache_clear()
+    _changed.cache_clear()
 
 
 def scale() -> tuple[float, float]:

@@ -11,7 +11,7 @@ from healthbrain.access.gate import page
 from healthbrain.desks.dispatcher import maps, words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import render
-from healthbrain.dispatch.queries import calls, fleet
+from healthbrain.dispatch.queries import calls, fleet, roads
 from healthbrain.kernel import clock
 
 BUSY = {"assigned", "rolling", "on-scene", "transporting", "at-hospital", "clearing"}
@@ -29,7 +29,10 @@ def show(request: HttpRequest) -> HttpResponse:
         maps.Mark("vehicle", r.code, at.px(r.x), at.py(r.y), _tone(r)) for r in rows if r.status != "idle"
     ]
     spots = [c for c in calls.queue(actor, now=now) if c.state in {"open", "waiting"}]
+    changed = roads.road_changes(actor, now=now)
     context = {
+        "closed": len(changed),
+        "stretches": maps.stretches(changed),
         "rows": sorted(rows, key=lambda r: (r.status == "idle", not r.quiet, r.code)),
         "free": sum(r.status in {"idle", "returning"} and r.fleet == "emergency" for r in rows),
         "total": sum(r.fleet == "emergency" for r in rows),

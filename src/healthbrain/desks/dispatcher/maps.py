@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from healthbrain.access.gate import page
 from healthbrain.dispatch import network
 from healthbrain.dispatch.models import HospitalState, LandMark, Station
+from healthbrain.dispatch.queries.roads import RoadRow
 from healthbrain.dispatch.rules.roads import RoadGraph
 
 WIDTH, HEIGHT = 1000, 820  # units of the picture at most; the page scales it
@@ -105,6 +106,26 @@ class Mark:
     py: float
     tone: str = ""
     href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A line along roads, in pixels."""
+
+    tone: str
+    label: str
+    points: str
+
+
+def stretch(tone: str, label: str, line: Iterable[tuple[float, float]]) -> Stretch:
+    """The line of these coordinates."""
+    at = plane()
+    return Stretch(tone, label, " ".join(f"{at.px(x)},{at.py(y)}" for x, y in line))
+
+
+def stretches(rows: Iterable[RoadRow]) -> list[Stretch]:
+    """What is closed or slow now."""
+    return [stretch("slow" if row.share else "closed", row.name, row.line) for row in rows]
 
 
 def fixed_marks() -> list[Mark]:

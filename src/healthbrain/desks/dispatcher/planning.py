@@ -14,7 +14,7 @@ from healthbrain.desks.dispatcher import maps, words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import as_of, render
 from healthbrain.dispatch import knowledge
-from healthbrain.dispatch.queries import planning
+from healthbrain.dispatch.queries import planning, roads
 from healthbrain.dispatch.rules.plans import apply
 from healthbrain.kernel.errors import HealthBrainError
 
@@ -42,6 +42,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "plane": maps.plane(),
         "marks": _marks(sites),
         "lines": _lines(request, day),
+        "sirens": roads.siren_speeds(request.actor),  # type: ignore[attr-defined]
         **words.context(),
     }
     return render(request, "dispatcher/planning.html", context)

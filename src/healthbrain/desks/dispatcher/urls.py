@@ -3,7 +3,7 @@
 from django.urls import path
 
 from healthbrain.desks.ambulance import known
-from healthbrain.desks.dispatcher import acts, events, fleet, maps, planning, siting, views
+from healthbrain.desks.dispatcher import acts, closures, events, fleet, maps, planning, siting, views
 from healthbrain.desks.navigation import Entry
 
 NAVIGATION = (
@@ -29,6 +29,9 @@ urlpatterns = [
     path("dispatch/missions/<int:mission_id>/<str:action>", acts.mission_act, name="dispatch-mission-act"),
     path("dispatch/roads/<str:fingerprint>.svg", maps.roads, name="dispatch-roads"),
     path("dispatch/fleet", fleet.show, name="dispatch-fleet"),
+    path("dispatch/closures", closures.show, name="dispatch-closures"),
+    path("dispatch/closures/change", closures.change, name="dispatch-close"),
+    path("dispatch/closures/<int:change_id>/lift", closures.lift, name="dispatch-lift"),
     path("dispatch/events", events.listing, name="dispatch-events"),
     path("dispatch/events/open", events.open_one, name="dispatch-event-open"),
     path("dispatch/events/<int:event_id>", events.show, name="dispatch-event"),

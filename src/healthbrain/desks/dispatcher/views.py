@@ -13,7 +13,7 @@ from healthbrain.audit import actions as audit
 from healthbrain.desks.dispatcher import maps, words
 from healthbrain.desks.shell import render
 from healthbrain.dispatch import knowledge
-from healthbrain.dispatch.queries import calls, patient, recommend
+from healthbrain.dispatch.queries import calls, patient, recommend, roads
 from healthbrain.kernel import clock
 from healthbrain.residents import queries as residents
 
@@ -45,6 +45,7 @@ def _call_context(request: HttpRequest, row: calls.CallRow) -> dict[str, Any]:
         "row": row,
         "one": one,
         "plane": maps.plane(),
+        "stretches": maps.stretches(roads.road_changes(request.actor, now=clock.now())),  # type: ignore[attr-defined]
         "marks": maps.legible(maps.fixed_marks()),
         "last_place": None if one.x is not None else calls.last_place_of(one.phone, before=one.pk),
         "duplicates": calls.duplicates(one),

@@ -94,11 +94,30 @@ def capability(key: str) -> str:
 
 
 def minutes(seconds: float | None) -> str:
-    """7:05; a dash for what is not known."""
+    """7:05, 2:07:05; a dash for what is not known."""
     if seconds is None:
         return "—"
     whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02}"
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+LOCATED = {
+    "address": ("按地址", "by address"),
+    "map": ("按地图点", "by map"),
+    "caller": ("按来电记录", "by caller"),
+    "typed": ("手工", "typed"),
+}
+
+
+def note(kind: str, text: str) -> str:
+    """The note of a moment on the timeline, its codes in words."""
+    if kind == "located":
+        return word(LOCATED, text)
+    if kind == "triaged":
+        key, _, level = text.partition(" ")
+        return f"{suspected(key)} {priority(int(level)) if level.isdigit() else level}".strip()
+    return said(knowledge.overrides().get(text, text)) if kind == "assigned" else text
 
 
 def clock(running: Clock | None) -> str:
@@ -119,4 +138,6 @@ def context() -> dict[str, Any]:
         "vehicle_word": kind_of_vehicle,
         "capability_word": capability,
         "minutes": minutes,
+        "note_word": note,
+        "located_word": lambda key: word(LOCATED, key),
     }

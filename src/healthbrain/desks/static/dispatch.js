@@ -8,7 +8,9 @@
   const came = new WeakMap();
   function words(seconds) {
     const whole = Math.max(0, Math.round(seconds));
-    return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+    const two = (n) => String(n).padStart(2, "0");
+    const minutes = Math.floor(whole / 60);
+    return minutes < 60 ? `${minutes}:${two(whole % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
   }
   setInterval(() => {
     hb.all("[data-clock]").forEach((node) => {

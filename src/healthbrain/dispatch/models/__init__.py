@@ -15,6 +15,7 @@ from healthbrain.dispatch.models.emergency import (
     Mission,
     Position,
     PositionLog,
+    RoadChange,
     Station,
     TimelineEvent,
     Vehicle,
@@ -37,6 +38,6 @@ from healthbrain.dispatch.models.transport import Booking, DayPlan, Ride, Transp
 __all__ = [
     "Aed", "Application", "Booking", "Call", "CareNurse", "DayPlan", "EcgFile", "EventCount", "EventPerson",
     "EventPost", "EventVehicle", "FirstAider", "HomeBed", "HomeVisit", "HospitalState", "LandMark", "MassEvent",
-    "Mission", "NurseAbsence", "PlanItem", "Position", "PositionLog", "Ride", "ServiceCharge", "Station",
+    "Mission", "NurseAbsence", "PlanItem", "Position", "PositionLog", "Ride", "RoadChange", "ServiceCharge", "Station",
     "TimelineEvent", "TransportVehicle", "Vehicle", "Victim", "VisitNurse", "VisitPhoto", "Vitals",
 ]  # fmt: skip

@@ -83,6 +83,7 @@ class Arrival:
     hospital: str
     call_id: int
     linked: bool  # to a resident, whose record may be opened
+    closed: bool  # the hospital has closed since: the vehicle is asked to go elsewhere
 
 
 def arrivals(actor: Actor, *, now: dt.datetime) -> list[Arrival]:
@@ -114,6 +115,7 @@ def _arrival(mission: Mission, state: HospitalState | None, now: dt.datetime) ->
         mission.call.patient_name, mission.call.patient_sex, mission.call.patient_age, minutes, estimated,
         (now - position.received).total_seconds() if position else None, vitals, _alarms(vitals), files, left,
         mission.destination.name if mission.destination else "", mission.call_id, mission.call.resident_id is not None,
+        mission.destination_closed,
     )  # fmt: skip
 
 
@@ -126,7 +128,7 @@ def _minutes(mission: Mission, state: HospitalState) -> tuple[float | None, bool
     stops = [p for p in (here, None if on_board else scene, (state.x, state.y)) if p is not None]
     if len(stops) < 2:
         return None, False
-    found = network.times().between(stops[:-1], stops[1:], straight_line("siren"))
+    found = network.live().between(stops[:-1], stops[1:], straight_line("siren"))
     legs = range(len(stops) - 1)
     return sum(float(found.ms[k, k]) for k in legs) / 60_000, any(bool(found.estimated[k, k]) for k in legs)
 

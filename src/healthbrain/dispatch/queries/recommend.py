@@ -96,7 +96,7 @@ def _vehicles(call: Call, *, now: dt.datetime) -> tuple[tuple[Choice, ...], tupl
 
     def ranked(status: Callable[[str], bool]) -> tuple[Choice, ...]:
         vehicles = [_vehicle(row, site) for row in rows if status(row[4])]
-        options = ranking.rank(asked, vehicles, network.times(), cover.coverage if cover else None, settings())
+        options = ranking.rank(asked, vehicles, network.live(), cover.coverage if cover else None, settings())
         return tuple(_choice(by_id[o.vehicle], o) for o in options)
 
     return ranked(lambda status: status != "at-hospital"), ranked(lambda status: status == "at-hospital")
@@ -225,12 +225,13 @@ def hospitals_for(at: tuple[float, float], suspected: str) -> list[Destination]:
             free={} if row.emergency_beds is None else dict.fromkeys(["", *row.capabilities], row.emergency_beds),
             diverting=frozenset({""}) if row.diverting else frozenset(),
             closed=row.closed,
+            note=row.note,
         )
         for row in rows
     ]
     centre = str(knowledge.types().get(suspected, {}).get("centre", ""))
     names = {key: (words["zh"], words["en"]) for key, words in knowledge.capabilities().items()}
-    return destinations(at, centre, hospitals, network.times(), straight_line("siren"), names)
+    return destinations(at, centre, hospitals, network.live(), straight_line("siren"), names)
 
 
 def hospitals_for_mission(mission: Mission) -> Sequence[Destination]:

@@ -284,8 +284,8 @@ def _towns(zones: Sequence[Zone], weight: Floats, near: float) -> tuple[Town, ..
             before, after = (np.array([getattr(z, side) for z in zones])[of] for side in ("before", "after"))
             share = weight[of] / weight[of].sum()
             calls = sum(z.calls for z in zones if z.township == code)
-            within = (float(share @ (side <= near)) for side in (before, after))
-            found.append(Town(name, calls, *within, float(share @ before), float(share @ after)))
+            within = [float(share @ (side <= near)) for side in (before, after)]
+            found.append(Town(name, calls, within[0], within[1], float(share @ before), float(share @ after)))
     return tuple(found)
 
 

@@ -30,6 +30,7 @@ class Hospital:
     free: Mapping[str, int] = field(default_factory=dict)
     diverting: frozenset[str] = frozenset()
     closed: bool = False  # takes no ambulance at all
+    note: str = ""  # why, in its own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +93,23 @@ def _destination(
     if centre:
         reasons.append(Reason(f"有{zh}", f"has {en}") if capable else Reason(f"没有{zh}", f"no {en}"))
     if hospital.closed:
-        reasons.append(Reason("已停收", "closed to ambulances"))
+        reasons.append(_said("已停收", "closed to ambulances", hospital.note))
     elif turned_away:
-        reasons.append(Reason("正在分流，不接收", "on diversion"))
+        reasons.append(_said("正在分流，不接收", "on diversion", hospital.note))
     elif free == 0:
         reasons.append(Reason("没有空位", "no place free"))
     else:
         reasons.append(_room(free))
     if estimated:
-        reasons.append(Reason("道路不通，按直线估计", "no road leads there: straight-line estimate"))
+        reasons.append(Reason("没有路可算，按直线估计", "no road to go by: straight-line estimate"))
     return Destination(
         hospital.id, hospital.name, round(minutes, 1), round(extra, 1), capable, is_open, free, estimated,
         tuple(reasons),
     )  # fmt: skip
+
+
+def _said(zh: str, en: str, note: str) -> Reason:
+    return Reason(f"{zh}：{note}", f"{en}: {note}") if note else Reason(zh, en)
 
 
 def _further(extra: float) -> Reason:

@@ -57,7 +57,7 @@ class Vehicle:
 class RankSettings:
     """Turnout in seconds from station and on the road; tolerance in seconds by priority; which priorities may take a
     vehicle from a lower one; when a position is ancient or in the future; how to estimate without
-    roads, or beyond `off_map_m` metres from any road."""
+    roads."""
 
     estimate: StraightLine
     chute_s: float = 60.0
@@ -66,7 +66,6 @@ class RankSettings:
     reassign_for: frozenset[int] = frozenset({1})
     ancient_after_s: float = 300.0
     future_after_s: float = 120.0
-    off_map_m: float = 3000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,8 @@ def _drives(
     place = np.array([[call.x, call.y]])
     here, there = travel.snap(origin, on_road=True), travel.snap(place)
     ms = travel.many_to_one(here.node, int(there.node[0]))
-    lost = (ms >= UNREACHABLE) | (here.metres > settings.off_map_m) | (there.metres[0] > settings.off_map_m)
+    limit = settings.estimate.beyond_m
+    lost = (ms >= UNREACHABLE) | (here.metres > limit) | (there.metres[0] > limit)
     ms = ms + there.access_ms[0]
     if lost.any():
         ms = np.where(lost, straight_line_estimate(travel.graph, origin, place, settings.estimate)[:, 0], ms)
@@ -170,7 +170,7 @@ def _option(vehicle: Vehicle, call: Call, drive: float, estimated: bool, lost: f
         _status_reason(vehicle, wait, taken),
         *([Reason(f"缺少 {'、'.join(missing)}", f"lacks {', '.join(missing)}")] if missing else []),
         *([_DOUBT[doubt]] if doubt else []),
-        *([Reason("道路不通，按直线估计", "no road leads there: straight-line estimate")] if estimated else []),
+        *([Reason("没有路可算，按直线估计", "no road to go by: straight-line estimate")] if estimated else []),
     )
     eta = wait + chute + float(drive)
     return Option(

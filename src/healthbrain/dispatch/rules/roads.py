@@ -128,10 +128,14 @@ def access_ms(metres: Floats, kmh: float) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class StraightLine:
-    """How to estimate a travel time without roads: straight distance × `detour`, driven at `kmh` (knowledge)."""
+    """How to estimate a travel time without roads: straight distance × `detour`, driven at `kmh` (knowledge).
+
+    Used where no road leads, and for points more than `beyond_m` metres from any road: those are off the map.
+    """
 
     detour: float
     kmh: float
+    beyond_m: float = float("inf")
 
 
 def straight_line_estimate(graph: RoadGraph, origins: Floats, destinations: Floats, rule: StraightLine) -> Ints:

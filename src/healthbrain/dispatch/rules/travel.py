@@ -120,11 +120,13 @@ class TravelTimes:
         return Snap(node, metres, extra)
 
     def between(self, origins: ArrayLike, destinations: ArrayLike, estimate: StraightLine) -> Between:
-        """Point-to-point milliseconds [n, m]. Where no road leads, the straight-line estimate stands, marked."""
+        """Point-to-point milliseconds [n, m]. Off the map or where no road leads, the straight-line
+        estimate stands, marked."""
         a, b = np.asarray(origins, np.float64).reshape(-1, 2), np.asarray(destinations, np.float64).reshape(-1, 2)
         start, end = self.snap(a), self.snap(b)
         roads = self.many_to_many(start.node, end.node)
-        lost = roads >= UNREACHABLE
+        off = [side.metres > estimate.beyond_m for side in (start, end)]
+        lost = (roads >= UNREACHABLE) | off[0][:, None] | off[1][None, :]
         ms = roads + start.access_ms[:, None] + end.access_ms[None, :]
         if lost.any():
             ms = np.where(lost, straight_line_estimate(self.graph, a, b, estimate), ms)
