@@ -11,7 +11,7 @@ from django.test import Client
 
 from healthbrain.audit.models import AuditEvent
 from healthbrain.dispatch.actions import homecare_visits as visits
-from healthbrain.dispatch.models import Application, HomeBed, HomeVisit, VisitNurse
+from healthbrain.dispatch.models import Application, HomeBed, HomeVisit, NurseAbsence, VisitNurse
 from healthbrain.kernel import clock
 from tests.dispatch import homecare_county
 from tests.dispatch.homecare_county import DEPENDENT, line
@@ -63,9 +63,14 @@ def test_a_resident_applies_and_a_nurse_admits_plans_and_repairs(town) -> None:
     visit = HomeVisit.objects.get(day=tomorrow)
     nurse = VisitNurse.objects.get(visit=visit).nurse_id
     assert HomeVisit.objects.count() == 14
-    changed = head.post("/homecare/plan/act/out", {"day": tomorrow, "nurse": nurse})
+    last = (clock.today() + dt.timedelta(days=3)).isoformat()
+    changed = head.post("/homecare/plan/act/out", {"day": tomorrow, "nurse": nurse, "until": last})
     assert 'id="changes"' in changed.content.decode()
     assert VisitNurse.objects.get(visit=visit).nurse_id != nurse
+    out = NurseAbsence.objects.filter(nurse_id=nurse).order_by("day").values_list("day", flat=True)
+    assert [str(day) for day in out][::2] == [tomorrow, last]
+    head.post("/homecare/plan/act/back", {"day": last, "nurse": nurse})
+    assert str(out.last()) < last
     bed = HomeBed.objects.get()
     urgent = {"day": tomorrow, "bed": bed.pk, "service": "injection", "from": "14:00", "until": "15:30"}
     assert head.post("/homecare/plan/act/urgent", urgent).status_code == 200

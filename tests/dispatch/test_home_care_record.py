@@ -221,6 +221,7 @@ def test_admission_and_visit_are_charged_once_with_the_price_and_its_source(town
     try:
         visit, nurse = at_the_door(town)
         finish(town, visit, nurse)
+        assert record.settlement(town.actors["head"], month=TODAY).settled_by
     finally:
         bus._handlers[ServicesCharged].remove(listen)
     rows = list(ServiceCharge.objects.order_by("pk"))
@@ -228,6 +229,7 @@ def test_admission_and_visit_are_charged_once_with_the_price_and_its_source(town
         ("admission", Decimal(60), "insurance", "HOUSE"), ("catheter", Decimal(50), "insurance", "HOUSE"),
     ]  # fmt: skip
     assert heard == [c.pk for c in rows]
+    assert not record.settlement(town.actors["head"], month=TODAY).settled_by  # the page says that they wait
 
 
 def test_a_voucher_pays_once(town) -> None:

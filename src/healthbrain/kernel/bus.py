@@ -20,6 +20,11 @@ def subscribe[E](event: type[E], handler: Callable[[E], None]) -> None:
         _handlers[event].append(handler)
 
 
+def heard(event: type) -> bool:
+    """Whether any room listens for this kind of event."""
+    return bool(_handlers[event])
+
+
 def publish(event: object) -> None:
     """Hand `event` to its handlers now, in this transaction."""
     for handler in _handlers[type(event)]:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from healthbrain.access.gate import page
 from healthbrain.desks import posted
 from healthbrain.desks.home_care import words
+from healthbrain.desks.i18n import day as daily
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.dispatch import knowledge_homecare as knowledge
@@ -99,13 +100,31 @@ def _tell(request: HttpRequest, day: dt.date) -> Sequence[Change]:
 
 
 def _out(request: HttpRequest, day: dt.date) -> Sequence[Change]:
-    return visits.nurse_out(
+    last = max(day, words.day_of(request.POST.get("until", ""), day))
+    changed = visits.nurse_away(
         by=request.actor,  # type: ignore[attr-defined]
         now=words.moment(request),
         nurse_id=posted.whole(request, "nurse"),
-        day=day,
+        first=day,
+        last=last,
         reason=request.POST.get("reason", ""),
     )
+    if last > day:
+        later = sum(len(changes) for one, changes in changed.items() if one > day)
+        text = t(
+            "到 {d} 都不派她，以后几天改了 {n} 处", "Out until {d}; {n} changes on later days", d=daily(last), n=later
+        )
+        say(request, text)
+    elif not changed[day]:
+        say(request, t("已记下，没有上门要改派", "Kept; none of her visits had to move"))
+    return changed[day]
+
+
+def _back(request: HttpRequest, day: dt.date) -> Sequence[Change]:
+    nurse = posted.whole(request, "nurse")
+    if visits.nurse_back(by=request.actor, now=words.moment(request), nurse_id=nurse, day=day):  # type: ignore[attr-defined]
+        say(request, t("已恢复上班；要派给她请再排一次", "She is back; plan the day again to give her visits"))
+    return ()
 
 
 def _urgent(request: HttpRequest, day: dt.date) -> Sequence[Change]:
@@ -124,6 +143,7 @@ ACTS: dict[str, Callable[[HttpRequest, dt.date], Sequence[Change]]] = {
     "make": _make,
     "tell": _tell,
     "out": _out,
+    "back": _back,
     "urgent": _urgent,
 }
 

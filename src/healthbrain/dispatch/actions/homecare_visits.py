@@ -156,7 +156,34 @@ def nurse_out(
     loaded = days.load(by, day, now=now)
     since = max(days.minute_now(now, day), 0.0)
     _, new = NurseAbsence.objects.get_or_create(nurse=nurse, day=day, defaults={"since": since, "reason": reason})
-    return _repair(by, now, loaded, day, [NurseOut(nurse.pk, since)], seconds) if new else ()
+    return _repair(by, now, loaded, day, [NurseOut(nurse.pk, since)], seconds) if new and loaded.visits else ()
+
+
+@transaction.atomic
+def nurse_away(
+    *, by: Actor, now: dt.datetime, nurse_id: int, first: dt.date, last: dt.date, reason: str = "",
+    seconds: float | None = None,
+) -> dict[dt.date, tuple[Change, ...]]:  # fmt: skip
+    """`nurse_out` from first to last day; visits made later for these days go to others too. Raises Invalid."""
+    if not 0 <= (last - first).days < LONGEST:
+        raise Invalid("日期范围不对 Bad range of days", hint=f"一次最多 {LONGEST} 天 at most {LONGEST} days")
+    wanted = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+    return {
+        day: nurse_out(by=by, now=now, nurse_id=nurse_id, day=day, reason=reason, seconds=seconds) for day in wanted
+    }
+
+
+@transaction.atomic
+def nurse_back(*, by: Actor, now: dt.datetime, nurse_id: int, day: dt.date) -> bool:
+    """She comes that day after all and can be given visits again; False when she was not out. Raises Invalid."""
+    gate.require(by, "homecare.plan")
+    _check_day(day, now)
+    gone = NurseAbsence.objects.filter(nurse_id=nurse_id, day=day, nurse__organisation__path__startswith=by.path)
+    found = bool(gone.delete()[0])
+    if found:
+        audit.record(by=by, action="homecare.nurse_back", detail={"day": str(day), "nurse": nurse_id})
+        tell()
+    return found
 
 
 @transaction.atomic

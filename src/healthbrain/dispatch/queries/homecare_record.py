@@ -15,8 +15,10 @@ from healthbrain.audit import actions as audit
 from healthbrain.dispatch import knowledge_homecare as knowledge
 from healthbrain.dispatch import photos
 from healthbrain.dispatch.actions.homecare import purpose_of
+from healthbrain.dispatch.events import ServicesCharged
 from healthbrain.dispatch.models import HomeBed, HomeVisit, ServiceCharge, VisitPhoto
 from healthbrain.dispatch.rules.homecare import Said
+from healthbrain.kernel import bus
 from healthbrain.kernel.errors import NotFound
 
 SHOWN = 20  # visits a family's page lists
@@ -118,12 +120,16 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A month of the actor's institutions. unpriced: lines without a price, which no sum contains."""
+    """A month of the actor's institutions. unpriced: lines without a price, which no sum contains.
+
+    settled_by: a room that settles listens to `ServicesCharged`; without one the lines wait here for it.
+    """
 
     first: dt.date
     rows: tuple[ChargeRow, ...]
     totals: tuple[Total, ...]
     unpriced: int
+    settled_by: bool
 
     def sum(self, payer: str) -> Decimal:
         return sum((t.amount for t in self.totals if t.payer == payer), Decimal(0))
@@ -144,7 +150,7 @@ def settlement(actor: Actor, *, month: dt.date) -> Settlement:
         )
         for c in found
     )  # fmt: skip
-    return Settlement(first, rows, _totals(rows), sum(r.price is None for r in rows))
+    return Settlement(first, rows, _totals(rows), sum(r.price is None for r in rows), bus.heard(ServicesCharged))
 
 
 def _totals(rows: Sequence[ChargeRow]) -> tuple[Total, ...]:
