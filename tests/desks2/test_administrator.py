@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from healthbrain.access import queries
 from healthbrain.access.models import Account
 from healthbrain.access.roles import ROLES
 from healthbrain.audit.models import AuditEvent
@@ -126,3 +127,25 @@ def test_broken_chain_is_named(looked, sign_in):
         cursor.execute("ALTER TABLE audit_auditevent DISABLE TRIGGER audit_no_truncate")
     page = text_of(sign_in("auditor").post("/administrator/audit/verify", follow=True))
     assert f"从编号 {first.pk} 起不可信" in page
+
+
+def test_a_connected_system_gets_a_token_once_and_loses_it_at_once(county, sign_in):
+    client, clinic = sign_in("administrator"), county.organisations["W1"]
+    system = Account.objects.create(username="his", name="卫生院系统", role="system", organisation=clinic)
+    here = f"/administrator/accounts/{system.pk}"
+    assert "还没有令牌" in text_of(client.get(here))
+    page = text_of(client.post(f"{here}/token", {"source": "NEWHIS"}, follow=True))
+    token = page.split('aria-label="令牌"')[0].rpartition('value="')[2].split('"')[0]
+    assert token not in text_of(client.get(here)), "the token is shown once"
+    actor, source = queries.by_token(token)
+    assert (actor.account_id, source) == (system.pk, "NEWHIS")
+    kept = queries.tokens_of(system.pk)[0].id
+    village = county.accounts["village_doctor"].pk
+    assert client.post(f"/administrator/accounts/{village}/revoke-token", {"token": kept}).status_code == 404
+    assert client.post(f"/administrator/accounts/{village}/token", {"source": "X"}).status_code == 404, (
+        "a person has none"
+    )
+    assert "已于" in text_of(client.post(f"{here}/revoke-token", {"token": kept}, follow=True))
+    assert queries.by_token(token) is None
+    actions = AuditEvent.objects.filter(subject=f"account/{system.pk}", action__contains="token")
+    assert sorted(actions.values_list("action", flat=True)) == ["account.issue_token", "account.revoke_token"]

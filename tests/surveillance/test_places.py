@@ -14,7 +14,7 @@ from healthbrain.access import actions as access
 from healthbrain.access.models import Account
 from healthbrain.access.rules import SYSTEM
 from healthbrain.cli.intake import token
-from healthbrain.county.models import Organisation, Source
+from healthbrain.county.models import Organisation
 from healthbrain.kernel.clock import COUNTY_ZONE, today
 from healthbrain.kernel.errors import NotAllowed, NotFound
 from healthbrain.surveillance.actions.signals import check_feeds, import_counts
@@ -115,8 +115,7 @@ def department(small: SmallCounty) -> str:
     place(small, "M", "other", "C")
     place(small, "N", "nursing-home", "M")
     account = Account.objects.get(pk=small.actor("department", "M").account_id)
-    source = Source.objects.create(code="MZ", name="民政系统", approved=True)
-    return access.issue_token(by=SYSTEM, account_id=account.pk, source_id=source.pk)
+    return access.issue_token(by=SYSTEM, account_id=account.pk, source="MZ")
 
 
 def send(token: str, body: str, kind: str = "application/json") -> Any:
@@ -147,7 +146,7 @@ def test_the_interface_says_in_json_why_it_refuses(department: str, small: Small
     assert send("", "[]").status_code == 401
     assert send("wrong", "[]").status_code == 401
     nurse = Account.objects.get(pk=small.actor("school_nurse", "S").account_id)
-    other = access.issue_token(by=SYSTEM, account_id=nurse.pk, source_id=Source.objects.get(code="MZ").pk)
+    other = access.issue_token(by=SYSTEM, account_id=nurse.pk, source="MZ")
     assert send(other, "[]").status_code == 403
     assert "Your role may not" in send(other, "[]").json()["message"]
     assert send(department, "not json").status_code == 422

@@ -19,7 +19,7 @@ from healthbrain.audit import actions as audit
 from healthbrain.county.models import Source
 from healthbrain.kernel.clock import now
 from healthbrain.kernel.crypto import digest
-from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
+from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 
 LOCK_AFTER = 5  # wrong answers in a row
 LOCK_FOR = dt.timedelta(minutes=15)
@@ -207,19 +207,30 @@ def break_glass(*, by: Actor, resident_id: int, reason: str) -> BreakGlass:
 
 
 @transaction.atomic
-def issue_token(*, by: Actor, account_id: int, source_id: int) -> str:
-    """A FHIR token for a connected system that speaks for one source; shown once, kept as a hash."""
+def issue_token(*, by: Actor, account_id: int, source: str) -> str:
+    """A token for a connected system that speaks for the source of that code; shown once, kept as a hash.
+
+    A source nobody knew speaks for the account's organisation, approved: an administrator named it. Raises Invalid.
+    """
     require(by, "accounts.manage")
+    account = Account.objects.select_related("organisation").get(pk=account_id)
+    code = source.strip()
+    if not code:
+        raise Invalid("请填写数据来源代码。 Say which source the system speaks for.")
+    known, _ = Source.objects.get_or_create(
+        code=code, defaults={"name": account.name, "organisation": account.organisation, "approved": True}
+    )
     token = secrets.token_urlsafe(32)
-    ApiToken.objects.create(account_id=account_id, source_id=source_id, token_hash=digest(token.encode()))
-    code = Source.objects.get(pk=source_id).code
+    ApiToken.objects.create(account=account, source=known, token_hash=digest(token.encode()))
     audit.record(by=by, action="account.issue_token", subject=f"account/{account_id}", detail={"source": code})
     return token
 
 
 @transaction.atomic
-def revoke_token(*, by: Actor, token_id: int) -> None:
-    """End a token at once."""
+def revoke_token(*, by: Actor, account_id: int, token_id: int) -> None:
+    """End a token of this account at once. Raises NotFound when it has none such in force."""
     require(by, "accounts.manage")
-    ApiToken.objects.filter(pk=token_id, revoked=None).update(revoked=now())
-    audit.record(by=by, action="account.revoke_token", subject=f"token/{token_id}")
+    if not ApiToken.objects.filter(pk=token_id, account_id=account_id, revoked=None).update(revoked=now()):
+        raise NotFound("没有这个令牌，或已作废。 No such token, or it is revoked already.")
+    detail = {"token": token_id}
+    audit.record(by=by, action="account.revoke_token", subject=f"account/{account_id}", detail=detail)

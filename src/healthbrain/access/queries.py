@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from healthbrain.access.models import Account, ApiToken
@@ -24,6 +25,16 @@ class AccountRow:
     locked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One token of a connected system, without its secret."""
+
+    id: int
+    source: str
+    created: dt.datetime
+    revoked: dt.datetime | None
+
+
 def actor_of(account: Account) -> Actor:
     """The frozen value that travels through every call."""
     return Actor(
@@ -41,6 +52,12 @@ def by_token(token: str) -> tuple[Actor, str] | None:
     rows = ApiToken.objects.select_related("account__organisation", "source")
     found = rows.filter(token_hash=digest(token.encode()), revoked=None, account__is_active=True).first()
     return (actor_of(found.account), found.source.code) if found else None
+
+
+def tokens_of(account_id: int) -> list[TokenRow]:
+    """The tokens of one account, the newest first."""
+    rows = ApiToken.objects.filter(account_id=account_id).order_by("-created")
+    return [TokenRow(*row) for row in rows.values_list("pk", "source__code", "created", "revoked")]
 
 
 def accounts(text: str = "") -> list[AccountRow]:

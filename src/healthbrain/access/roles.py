@@ -56,6 +56,7 @@ class Role:
     held_by: ClassVar[str]
     permissions: ClassVar[frozenset[str]]
     county_wide: ClassVar[bool] = False
+    machine: ClassVar[bool] = False  # a system that comes with a token, no person
     home: ClassVar[str] = "/"  # the desk this role lands on
 
 
@@ -173,6 +174,7 @@ class Department(Role):
     held_by_zh = "教育、民政、市场监管等部门的信息系统，用令牌报送本部门单位的每日数据；不是人，看不到任何数据。"
     held_by = "Another department's system: sends the daily counts of its own places with a token; reads nothing."
     permissions = frozenset({"counts.write"})
+    machine = True
 
 
 class Dispatcher(Role):
@@ -223,6 +225,7 @@ class System(Role):
     held_by = "An institution's information system that talks FHIR with a token; not a person."
     permissions = frozenset({"fhir.read", "fhir.write"})
     county_wide = True
+    machine = True
 
 
 ROLES: dict[str, type[Role]] = {
@@ -233,6 +236,7 @@ ROLES: dict[str, type[Role]] = {
         HomeNurse,
     )
 }  # fmt: skip
+MACHINES = frozenset(key for key, role in ROLES.items() if role.machine)
 
 PURPOSES: dict[str, tuple[str, str]] = {
     "treatment": ("诊疗", "Treatment"),

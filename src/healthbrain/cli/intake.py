@@ -89,20 +89,17 @@ def token(username: str, source: str, as_json: bool) -> None:
     boot()
     from healthbrain.access import actions as access
     from healthbrain.access.models import Account
+    from healthbrain.access.roles import MACHINES
     from healthbrain.access.rules import SYSTEM
-    from healthbrain.county.models import Source
     from healthbrain.kernel.errors import NotFound
 
-    account = Account.objects.filter(username=username, role__in=("system", "department")).first()
-    known = Source.objects.filter(code=source).first()
+    account = Account.objects.filter(username=username, role__in=MACHINES).first()
     if account is None:
         raise NotFound(
             f"没有名为 {username} 的接入系统账号 No account of a connected system is called {username}",
             hint="先在“系统管理 → 新建账号”里建一个，角色选“接入系统”或“部门接入系统” Make one first, as administrator",
         )
-    if known is None:
-        known = Source.objects.create(code=source, name=account.name, organisation=account.organisation, approved=True)
-    made = access.issue_token(by=SYSTEM, account_id=account.pk, source_id=known.pk)
+    made = access.issue_token(by=SYSTEM, account_id=account.pk, source=source)
     emit({"account": username, "source": source, "token": made}, as_json=as_json)
 
 

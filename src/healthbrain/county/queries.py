@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from healthbrain.county.models import Organisation, Place
+from healthbrain.county.models import Organisation, Place, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,11 @@ class PlaceTile:
 def organisation_ids_by_code() -> dict[str, int]:
     """Every organisation's id by its code."""
     return dict(Organisation.objects.values_list("code", "id"))
+
+
+def source_codes() -> list[str]:
+    """The codes of all sources that ever sent something or were named, in order."""
+    return list(Source.objects.order_by("code").values_list("code", flat=True))
 
 
 def responsible_for(division_code: str | None) -> Organisation | None:

@@ -11,13 +11,15 @@ from healthbrain.access import actions, queries
 from healthbrain.access.gate import page
 from healthbrain.access.queries import AccountRow
 from healthbrain.access.roles import PERMISSIONS, ROLES
-from healthbrain.county.queries import subtree
+from healthbrain.county.queries import source_codes, subtree
 from healthbrain.desks.i18n import t
 from healthbrain.desks.listing import Column, Listing
+from healthbrain.desks.posted import whole
 from healthbrain.desks.shell import render, say
 from healthbrain.kernel.errors import HealthBrainError, NotFound
 
 LINK = "sign_in_link"  # session: the token of a link just made, shown once
+ISSUED = "issued"  # session: the same for what a connected system signs in with
 
 
 def _state(row: AccountRow) -> tuple[str, str]:
@@ -65,12 +67,19 @@ def _row(account_id: int) -> AccountRow:
 @page(permission="accounts.manage")
 @require_GET
 def account(request: HttpRequest, account_id: int) -> HttpResponse:
-    """One account with what can be done to it; a link just made is shown here once."""
+    """One account with what can be done to it; a link or token just made is shown here once."""
     row = _row(account_id)
-    kept = request.session.pop(LINK, None)
-    link = request.build_absolute_uri(f"/sign-in/{kept[1]}") if kept and kept[0] == account_id else ""
-    own = account_id == request.actor.account_id  # type: ignore[attr-defined]
-    context = {"row": row, "role": ROLES[row.role], "state": _state(row), "link": link, "own": own}
+    kept, secret = request.session.pop(LINK, None), request.session.pop(ISSUED, None)
+    context = {
+        "row": row,
+        "role": ROLES[row.role],
+        "state": _state(row),
+        "link": request.build_absolute_uri(f"/sign-in/{kept[1]}") if kept and kept[0] == account_id else "",
+        "own": account_id == request.actor.account_id,  # type: ignore[attr-defined]
+        "token": secret[1] if secret and secret[0] == account_id else "",
+        "tokens": queries.tokens_of(account_id) if ROLES[row.role].machine else [],
+        "sources": source_codes() if ROLES[row.role].machine else [],
+    }
     return render(request, "administrator/account.html", context)
 
 
@@ -141,6 +150,12 @@ def change(request: HttpRequest, account_id: int, action: str) -> HttpResponse:
             request,
             t("已清除 {n} 的动态口令，下次登录重新绑定", "{n} enrols a new second factor next time", n=row.name),
         )
+    elif action == "token" and ROLES[row.role].machine:
+        source = request.POST.get("source", "")
+        request.session[ISSUED] = [account_id, actions.issue_token(by=by, account_id=account_id, source=source)]
+    elif action == "revoke-token":
+        actions.revoke_token(by=by, account_id=account_id, token_id=whole(request, "token"))
+        say(request, t("令牌已作废", "The token is revoked"))
     else:
         raise NotFound(t("没有这个操作", "No such action"))
     return HttpResponseRedirect(here)
