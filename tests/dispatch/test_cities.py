@@ -7,6 +7,7 @@ import json
 import zipfile
 
 import numpy as np
+import osmium
 import pytest
 from click.testing import CliRunner
 
@@ -138,6 +139,7 @@ def test_simulate_answers_in_json_with_intervals(city):
     }
     drawn = json.loads(run("simulate", "--city", city, "--ambulances", 3, "--days", 5, "--json").output)
     assert (drawn["ambulances"], 30 < drawn["calls"] < 75) == (3, True)
+    assert "only 4 places" in said(run("simulate", "--city", city, "--ambulances", 5, "--days", 5))
 
 
 @pytest.mark.parametrize(
@@ -151,9 +153,12 @@ def test_simulate_answers_in_json_with_intervals(city):
         ("id,time,x,y,priority\n1,0,174.01,-36,1\n1,5,174.02,-36,1\n", "line 3.*line 2 too"),
         ("id,time,x,y,priority\n1,0,174.01,-36,7\n", "line 2: priority"),
         ("id,time,x,y,priority\n1,-4,174.01,-36,1\n", "line 2: time"),
+        ("id,time,x,y,priority\n1,0,174.01,-36,1\n2,1e15,174.01,-36,1\n", "line 3: time.*3660 days"),
+        ("id,time,x,y,priority\n1,2020-01-01T00:00,174.01,-36,1\n2,9999-12-31T00:00,174.01,-36,1\n", "line 3: time"),
         ("id,time,x,y,priority\n1,yesterday,174.01,-36,1\n", "line 2: time"),
         ("id,time,x,y,priority\n1,0,,-36,1\n", "line 2: x"),
         ("id,time,x,y,priority,scene\n1,0,174.01,-36,1,-3\n", "line 2: scene"),
+        ("id,time,x,y,priority,scene\n1,0,174.01,-36,1,1e15\n", "line 2: scene"),
     ],
 )
 def test_mistakes_in_calls_are_one_line_with_the_row(city, text, what):
@@ -236,6 +241,12 @@ k="emergency" v="yes"/></way>
 def test_an_osm_extract_gives_drivable_ways_one_way_rules_and_speeds(tmp_path):
     (tmp_path / "map.osm").write_text(OSM)
     graph = load_osm(tmp_path / "map.osm")
+    city = tmp_path / "city"
+    city.mkdir()
+    with osmium.SimpleWriter(str(city / "county.osm.pbf")) as packed:
+        for one in osmium.FileProcessor(str(tmp_path / "map.osm")):
+            packed.add(one)
+    assert load_roads(city).fingerprint == graph.fingerprint  # the folder of a city, or of the county's own roads
     ways = {
         (int(a), int(b)): graph.classes[k] for a, b, k in zip(graph.tail, graph.head, graph.road_class, strict=True)
     }

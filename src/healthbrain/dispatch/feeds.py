@@ -18,6 +18,7 @@ CALL_OPTIONAL = frozenset({"chute", "scene", "handover", "transported"})
 VEHICLE_COLUMNS = frozenset({"id", "x", "y", "status"})
 VEHICLE_OPTIONAL = frozenset({"capability", "updated", "wait", "priority", "station"})
 BUSY = frozenset({"on-scene", "transporting", "at-hospital", "off"})
+LONGEST_DAYS, LONGEST_STAY = 3660, 10_080  # days of one file; minutes of one scene or handover: a week
 MINUTE = 60_000
 
 
@@ -77,11 +78,19 @@ def _times(rows: list[Row]) -> tuple[Ints, int]:
         if len({m.tzinfo is None for m in moments}) > 1:
             raise rows[0].wrong("time 有的带时区有的不带 some times carry a zone and some do not")
         first = min(moments).replace(hour=0, minute=0, second=0, microsecond=0)
-        return np.array([round((m - first).total_seconds() * 1000) for m in moments], dtype=np.int64), first.weekday()
-    minutes = np.array([r.number("time") for r in rows])
-    if (minutes < 0).any():
-        raise rows[int(np.flatnonzero(minutes < 0)[0])].wrong("time 为负 is negative")
-    return np.rint(minutes * MINUTE).astype(np.int64), 0
+        minutes, weekday = np.array([(m - first).total_seconds() / 60 for m in moments]), first.weekday()
+    else:
+        minutes, weekday = np.array([r.number("time") for r in rows]), 0
+    for wrong, words in (
+        (minutes < 0, "time 为负 is negative"),
+        (
+            minutes > LONGEST_DAYS * 1440,
+            f"time 离开头超过 {LONGEST_DAYS} 天 is more than {LONGEST_DAYS} days after the start",
+        ),
+    ):
+        if wrong.any():
+            raise rows[int(np.flatnonzero(wrong)[0])].wrong(words)
+    return np.rint(minutes * MINUTE).astype(np.int64), weekday
 
 
 def _is_number(text: str) -> bool:
@@ -103,7 +112,9 @@ def _optional(rows: list[Row], name: str) -> Ints:
     """Minutes as milliseconds (transported: 0 or 1); -1 where the cell is empty."""
     values = np.array([r.number(name, -1.0) for r in rows])
     given = np.array([bool(r.cells.get(name, "").strip()) for r in rows])
-    wrong = np.flatnonzero(given & ((values < 0) | ((name == "transported") & ~np.isin(values, (0, 1)))))
+    wrong = np.flatnonzero(
+        given & ((values < 0) | (values > LONGEST_STAY) | ((name == "transported") & ~np.isin(values, (0, 1))))
+    )
     if len(wrong):
         raise rows[int(wrong[0])].wrong(f"{name} 不合理 is out of range: {rows[int(wrong[0])].text(name)}")
     scale = 1 if name == "transported" else MINUTE

@@ -25,6 +25,7 @@ from healthbrain.dispatch.rules.simulate import (
 from healthbrain.dispatch.rules.simulation.network import FAR, Network, Places, make_network, make_places
 from healthbrain.dispatch.rules.siting import mexclp
 from healthbrain.dispatch.rules.travel import TravelTimes
+from healthbrain.kernel.errors import Invalid
 from healthbrain.kernel.knowledge import load
 
 
@@ -87,6 +88,9 @@ class Ground:
         """Optimal static homes: MEXCLP with the stations' places as capacity."""
         cover = self.coverage(float(_known()["homes_busy"]["value"]) if busy is None else busy)
         room = {s: places for s, places in self.settings.capacity.items() if places}
+        most = sum(room.get(s, vehicles) for s in range(self.stations))
+        if vehicles > most:
+            raise Invalid(f"车站只有 {most} 个车位 the stations have only {most} places", hint=f"{vehicles} > {most}")
         return mexclp(cover.reach.T, cover.demand, vehicles, cover.busy, capacity=room).sites
 
     def run(
