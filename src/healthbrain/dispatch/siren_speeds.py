@@ -14,16 +14,19 @@ DRIVES = 3000  # the latest so many: roads and traffic change
 # From the station to the scene, of vehicles that were at home: nothing says where another one set off. Only whole days,
 # so that every process of a day learns the same; clocks in doubt teach nothing.
 _DRIVES = """
+WITH sent AS (
+  SELECT *, lag(coalesce(ended_at, 'infinity')) OVER (PARTITION BY vehicle_id ORDER BY assigned_at, id) AS busy_until
+  FROM dispatch_mission WHERE assigned_at >= date_trunc('day', now()) - interval '1 year'
+)
 SELECT s.x, s.y, c.x, c.y, extract(epoch FROM h.at - r.at)::float8
-FROM dispatch_mission m
+FROM sent m
 JOIN dispatch_vehicle v ON v.id = m.vehicle_id AND v.fleet = 'emergency'
 JOIN dispatch_station s ON s.id = v.station_id
 JOIN dispatch_call c ON c.id = m.call_id AND c.x IS NOT NULL AND NOT c.off_map AND c.priority <= 2
 JOIN dispatch_timelineevent r ON r.mission_id = m.id AND r.kind = 'rolling' AND NOT r.doubtful AND r.source <> 'manual'
 JOIN dispatch_timelineevent h ON h.mission_id = m.id AND h.kind = 'on-scene' AND NOT h.doubtful AND h.source <> 'manual'
-WHERE m.assigned_at < date_trunc('day', now()) AND NOT EXISTS (
-  SELECT 1 FROM dispatch_mission p WHERE p.vehicle_id = m.vehicle_id AND p.id <> m.id
-    AND p.assigned_at < m.assigned_at AND coalesce(p.ended_at, now()) > m.assigned_at - interval '1 hour')
+WHERE m.assigned_at < date_trunc('day', now())
+  AND (m.busy_until IS NULL OR m.busy_until < m.assigned_at - interval '1 hour')
 ORDER BY m.id DESC LIMIT %s
 """
 

@@ -1,6 +1,6 @@
 """Where stations and vehicles should stand: five classical models, each with existing sites held fixed, solved to
-proven optimality by branch and bound (HiGHS, through scipy: coverage may stay continuous once the sites are whole, which
-CP-SAT cannot use; measured in docs/adr/0015).
+proven optimality by branch and bound (HiGHS, through scipy: coverage may stay continuous once the sites are whole,
+which CP-SAT cannot use; measured in docs/adr/0015).
 
 LSCP: Toregas et al., Operations Research 19 (1971). MCLP: Church & ReVelle, Papers in Regional Science 32 (1974).
 p-median: Hakimi 1964; ReVelle & Swain 1970. MEXCLP: Daskin, Transportation Science 17 (1983). Double standard:
