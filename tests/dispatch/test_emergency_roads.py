@@ -45,6 +45,9 @@ def test_a_closed_road_is_driven_round_until_it_is_lifted(centre, close, django_
     shut = seconds()
     assert shut["急东1"] > usual["急东1"]
     assert shut["急西1"] == usual["急西1"]  # it does not come that way
+    on_it = waiting_call(centre, EAST, phone="15400000008")
+    found = recommend.recommend(by, on_it, now=emergency_county.NOW).vehicles
+    assert not any(one.option.estimated for one in found if one.code != "急东1"), "reached where the road is open"
     assert network.times().arc_ms.max() < 10**8, "planning goes on with the roads as they usually are"
     with django_capture_on_commit_callbacks(execute=True):
         roads.lift(by=by, now=clock.now(), change_id=row.id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,7 +101,23 @@ def _changed(base: TravelTimes, running: tuple[tuple[float, ...], ...]) -> Trave
             slow |= {a: max(slow.get(a, 0), round(int(base.arc_ms[a]) / share)) for a in arcs}
         else:
             closed += arcs
-    return base.with_changes(slow, closed)
+    return base.with_changes(slow, closed, _open_doors(base.graph, closed) if closed else None)
+
+
+def _open_doors(graph: RoadGraph, closed: list[int]) -> np.ndarray:
+    """Nodes where trips may begin and end [nodes]: a closed stretch is entered from where the road is open."""
+    left = np.setdiff1d(np.arange(graph.arcs), closed)
+    rest = replace(
+        graph,
+        tail=graph.tail[left],
+        head=graph.head[left],
+        length_m=graph.length_m[left],
+        road_class=graph.road_class[left],
+        times={profile: ms[left] for profile, ms in graph.times.items()},
+    )
+    doors = np.zeros(graph.nodes, dtype=np.bool_)
+    doors[rest.doors] = True
+    return doors
 
 
 def stretch(travel: TravelTimes, one: tuple[float, float], other: tuple[float, float]) -> list[int]:

@@ -102,6 +102,23 @@ def minutes(seconds: float | None) -> str:
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
 
 
+ROADS = {  # OpenStreetMap's classes; "street" where a file carries speeds only
+    "motorway": ("高速公路", "Motorway"),
+    "motorway_link": ("高速匝道", "Motorway link"),
+    "trunk": ("快速路", "Trunk road"),
+    "trunk_link": ("快速路匝道", "Trunk link"),
+    "primary": ("主干路", "Primary road"),
+    "primary_link": ("主干路匝道", "Primary link"),
+    "secondary": ("次干路", "Secondary road"),
+    "secondary_link": ("次干路匝道", "Secondary link"),
+    "tertiary": ("支路", "Tertiary road"),
+    "tertiary_link": ("支路匝道", "Tertiary link"),
+    "unclassified": ("乡村道路", "Minor road"),
+    "residential": ("居民区道路", "Residential street"),
+    "living_street": ("生活街道", "Living street"),
+    "service": ("内部道路", "Service road"),
+    "street": ("街道", "Street"),
+}
 LOCATED = {
     "address": ("按地址", "by address"),
     "map": ("按地图点", "by map"),
@@ -139,5 +156,6 @@ def context() -> dict[str, Any]:
         "capability_word": capability,
         "minutes": minutes,
         "note_word": note,
+        "road_word": lambda key: word(ROADS, key),
         "located_word": lambda key: word(LOCATED, key),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,11 +132,17 @@ class TravelTimes:
             ms = np.where(lost, straight_line_estimate(self.graph, a, b, estimate), ms)
         return Between(ms, lost)
 
-    def with_changes(self, times: Mapping[int, int] | None = None, closed: ArrayLike = ()) -> TravelTimes:
-        """Live speeds (`times`: arc → milliseconds now) and closures (`closed`: arcs nobody may use)."""
+    def with_changes(
+        self, times: Mapping[int, int] | None = None, closed: ArrayLike = (), doors: NDArray[np.bool_] | None = None
+    ) -> TravelTimes:
+        """Live speeds (`times`: arc → milliseconds now) and closures (`closed`: arcs nobody may use).
+
+        `doors` [nodes]: where trips may begin and end then; as before when not given.
+        """
         now = self.arc_ms.copy()
         if times:
             arcs = np.fromiter(times.keys(), dtype=np.int64, count=len(times))
             now[arcs] = np.clip(np.fromiter(times.values(), dtype=np.int64, count=len(times)), 1, LONGEST_ARC_MS)
         now[np.asarray(closed, dtype=np.int64)] = UNREACHABLE
-        return TravelTimes(self.graph, self.profile, _ready=(self._engine.changed(now), now))
+        graph = self.graph if doors is None else replace(self.graph, access=doors)
+        return TravelTimes(graph, self.profile, _ready=(self._engine.changed(now), now))
