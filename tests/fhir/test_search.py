@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+
 import pytest
 
 from healthbrain.access.rules import SYSTEM
 from healthbrain.kernel import db
 from healthbrain.records.fhir.auth import Caller
 from healthbrain.records.fhir.searching import where_of
+from healthbrain.records.rules import ledger, search_sql
 from healthbrain.records.rules.search import parse
+from healthbrain.records.rules.search_json import asked, json_of
+from healthbrain.records.rules.search_values import PREFIXES
 from tests.fhir.small_county import page_through
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.fhir.fhir_urls")]
@@ -228,3 +234,27 @@ def test_a_search_for_one_person_uses_the_token_index(county):
     sql = f"EXPLAIN SELECT * FROM records_resource r WHERE {where} ORDER BY r.key::text LIMIT 21"
     plan = "\n".join(row[0] for row in db.select(sql, params))
     assert "Bitmap Index Scan on resource_tokens" in plan
+
+
+ENDS = [None, "2024", "2024-03", "2024-03-04", "2024-03-05", "2024-03-05T07:00:00+08:00", "2024-03-06T00:00:00+08:00"]
+
+
+def test_periods_by_their_column_are_what_the_resources_themselves_say(county):
+    """Every start with every end, known and not, under every comparison: no difference."""
+    for number, (start, end) in enumerate(itertools.product(ENDS, ENDS)):
+        if start and end and start[: len(end)] > end[: len(start)]:
+            continue  # ends before it starts
+        period = {name: text for name, text in (("start", start), ("end", end)) if text}
+        body = {"resourceType": "Encounter", "period": period}
+        db.execute(
+            """INSERT INTO records_resource
+               (key, type, id, version, updated, source_id, at, content_hash, deleted, tokens, body)
+               VALUES (gen_random_uuid(), 'Encounter', %s, 1, now(), 1, %s, '', false, '{}', %s)""",
+            (f"period-{number}", ledger.date_of(body), json.dumps(body).encode()),
+        )
+    for prefix, value in itertools.product(["", *sorted(PREFIXES)], [*ENDS[1:], "2024-03-05T07:00", "2025-01-01"]):
+        asked_for = parse("Encounter", [("date", prefix + value)]).criteria[0]
+        fast, one = search_sql.condition("Encounter", asked_for)
+        slow, two = asked(asked_for.parameter, "", prefix + value, json_of("r"))
+        sql = f"SELECT id FROM records_resource r WHERE id ^@ 'period-' AND coalesce({fast}, false) <> ({slow})"
+        assert db.select(sql, [*one, *two]) == [], prefix + value

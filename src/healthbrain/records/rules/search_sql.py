@@ -26,7 +26,7 @@ from healthbrain.records.rules.search_json import (
     leaves,
     reference_forms,
 )  # fmt: skip
-from healthbrain.records.rules.search_values import interval, prefixed, token
+from healthbrain.records.rules.search_values import Interval, interval, prefixed, token
 
 AT = {  # the date parameter that the column `at` answers
     "Observation": "date",
@@ -104,18 +104,43 @@ def _joined(resource_type: str, parameter: Parameter, values: Sequence[str], ali
 
 def _at(parameter: Parameter, value: str, alias: str) -> Sql:
     """The clinical date: by its column, which holds a period's start; a resource with a period is asked itself where
-    the end matters."""
+    the end matters and the column cannot tell."""
     quick, known = _instant(f"{alias}.at", value)
-    prefix, _ = prefixed(value)
+    prefix, text = prefixed(value)
     words = [path.steps[-1] for path in parameter.paths if path.type == "Period"]
-    if not words or prefix in {"lt", "sa"}:
+    if not words:
         return quick, known
     has_period = " OR ".join(f"position(%s::bytea IN {alias}.body) > 0" for _ in words)
     exact, params = asked(parameter, "", value, json_of(alias))
+    told, bounds = _told(prefix, interval(text), f"{alias}.at", f"(position('\"start\"'::bytea IN {alias}.body) = 0)")
     return (
-        f"CASE WHEN {has_period} THEN {exact} ELSE {quick} END",
-        [*(f'"{word}"'.encode() for word in words), *params, *known],
+        told.format(f"CASE WHEN {has_period} THEN {exact} ELSE {quick} END"),
+        [*bounds, *(f'"{word}"'.encode() for word in words), *params, *known],
     )
+
+
+def _told(prefix: str, span: Interval, at: str, is_open: str) -> Sql:
+    """What the column tells of a period, around the look into the resource: {}.
+
+    `at` is the start of a period, the end of one without a start (`is_open`), null where it has neither.
+    """
+    near = span.wider()
+    later: Sql = (f"({at} >= %s OR {{}})", [span.high])
+    forms: dict[str, Sql] = {
+        "eq": (f"({at} >= %s AND {at} < %s AND {{}})", [span.low, span.high]),
+        "ne": (f"({at} < %s OR {at} >= %s OR {{}})", [span.low, span.high]),
+        "gt": later,
+        "ge": later,
+        "le": (f"({at} < %s OR ({at} < %s OR {at} IS NULL OR {is_open}) AND {{}})", [span.low, span.high]),
+        "lt": (f"({at} < %s OR ({at} IS NULL OR {is_open}) AND {{}})", [span.low]),
+        "sa": (f"({at} >= %s AND (NOT {is_open} OR {{}}))", [span.high]),
+        "eb": (f"({at} < %s AND {{}})", [span.low]),
+        "ap": (
+            f"({at} >= %s AND {at} < %s OR ({at} < %s OR {at} IS NULL OR {is_open}) AND {{}})",
+            [near.low, near.high, near.high],
+        ),
+    }
+    return forms[prefix]
 
 
 def token_names(resource_type: str, code: str) -> tuple[str, ...]:
