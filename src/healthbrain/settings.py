@@ -50,6 +50,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "healthbrain.urls"
+CSRF_FAILURE_VIEW = "healthbrain.desks.errors.stale_form"
 WSGI_APPLICATION = "healthbrain.wsgi.application"
 DATABASES = {"default": django_database(database_url())}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

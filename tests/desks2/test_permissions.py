@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.test import Client
+
+from .conftest import text_of
 
 # page → roles that may see it; everybody else gets 403, a stranger the sign-in page
 CARE = {"village_doctor", "township_doctor"}
@@ -79,3 +84,26 @@ def test_changes_are_posts(county, sign_in):
         f"/steward/residents/{county.east.pk}/merge",
     ):
         assert client.get(address).status_code == 405
+
+
+def test_what_cannot_be_shown_says_what_to_do_in_the_readers_language(county, sign_in, monkeypatch):
+    """No bare page of the framework: a wrong address, a stale form, a fault of ours, a refusal."""
+    client = sign_in("village_doctor")
+    client.raise_request_exception = False
+    monkeypatch.setattr("healthbrain.desks.common.home_of", lambda actor: 1 / 0)
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    for status, answer in (
+        (404, client.get("/no/such/page")),
+        (500, client.get("/")),
+        (403, strict.post("/account/password", {})),
+    ):
+        assert answer.status_code == status
+        page = text_of(answer)
+        assert re.search(r"<h1>[^<]*[\u4e00-\u9fff][^<A-Za-z]*</h1>\s*<p>[^<A-Za-z]+</p>", page), status
+        assert 'href="/"' in page
+    client.cookies["django_language"] = "en"
+    for path in ("/no/such/page", "/residents/999999", "/today/tasks/999999/why"):
+        page = text_of(client.get(path))
+        assert re.search(r"<h1>[A-Z]", page), page[page.index("<h1>") :]
+        assert not re.search(r"[\u4e00-\u9fff]", page), path

@@ -6,6 +6,7 @@ A pair in one place cannot drift apart as two catalogues do, and a reader of the
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,20 @@ def said(value: Any) -> str:
         first, second = ("en", "zh") if english() else ("zh", "en")
         return str(value.get(first) or value.get(second) or "")
     return "" if value is None else str(value)
+
+
+PAIR = (
+    r"([^:]*?[\u2e80-\u9fff\uff00-\uffef][^:\s]*(?: [^:\sA-Za-z]+)*)\s+"  # 中文, and what it names
+    r"([A-Za-z][^:\u2e80-\u9fff]*\s[^:\u2e80-\u9fff]*[^:\s\u2e80-\u9fff])(?=\s+\S*[\u2e80-\u9fff]|\s*$)"  # English
+)
+
+
+def told(text: str) -> str:
+    """The half of an error's "中文 English" in the active language, sentence by sentence; data are never dropped."""
+    if not re.fullmatch(rf"(?:\s*{PAIR})+\s*", text):
+        return text
+    halves = re.findall(PAIR, text)
+    return " ".join(en for _, en in halves) if english() else "".join(zh for zh, _ in halves)
 
 
 def day(value: dt.date | dt.datetime | None, today: dt.date | None = None) -> str:

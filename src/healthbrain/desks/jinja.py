@@ -43,6 +43,7 @@ def environment(**options: Any) -> Environment:
         sex=i18n.sex_of,
         figure=i18n.number,
         said=i18n.said,
+        told=i18n.told,
         data_json=data_json,
         mask_name=masking.mask_name,
         mask_id=masking.mask_id_number,

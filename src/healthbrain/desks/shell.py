@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 
 from healthbrain.access.roles import ROLES
 from healthbrain.access.rules import Actor
-from healthbrain.desks.i18n import english, t
+from healthbrain.desks.i18n import english, t, told
 from healthbrain.desks.navigation import Entry, entries_for
 from healthbrain.kernel import clock
 from healthbrain.kernel.home import synthetic
@@ -121,7 +121,8 @@ def say(request: HttpRequest, text: str, *, undo_url: str = "", level: str = "do
     """A toast on the next page; with `undo_url` it offers 撤销 for 30 seconds (a POST to that address)."""
     from django.contrib import messages
 
-    messages.add_message(request, messages.SUCCESS if level == "done" else messages.ERROR, text, extra_tags=undo_url)
+    level_of = messages.SUCCESS if level == "done" else messages.ERROR
+    messages.add_message(request, level_of, told(text), extra_tags=undo_url)
 
 
 def words_of_view(key: str) -> str:
