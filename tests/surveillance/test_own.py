@@ -192,6 +192,15 @@ def test_empty_series_stay_silent_until_cases_come():
     assert not detect_own(weekly(counts), from_index=299, settings=OwnSettings(min_cases=4)).alarm[1, -1]
 
 
+@pytest.mark.parametrize("before", [[], [100], [40, 200, 300]])
+def test_one_case_where_hardly_any_ever_came_is_rare_but_no_proof(before):
+    """Empty days say nothing about the variance: the chance of a case stays that of a rare Poisson count."""
+    counts = np.zeros((1, 400))
+    counts[0, [*before, -1]] = 1
+    found = detect_own(daily(counts), from_index=399)
+    assert (len(before) + 0.5) / 400 / 20 < found.pvalue[0, 0] < 0.1
+
+
 def test_huge_counts_and_feeds_with_little_variance_keep_their_meaning():
     rng = np.random.default_rng(12)
     huge = rng.poisson(2e6, (3, 200)).astype(float)

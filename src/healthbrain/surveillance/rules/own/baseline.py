@@ -102,11 +102,15 @@ def _dispersion(counts: Floats, means: Floats, weights: Floats, p: int) -> Float
 
     Closed days (a mean far below the usual one) tell nothing about dispersion and give no degree of freedom.
     """
-    pearson = (weights * (counts - means) ** 2 / means).sum(1)
-    freedom = np.maximum((weights * (means > 0.01 * means.mean(1, keepdims=True))).sum(1) - p, 1.0)
+    each = weights / means
+    pearson = (each * (counts - means) ** 2).sum(1)
+    there = means > 0.01 * means.mean(1, keepdims=True)
+    freedom = np.maximum((weights * there).sum(1) - p, 1.0)
     estimate = pearson / freedom
-    # Less than Poisson's variance comes from averaged or rounded feeds; sqrt(2/n) is the estimate's standard error.
-    clearly_less = estimate + 4.0 * np.sqrt(2.0 / freedom) < 1.0
+    # Less than Poisson's variance comes from averaged or rounded feeds. A Poisson count's squared residual has variance
+    # 2 + 1/mean: where hardly anything ever happens, that nothing happened says nothing about the variance.
+    error = np.sqrt(2.0 * freedom + (each * there).sum(1)) / freedom
+    clearly_less = estimate + 4.0 * error < 1.0
     return np.where(clearly_less, np.maximum(estimate, 1e-3), np.maximum(estimate, 1.0))
 
 
