@@ -117,6 +117,8 @@ def test_a_rise_of_three_days_is_seen_although_a_part_of_it_is_on_its_way(small:
     finding = signal.detail["findings"][0]
     assert finding["expected"] < 30
     assert finding["heard"] < 0.8
+    assert f"平常到此时约 {finding['expected']:.1f} 例（估计已报来" in signal.sentence_zh
+    assert "usual by now about" in signal.sentence_en
 
 
 def test_the_usual_number_arriving_late_is_no_rise(small: SmallCounty) -> None:
@@ -175,3 +177,16 @@ def test_a_shop_that_sells_more_is_heard_before_the_others_have_sent_their_figur
     signal = Signal.objects.get()
     assert (signal.source, signal.place_code, signal.observed) == ("pharmacy", "330197001", 32)
     assert 8 < signal.expected < 13
+
+
+def test_an_outbreak_under_way_does_not_teach_the_budget_that_it_is_usual(small: SmallCounty) -> None:
+    """A village's dysentery begins among series that are quiet: 2, 4, 5 cases where one came a month."""
+    for n, shop in enumerate(places(small, "pharmacy", 1)):
+        for m, item in enumerate(("antidiarrhoeal", "antipyretic", "cold-cough", "antipruritic", "oral-rehydration")):
+            told(shop, "pharmacy", item, usual(8, 120, seed=10 * n + m))
+    for n, home in enumerate(places(small, "nursing-home", 4)):
+        for item in ("febrile-respiratory", "diarrhoea", "febrile-rash"):
+            told(home, "nursing-home", item, usual(0.3, 120, seed=50 + n))
+    told(Organisation.objects.get(code="nursing-home3"), "hotel", "diarrhoea", [0] * 117 + [2, 4, 5])
+    run_pass(now=at(TODAY - DAY, 20), everything=True)
+    assert [s.source for s in Signal.objects.all()] == ["hotel"]

@@ -212,6 +212,27 @@ def test_a_withdrawn_diagnosis_is_no_case(small: SmallCounty) -> None:
     assert Signal.objects.get().life == "over"
 
 
+def test_an_ended_signal_stays_ended_while_its_days_are_looked_back_on(small: SmallCounty) -> None:
+    """Passes of the morning see the schools only, those of the evening everything: neither wakes it again."""
+    _, identity = small.resident("甲", dt.date(2000, 1, 1))
+    small.diagnose(identity, "B05.9", TODAY)
+    run_pass(now=NOW)
+    for day in range(1, 28):
+        tell(small, TODAY + day * DAY, {"ili": 0}, now=at(TODAY + day * DAY, 9))
+        run_pass(now=at(TODAY + day * DAY, 9, 5))
+        run_pass(now=at(TODAY + day * DAY, 20), everything=True)
+    assert [step.kind for step in SignalStep.objects.order_by("pk")] == ["new", "over"]
+    assert Signal.objects.get().life == "over"
+
+
+def test_a_signal_that_data_raise_late_waits_for_its_answer(small: SmallCounty) -> None:
+    _, identity = small.resident("甲", dt.date(2000, 1, 1))
+    small.diagnose(identity, "B05.9", TODAY - 26 * DAY)
+    for minute in range(3):
+        run_pass(now=NOW + dt.timedelta(minutes=minute), everything=True)
+    assert Signal.objects.get().life in {"new", "unchanged"}
+
+
 def test_what_was_entered_in_error_is_no_case(small: SmallCounty) -> None:
     _, identity = small.resident("甲", dt.date(2000, 1, 1))
     small.diagnose(identity, "B05.9", TODAY, flag=2)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from healthbrain.county.models import Organisation
 from healthbrain.county.models import Place as Division
 from healthbrain.kernel import db
+from healthbrain.kernel.clock import COUNTY_ZONE
 from healthbrain.surveillance.knowledge import classifier, rules, spreads_days
 from healthbrain.surveillance.models import Signal, SignalStep
 from healthbrain.surveillance.rules import life
@@ -39,6 +41,7 @@ def _standing(row: Signal) -> Standing:
     return Standing(
         row.pk, Place(row.place_kind, row.organisation_id, row.place_code), row.syndrome, row.first_day, row.last_day,
         row.observed, row.level, row.life, row.answer, row.quiet_until, row.detail.get("answered_observed"),
+        row.opened_at.astimezone(COUNTY_ZONE).date(),
     )  # fmt: skip
 
 
@@ -52,8 +55,8 @@ def write(
     changes = life.follow(candidates, known, today=today, grows_by=rules().grows_by)
     names = _Names(candidates)
     spoken = [pk for change in changes if (pk := _apply(change, names, now, data_at)) is not None]
-    touched = {c.standing.id for c in changes if c.standing}
-    spoken += _close(known, touched, scope, test_from, now)
+    said = {c.standing.id: c.candidate.last_day for c in changes if c.standing}
+    spoken += _close(known, said, scope, test_from, now)
     if spoken:
         db.notify("signals", json.dumps({"signals": spoken[:200]}))
     return spoken
@@ -140,6 +143,8 @@ def _apply(change: Change, names: _Names, now: dt.datetime, data_at: dt.datetime
             SignalStep.objects.create(signal=signal, at=now, kind="new", observed=candidate.observed, note=words.zh)
         return signal.pk if fresh else None
     signal = Signal.objects.select_for_update().get(pk=known.id)
+    if signal.life == Signal.Life.OVER and change.life == "unchanged" and candidate.last_day <= signal.last_day:
+        return None  # found again in the days that are looked back on: nothing new
     lives = change.life
     if lives == "unchanged" and signal.life in {"new", "grown"} and now - signal.updated_at < NEWS:
         lives = signal.life
@@ -217,16 +222,20 @@ def _told(finding: Finding) -> dict[str, Any]:
 
 
 def _close(
-    known: Sequence[Standing], touched: set[int], scope: Scope, test_from: dt.date, now: dt.datetime
+    known: Sequence[Standing], said: Mapping[int, dt.date], scope: Scope, test_from: dt.date, now: dt.datetime
 ) -> list[int]:
-    """Over: nothing new for one generation; or the data were corrected and no longer say it."""
+    """Over: nothing new for one generation; or the data were corrected and no longer say it.
+
+    said: the last day of each that was found again. Being found again within the look-back is nothing new.
+    """
     closed = []
-    for row in known:
-        if row.life == "over" or row.id in touched:
+    for before in known:
+        row = replace(before, last_day=max(before.last_day, said.get(before.id, before.last_day)))
+        if row.life == "over":
             continue
         # Only a whole pass reads every source of a place: what a part of them says takes no statistical signal back.
         looked = scope.covers(row.place, row.family) and (scope.everywhere or row.level != "statistical")
-        corrected = row.first_day >= test_from and looked
+        corrected = row.id not in said and row.first_day >= test_from and looked
         if not corrected and not life.ended(row, today=now.date(), spreads_days=spreads_days(row.family)):
             continue
         note = "数据更正后不再成立" if corrected else "一个代际内没有新病例"

@@ -20,6 +20,7 @@ from healthbrain.surveillance.rules.series import Bools, Detection, Floats, Freq
 from healthbrain.surveillance.watching import EXPOSED, Scope
 
 HISTORY_DAYS = 400
+UNTOLD_DAYS = 7  # the newest days teach nothing yet
 LEARN_DAYS = 28  # quiet days whose p-values teach the budget how often small ones really come
 type Row = tuple[str, str, str, dt.date, int]  # place, source, syndrome, day, count
 SHORTEST = 56  # days since a series began to speak, below which its own past does not judge it
@@ -270,11 +271,20 @@ def _only(named: Named, wanted: Bools) -> Named | None:
 
 
 def _learn(places: list[Place], families: list[str], pvalues: Floats, today: dt.date) -> None:
-    """p-values of quiet series and days, signals' own left out, teach the budget."""
-    quiet = pvalues[:, :-1].copy()
-    known = {(s.place_kind, s.organisation_id, s.place_code, s.syndrome) for s in Signal.objects.filter(
-        last_day__gte=today - dt.timedelta(days=LEARN_DAYS))}  # fmt: skip
+    """p-values of quiet series and days teach the budget.
+
+    Left out are the last days, in which an outbreak may have begun that nobody has told of, and the families of signals
+    in their township and county: an outbreak that taught what is usual would hide itself and the next one.
+    """
+    quiet = pvalues[:, :-UNTOLD_DAYS].copy()
+    townships = dict(db.select("SELECT organisation_id, township_id FROM surveillance_site"))
+    known: dict[str, list[str]] = {}
+    for organisation, code, family in Signal.objects.filter(
+        last_day__gte=today - dt.timedelta(days=LEARN_DAYS)
+    ).values_list("organisation_id", "place_code", "syndrome"):
+        known.setdefault(family, []).append((townships.get(organisation) if organisation else code) or "-")
     for row, (place, family) in enumerate(zip(places, families, strict=True)):
-        if (place.kind, place.organisation_id, place.code, family) in known:
+        here = (townships.get(place.organisation_id) if place.organisation_id else place.code) or "-"
+        if any(code.startswith(here) or here.startswith(code) for code in known.get(family, ())):
             quiet[row] = np.nan
     _learnt.series, _learnt.calibration, _learnt.day = len(places), budget.calibrate(quiet), today

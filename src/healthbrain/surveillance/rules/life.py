@@ -16,6 +16,7 @@ from healthbrain.surveillance.rules.syndromes import Words
 from healthbrain.surveillance.rules.thresholds import LEVELS
 
 GAP_DAYS = 7  # findings closer than this are the same stretch of time (one quiet period, Zanzibar practice)
+HEARD_WHOLE = 0.95  # share of the usual count that is here by now, below which a sentence says that more is to come
 SOURCE_WORDS = {
     "diagnosis": Words("门诊诊断", "diagnoses"),
     "laboratory": Words("检验阳性", "laboratory positives"),
@@ -104,6 +105,7 @@ class Standing:
     answer: str = ""
     quiet_until: dt.date | None = None
     answered_observed: float | None = None  # what it counted when somebody answered
+    opened_on: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +220,12 @@ def _may_speak(candidate: Candidate, standing: Standing, today: dt.date, grows_b
 
 
 def ended(standing: Standing, *, today: dt.date, spreads_days: int) -> bool:
-    """Over: nothing new within one usual generation, and at least the quiet gap, after the last day."""
-    return (today - standing.last_day).days > max(GAP_DAYS, spreads_days)
+    """Over: nothing new within one usual generation, and at least the quiet gap, after the last day.
+
+    What came late, and was a signal only then, stands as long from the day on which it was told.
+    """
+    newest = max(standing.last_day, standing.opened_on or standing.last_day)
+    return (today - newest).days > max(GAP_DAYS, spreads_days)
 
 
 def sources_of(findings: Iterable[Finding]) -> set[str]:
@@ -247,7 +253,12 @@ def sentence(candidate: Candidate, place: str, title: Words, rule_words: Words |
     if rule_words is not None:
         zh, en = f"{zh}，达到{rule_words.zh}", f"{en}; meets {rule_words.en}"
     elif lead.expected is not None:
-        zh, en = f"{zh}，平常约 {lead.expected:.1f} {unit.zh}", f"{en}; usual about {lead.expected:.1f}"
+        heard = float(lead.detail.get("heard", 1.0))
+        if heard < HEARD_WHOLE:
+            zh = f"{zh}，平常到此时约 {lead.expected:.1f} {unit.zh}（估计已报来 {heard:.0%}）"
+            en = f"{en}; usual by now about {lead.expected:.1f} (an estimated {heard:.0%} reported)"
+        else:
+            zh, en = f"{zh}，平常约 {lead.expected:.1f} {unit.zh}", f"{en}; usual about {lead.expected:.1f}"
     if lead.method == "scan":
         more_zh, more_en = _cluster_words(lead)
         zh, en = zh + more_zh, en + more_en
