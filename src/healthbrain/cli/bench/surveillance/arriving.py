@@ -79,7 +79,8 @@ def by_evening(counts: pl.DataFrame, seed: int, wrong: set[tuple[str, dt.date]])
         late = hours(str(source[0]), told.height, rng) if source[0] in settings()["delays"] else np.zeros(told.height)
         days = np.ceil(np.maximum(late - EVENING, 0) / 24).astype(np.int64)
         on_time = [key in wrong for key in told.iter_rows()]
-        told = told.with_columns(evening=pl.col("day") + pl.duration(days=pl.Series(np.where(on_time, 0, days))))
+        told = told.with_columns(late=np.where(on_time, 0, days))
+        told = told.with_columns(evening=pl.col("day") + pl.duration(days="late")).drop("late")
         parts.append(own.join(told, on=["organisation", "day"], maintain_order="left"))
     whole: pl.DataFrame = pl.concat(parts)
     return {day: part.drop("evening") for (day,), part in whole.partition_by("evening", as_dict=True).items()}
