@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import uuid
+from pathlib import Path
 
 import pytest
 import python_calamine
@@ -12,13 +13,16 @@ from django.test import Client
 
 from healthbrain.audit.models import AuditEvent
 from healthbrain.dispatch import knowledge_transport as knowledge
+from healthbrain.dispatch.actions import transport_drive
 from healthbrain.dispatch.models import Booking, DayPlan, Ride
 from healthbrain.kernel import clock
 from tests.dispatch import transport_county
 from tests.dispatch.transport_county import NOW, TODAY, TOMORROW
 
+AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
 PAGES = {
     "/transport": {"planner"},
+    "/transport/log": {"planner"},
     "/transport/book": {"planner", "doctor", "patient"},
     "/transport/drive": {"driver"},
 }
@@ -188,6 +192,41 @@ class TestInTheBrowser:
         ride.refresh_from_db()
         assert (ride.status, ride.booking.status) == ("done", "done")
         assert desk.problems == phone.problems == []
+
+    def test_a_patient_cancels_on_the_stairs_and_the_phone_runs_an_hour_ahead(self, open_as, day) -> None:
+        times = ((0, 11 * 60), (1, 15 * 60))  # one vehicle has a stretcher
+        out, other = (day.book(who, at, day=TODAY, posture="stretcher")[0] for who, at in times)
+        transport_drive.release_day(by=day.actors["planner"], now=NOW, day=TODAY)
+        phone = open_as("driver", 390, 844)
+        phone.clock.set_system_time(NOW + dt.timedelta(hours=1))
+        phone.goto(phone.base + "/transport/drive")
+        phone.wait_for_load_state()
+        phone.locator(".go .button.primary", has_text="出发去接").click()
+        phone.locator(".go .button.primary", has_text="已上车").wait_for()
+        family = open_as("patient", 390, 844)
+        family.goto(f"{family.base}/transport/bookings/{out.booking_id}")
+        family.locator("input[name=reason]").fill("不去了")
+        family.get_by_role("button", name="取消预约").click()
+        family.locator("tr", has_text="已取消").wait_for()
+        phone.locator(".go .button.primary", has_text="已上车").click()  # his page may not know yet
+        phone.get_by_text("乘客已取消").first.wait_for()
+        phone.goto(phone.base + "/transport/drive")
+        phone.wait_for_load_state()
+        phone.locator(".urgent", has_text="不去了").wait_for()
+        phone.locator(".go .button.primary", has_text="出发去接").wait_for()  # the next one
+        out.refresh_from_db()
+        other.refresh_from_db()
+        assert (out.status, other.status) == ("cancelled", "planned")
+        assert abs(out.set_off - NOW) < dt.timedelta(minutes=3)  # the server's hour, not the phone's
+        desk = open_as("planner")
+        desk.goto(desk.base + "/transport")
+        desk.locator("tr", has_text="已取消").wait_for()
+        desk.evaluate(AXE.read_text())
+        found = desk.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
+        desk.get_by_role("link", name="行程记录").click()
+        desk.locator("tr", has_text="已取消").wait_for()
+        assert desk.problems == phone.problems == family.problems == []
 
     def test_a_resident_books_for_himself_and_cancels(self, open_as, day) -> None:
         page = open_as("patient", 390, 844)
