@@ -9,10 +9,11 @@ from healthbrain.access import actions as access
 from healthbrain.access.models import Account
 from healthbrain.access.queries import actor_of
 from healthbrain.access.rules import SYSTEM, Actor
+from healthbrain.dispatch import knowledge_homecare as knowledge
 from healthbrain.dispatch.actions import homecare
 from healthbrain.dispatch.actions import homecare_visits as visits
 from healthbrain.dispatch.actions.homecare import Assessment, Line
-from healthbrain.dispatch.models import CareNurse
+from healthbrain.dispatch.models import CareNurse, HomeVisit
 from healthbrain.dispatch.queries import homecare as reads
 from healthbrain.kernel.clock import now
 from healthbrain.residents.models import Resident
@@ -36,6 +37,10 @@ CASES = (  # need, finding, service, goal
     ("足跟压疮", "wound", "pressure-sore", "六周内愈合"),
 )
 WAITING = ("独居，行动不便，请上门测血压", "出院后需伤口换药")
+MEASURED = {
+    "systolic": 136.0, "diastolic": 82.0, "pulse": 76.0, "wound_length": 42.0, "wound_width": 30.0, "wound_depth": 5.0,
+    "urine": 350.0,
+}  # fmt: skip
 EVERY_DAY = tuple(range(7))
 
 
@@ -65,6 +70,26 @@ def begin(account_id: int) -> None:
     for day in (today, today + dt.timedelta(days=1)):
         visits.plan_day(by=by, now=morning, day=day, seconds=0.1)
     visits.tell_families(by=by, now=morning, day=today)
+    _work_until(now(), keep=head.pk)
+
+
+def _work_until(at: dt.datetime, *, keep: int) -> None:
+    """What the nurses have done today by now, as on their phones; the last visit of nurse `keep` stays open."""
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = HomeVisit.objects.filter(day=at.date(), begins__isnull=False).prefetch_related("nurses__nurse__account")
+    waiting = today.filter(nurses__nurse_id=keep).order_by("-begins").first()
+    for visit in today.exclude(pk=waiting.pk if waiting else None).order_by("begins"):
+        came = midnight + dt.timedelta(minutes=visit.begins or 0.0)
+        left = came + dt.timedelta(minutes=visit.minutes)
+        if left > at:
+            continue
+        nurse, service = actor_of(visit.nurses.all()[0].nurse.account), knowledge.services()[visit.service]
+        visits.arrive(by=nurse, now=came, visit_id=visit.pk)
+        visits.record_visit(
+            by=nurse, now=left, visit_id=visit.pk, client_id=uuid.uuid4(), done=list(service.done)[:2],
+            measures={name: MEASURED[name] for name in service.record if name in MEASURED},
+            taught=dict.fromkeys(list(service.teach)[:1], "shown"), signed_by="照护者 演示",
+        )  # fmt: skip
 
 
 def _nurses(head: Account, x: float, y: float) -> None:

@@ -42,6 +42,12 @@ def time_of(minutes: float | None) -> str:
     return f"{whole // 60 % 24}:{whole % 60:02d}"
 
 
+def begins_now(stop: Any) -> float | None:
+    """When a visit is to begin: as planned, or when the family was told anew because the nurse is late."""
+    late = stop.told is not None and stop.status == "planned" and (stop.begins or 0.0) < stop.told[0]
+    return stop.told[0] if late else stop.begins
+
+
 def window(pair: tuple[float, float] | None) -> str:
     return "—" if pair is None else f"{time_of(pair[0])}–{time_of(pair[1])}"
 
@@ -63,6 +69,7 @@ def context() -> dict[str, Any]:
     """What every home-care template may use."""
     return {
         "time_of": time_of,
+        "begins_now": begins_now,
         "window": window,
         "weekdays_word": weekdays,
         "state_word": state,
