@@ -134,6 +134,19 @@ def test_the_hospital_reports_for_itself(enter, centre) -> None:
     assert HospitalState.objects.get(pk=own).emergency_beds == 0
 
 
+def test_a_move_up_is_told_to_the_crew_and_taken_back(enter, centre) -> None:
+    desk, phone = enter("dispatcher"), enter("crew")
+    one, west = centre.vehicles["east1"], centre.stations["west"]
+    desk.post(f"/dispatch/moves/{one.pk}/{west.pk}")
+    assert "请到 西塘急救站 待命" in phone.get("/crew").content.decode()
+    page = desk.get("/dispatch/fleet").content.decode()
+    assert "机动" in page
+    assert f'action="/dispatch/moves/{one.pk}/{one.station_id}"' in page
+    desk.post(f"/dispatch/moves/{one.pk}/{one.station_id}")
+    assert "请到" not in phone.get("/crew").content.decode()
+    assert "没有这辆车" in desk.post(f"/dispatch/moves/999999/{west.pk}", follow=True).content.decode()
+
+
 def test_planning_over_http_says_what_is_wrong(enter, centre) -> None:
     client = enter("bureau")
     for plan, address in (

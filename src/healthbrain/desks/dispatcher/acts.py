@@ -200,7 +200,10 @@ def mission_act(request: HttpRequest, mission_id: int, action: str) -> HttpRespo
         elif action == "send-to":
             reason = request.POST.get("reason", "")
             hospital = number(request, "hospital") or 0
-            missions.send_to(by=actor, now=now, mission_id=mission_id, organisation_id=hospital, reason=reason)
+            missions.send_to(
+                by=actor, now=now, mission_id=mission_id, organisation_id=hospital, reason=reason,
+                recommended_id=number(request, "recommended"),
+            )  # fmt: skip
         elif action == "step":
             kind = request.POST.get("kind", "")
             missions.step(by=actor, now=now, mission_id=mission_id, kind=kind, source="manual")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_GET
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_GET, require_POST
 
 from healthbrain.access.gate import page
 from healthbrain.desks.dispatcher import maps, words
 from healthbrain.desks.i18n import t
-from healthbrain.desks.shell import render
+from healthbrain.desks.shell import render, say
+from healthbrain.dispatch.actions import moves
 from healthbrain.dispatch.queries import calls, fleet, roads
 from healthbrain.kernel import clock
+from healthbrain.kernel.errors import HealthBrainError
 
 BUSY = {"assigned", "rolling", "on-scene", "transporting", "at-hospital", "clearing"}
 
@@ -46,6 +48,19 @@ def show(request: HttpRequest) -> HttpResponse:
         **words.context(),
     }
     return render(request, "dispatcher/fleet.html", context)
+
+
+@page(permission="emergency.dispatch")
+@require_POST
+def move(request: HttpRequest, vehicle_id: int, station_id: int) -> HttpResponse:
+    """Send a free vehicle to wait at a station: the advice taken, or home again."""
+    actor: Any = request.actor  # type: ignore[attr-defined]
+    try:
+        name = moves.move_up(by=actor, now=clock.now(), vehicle_id=vehicle_id, station_id=station_id)
+        say(request, t("已通知车组到 {name} 待命", "The crew is told to wait at {name}", name=name))
+    except HealthBrainError as error:
+        say(request, str(error), level="failed")
+    return HttpResponseRedirect("/dispatch/fleet")
 
 
 def _tone(row: fleet.FleetRow) -> str:

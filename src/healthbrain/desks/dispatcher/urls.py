@@ -29,6 +29,7 @@ urlpatterns = [
     path("dispatch/missions/<int:mission_id>/<str:action>", acts.mission_act, name="dispatch-mission-act"),
     path("dispatch/roads/<str:fingerprint>.svg", maps.roads, name="dispatch-roads"),
     path("dispatch/fleet", fleet.show, name="dispatch-fleet"),
+    path("dispatch/moves/<int:vehicle_id>/<int:station_id>", fleet.move, name="dispatch-move"),
     path("dispatch/closures", closures.show, name="dispatch-closures"),
     path("dispatch/closures/change", closures.change, name="dispatch-close"),
     path("dispatch/closures/<int:change_id>/lift", closures.lift, name="dispatch-lift"),

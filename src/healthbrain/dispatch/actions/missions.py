@@ -11,7 +11,7 @@ from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import knowledge
-from healthbrain.dispatch.actions import journal
+from healthbrain.dispatch.actions import journal, moves
 from healthbrain.dispatch.actions.calls import end_mission, lock
 from healthbrain.dispatch.models import Call, EventVehicle, HospitalState, Mission, TimelineEvent, Vehicle
 from healthbrain.dispatch.rules.timeline import STATUS_AFTER, STEPS, allowed_steps
@@ -60,6 +60,7 @@ def assign(
             )  # fmt: skip
     except IntegrityError as error:
         raise taken(vehicle) from error
+    moves.end(vehicle.pk, now=now)
     Vehicle.objects.filter(pk=vehicle.pk).update(status=Vehicle.Status.ASSIGNED)
     call.state = Call.State.RUNNING
     call.save(update_fields=["state"])
@@ -214,8 +215,22 @@ def cancel_mission(*, by: Actor, now: dt.datetime, mission_id: int, reason: str)
 
 
 @transaction.atomic
-def send_to(*, by: Actor, now: dt.datetime, mission_id: int, organisation_id: int, reason: str = "") -> None:
-    """Choose the hospital, or another one on the way (a divert on the timeline). Raises Conflict when it is closed."""
+def send_to(
+    *,
+    by: Actor,
+    now: dt.datetime,
+    mission_id: int,
+    organisation_id: int,
+    reason: str = "",
+    recommended_id: int | None = None,
+) -> None:
+    """Choose the hospital, or another one on the way (a divert on the timeline).
+
+    `recommended_id`: the one that stood first: another needs a reason, which is kept. Raises Conflict when it is
+    closed, Invalid without a reason.
+    """
+    if recommended_id not in (None, organisation_id) and not reason.strip():
+        raise Invalid("改送其他医院须写原因 Say why another hospital than the first")
     mission = own_mission(by, mission_id)
     if mission.ended_at is not None:
         raise Conflict("任务已结束 The mission is over")

@@ -13,6 +13,7 @@ from healthbrain.dispatch.models.emergency import (
     LandMark,
     MassEvent,
     Mission,
+    MoveUp,
     Position,
     PositionLog,
     RoadChange,
@@ -38,6 +39,7 @@ from healthbrain.dispatch.models.transport import Booking, DayPlan, Ride, Transp
 __all__ = [
     "Aed", "Application", "Booking", "Call", "CareNurse", "DayPlan", "EcgFile", "EventCount", "EventPerson",
     "EventPost", "EventVehicle", "FirstAider", "HomeBed", "HomeVisit", "HospitalState", "LandMark", "MassEvent",
-    "Mission", "NurseAbsence", "PlanItem", "Position", "PositionLog", "Ride", "RoadChange", "ServiceCharge", "Station",
-    "TimelineEvent", "TransportVehicle", "Vehicle", "Victim", "VisitNurse", "VisitPhoto", "Vitals",
+    "Mission", "MoveUp", "NurseAbsence", "PlanItem", "Position", "PositionLog", "Ride", "RoadChange",
+    "ServiceCharge", "Station", "TimelineEvent", "TransportVehicle", "Vehicle", "Victim", "VisitNurse",
+    "VisitPhoto", "Vitals",
 ]  # fmt: skip

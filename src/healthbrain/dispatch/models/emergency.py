@@ -57,6 +57,19 @@ class Vehicle(models.Model):
     crew = models.OneToOneField(Account, models.SET_NULL, null=True)  # the phone on board
 
 
+class MoveUp(models.Model):
+    """A free vehicle waits at another station than its own, until `ended`: sent to a call, or home."""
+
+    vehicle = models.ForeignKey(Vehicle, models.PROTECT, related_name="moves")
+    station = models.ForeignKey(Station, models.PROTECT)
+    at = models.DateTimeField()
+    by = models.TextField()
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["vehicle"], condition=Q(ended=None), name="one_standby_place")]
+
+
 class Position(models.Model):
     """The last believed position of a vehicle. `at` by the device where its clock can be believed, else as received."""
 

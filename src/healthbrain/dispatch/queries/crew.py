@@ -18,9 +18,11 @@ from healthbrain.kernel.errors import NotAllowed, NotFound
 
 @dataclass(frozen=True, slots=True)
 class CrewView:
-    """The vehicle, its running mission (None: standing by), what is next, and where to."""
+    """The vehicle, its running mission (None: standing by, at another station when `standby` names one), what is next,
+    and where to."""
 
     vehicle: Vehicle
+    standby: str
     mission: Mission | None
     done: dict[str, dt.datetime]
     next: str
@@ -47,11 +49,13 @@ def crew_view(actor: Actor) -> CrewView:
         .first()
     )
     if mission is None:
-        return CrewView(vehicle, None, {}, "", (), 0, ())
+        moved = vehicle.moves.filter(ended=None).select_related("station").first()
+        return CrewView(vehicle, moved.station.name if moved else "", None, {}, "", (), 0, ())
     done = dict(mission.timeline.order_by("-at").values_list("kind", "at"))
     choosing = mission.step in {"on-scene", "at-patient", "left-scene"} or mission.destination_closed
     return CrewView(
         vehicle,
+        "",
         mission,
         done,
         next_step(done),

@@ -17,7 +17,8 @@ from healthbrain.kernel.errors import NotAllowed
 
 @dataclass(frozen=True, slots=True)
 class FleetRow:
-    """One vehicle now. `quiet`: "", silent or lost; only for a vehicle on the road."""
+    """One vehicle now. `quiet`: "", silent or lost; only for a vehicle on the road. `station`: where it waits;
+    `home_id`: its own, another one when it has moved up; `moves` of this shift."""
 
     id: int
     code: str
@@ -26,6 +27,8 @@ class FleetRow:
     status: str
     station: str
     station_id: int
+    home_id: int
+    moves: int
     x: float
     y: float
     age: float | None
@@ -37,11 +40,15 @@ class FleetRow:
 
 
 _FLEET = """
-SELECT v.id, v.code, v.kind, v.fleet, v.status, s.name, s.id, coalesce(p.x, s.x), coalesce(p.y, s.y),
+SELECT v.id, v.code, v.kind, v.fleet, v.status, s.name, s.id, v.station_id,
+       (SELECT count(*) FROM dispatch_moveup w WHERE w.vehicle_id = v.id AND w.at > %(shift)s),
+       coalesce(p.x, s.x), coalesce(p.y, s.y),
        extract(epoch FROM %(now)s - p.received)::float8, coalesce(p.doubt, ''),
        extract(epoch FROM %(now)s - greatest(p.received, m.assigned_at))::float8,
        c.id, coalesce(c.place, ''), c.priority
-FROM dispatch_vehicle v JOIN dispatch_station s ON s.id = v.station_id
+FROM dispatch_vehicle v
+LEFT JOIN dispatch_moveup u ON u.vehicle_id = v.id AND u.ended IS NULL
+JOIN dispatch_station s ON s.id = coalesce(u.station_id, v.station_id)
 LEFT JOIN dispatch_position p ON p.vehicle_id = v.id
 LEFT JOIN dispatch_mission m ON m.vehicle_id = v.id AND m.ended_at IS NULL
 LEFT JOIN dispatch_call c ON c.id = m.call_id
@@ -55,14 +62,10 @@ def fleet(actor: Actor, *, now: dt.datetime) -> list[FleetRow]:
         raise NotAllowed("您的角色不能查看车辆 Your role may not see the fleet")
     limits = {"silent_after": knowledge.desk("silence_after"), "lost_after": knowledge.desk("lost_after")}
     found = []
-    for row in db.select(_FLEET, {"now": now}):
-        number, code, kind, of, status, station, station_id, x, y, age, doubt, quiet_for, call, place, priority = row
-        quiet = "" if status in {"idle", "off"} else silence(quiet_for, **limits)
-        found.append(
-            FleetRow(
-                number, code, kind, of, status, station, station_id, x, y, age, doubt, quiet, call, place, priority
-            )
-        )
+    for row in db.select(_FLEET, {"now": now, "shift": now - dt.timedelta(seconds=knowledge.desk("shift"))}):
+        *vehicle, age, doubt, quiet_for, call, place, priority = row
+        quiet = "" if vehicle[4] in {"idle", "off"} else silence(quiet_for, **limits)
+        found.append(FleetRow(*(*vehicle, age, doubt, quiet, call, place, priority)))
     return found
 
 
@@ -70,6 +73,8 @@ def fleet(actor: Actor, *, now: dt.datetime) -> list[FleetRow]:
 class Advice:
     """Move one vehicle from station to station: what it brings and costs."""
 
+    vehicle_id: int
+    station_id: int
     vehicle: str
     origin: str
     target: str
@@ -86,14 +91,20 @@ def move_ups(rows: list[FleetRow], *, day: dt.date) -> list[Advice]:
         return []
     stations = {s.pk: s for s in Station.objects.filter(pk__in=list(cover.site_of))}
     standing = [
-        covering.Standing(r.code, cover.site_of[r.station_id])
+        covering.Standing(r.code, cover.site_of[r.station_id], r.moves)
         for r in rows
         if r.fleet == "emergency" and r.status == "idle" and r.station_id in cover.site_of
     ]
     between = network.times("normal").many_to_many(cover.coverage.sites, cover.coverage.sites)
     advised = covering.move_up(standing, cover.coverage, between, move_up_settings())
-    name = {site: stations[station].name for station, site in cover.site_of.items()}
-    return [Advice(a.vehicle, name[a.origin], name[a.target], a.gain, a.drive_s / 60, a.zh, a.en) for a in advised[:3]]
+    at, number = {site: stations[station] for station, site in cover.site_of.items()}, {r.code: r.id for r in rows}
+    return [
+        Advice(
+            number[a.vehicle], at[a.target].pk, a.vehicle, at[a.origin].name, at[a.target].name, a.gain,
+            a.drive_s / 60, a.zh, a.en,
+        )
+        for a in advised[:3]
+    ]  # fmt: skip
 
 
 def move_up_settings() -> covering.MoveUpSettings:

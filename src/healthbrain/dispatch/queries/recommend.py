@@ -60,7 +60,8 @@ SELECT v.id, v.code, v.kind, v.capabilities, v.status, s.id, s.name,
        m.id, c.priority, c.id,
        extract(epoch FROM %(now)s - (SELECT max(t.at) FROM dispatch_timelineevent t WHERE t.mission_id = m.id))::float8
 FROM dispatch_vehicle v
-JOIN dispatch_station s ON s.id = v.station_id
+LEFT JOIN dispatch_moveup u ON u.vehicle_id = v.id AND u.ended IS NULL
+JOIN dispatch_station s ON s.id = coalesce(u.station_id, v.station_id)
 LEFT JOIN dispatch_position p ON p.vehicle_id = v.id
 LEFT JOIN dispatch_mission m ON m.vehicle_id = v.id AND m.ended_at IS NULL
 LEFT JOIN dispatch_call c ON c.id = m.call_id
