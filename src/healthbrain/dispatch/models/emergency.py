@@ -67,7 +67,9 @@ class MoveUp(models.Model):
     ended = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["vehicle"], condition=Q(ended=None), name="one_standby_place")]
+        constraints = [
+            models.UniqueConstraint(fields=["vehicle"], condition=Q(ended__isnull=True), name="one_standby_place")
+        ]
 
 
 class Position(models.Model):
