@@ -94,7 +94,8 @@ def _create(request: HttpRequest) -> int:
         organisation_id=int(request.POST.get("organisation_id") or 0),
         resident_id=int(resident) if resident.isdigit() else None,
     )
-    request.session[LINK] = [made.pk, actions.sign_in_link(by=by, account_id=made.pk)]
+    if not ROLES[made.role].machine:
+        request.session[LINK] = [made.pk, actions.sign_in_link(by=by, account_id=made.pk)]
     return int(made.pk)
 
 
