@@ -10,8 +10,8 @@ import pytest
 from healthbrain.residents import pairs, persons, train
 from healthbrain.residents.linkage import linkage_report, load_people
 from healthbrain.residents.rules import id_number
-from healthbrain.residents.rules.compare import Person, person
-from healthbrain.residents.rules.decide import Population, code_of, judge
+from healthbrain.residents.rules.decide import TWINS, Population, code_of, judge
+from healthbrain.residents.rules.person import Person, person
 from tests.residents import made_up_crowd
 
 
@@ -86,16 +86,23 @@ SAME_PERSON = [
     # what differs in the second record                                decision, why a person is asked
     ({"birth_date": "19860828"}, "link", ""),  # a birthday by the moon calendar, everything else agrees
     ({"birth_date": "19760828"}, "link", ""),
-    ({"birth_date": "19860828", "address": "石桥村1组2号"}, "ask", "出生日期不同"),
-    ({"birth_date": "19860828", "phone": "15400000022"}, "apart", "出生日期不同"),
-    (
-        {"birth_date": "19860828", "name": "李雨彤"},
-        "ask",
-        "出生日期不同",
-    ),  # sisters share phone and door, and sound alike
-    ({"birth_date": "19860804", "name": "李雨彤"}, "link", ""),
-    ({"birth_date": "19860804", "name": "李雨菲"}, "ask", "同日出生、同姓、名不同，可能是双胞胎"),
-    ({"birth_date": "19860804", "sex": "1"}, "ask", "性别不同"),
+    ({"birth_date": "19860828", "address": "石桥村1组2号"}, "link", ""),  # namesakes under one telephone
+    ({"birth_date": "19860828", "phone": "15400000022"}, "link", ""),  # namesakes behind one door
+    ({"birth_date": "19861128", "phone": "15400000022"}, "ask", "出生日期不同"),  # a dormitory has one door too
+    ({"birth_date": "19761128", "address": "石桥村1组2号"}, "ask", "出生日期不同"),
+    ({"birth_date": "19861128", "address": "石桥村1组2号", "phone": "15400000022"}, "ask", "出生日期不同"),
+    ({"birth_date": "19860629", "phone": "15400000022", "address": None}, "link", ""),  # the same day by the moon
+    ({"birth_date": "19850804", "phone": None}, "link", ""),  # a year more by the old way of counting
+    ({"birth_date": "19860101", "phone": None}, "link", ""),  # only the year was known
+    ({"birth_date": "19860101", "phone": None, "address": None}, "ask", "出生日期不同"),
+    # sisters share phone and door, and sound alike
+    ({"birth_date": "19860828", "name": "李雨彤"}, "ask", "出生日期不同"),
+    ({"name": "李雨彤"}, "link", ""),
+    ({"name": "李雨菲"}, "ask", TWINS),
+    ({"name": "李桂桐"}, "ask", TWINS),
+    ({"name": "李雨童", "sex": "1"}, "ask", "性别不同"),  # a brother and a sister of one day
+    ({"sex": "1"}, "link", ""),  # nobody's brother bears her very name
+    ({"sex": "1", "phone": None, "address": None}, "ask", "性别不同"),
 ]
 
 

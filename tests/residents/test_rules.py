@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthbrain.residents.rules import addresses, id_number, names
+from healthbrain.residents.rules import addresses, id_number, moon, names
 from healthbrain.residents.rules.clusters import Edge, cluster
-from healthbrain.residents.rules.compare import ALIKE_NAMES, BORN, NAME, NUMBER, person
+from healthbrain.residents.rules.compare import ADDRESS, ALIKE_NAMES, BORN, NAME, NUMBER
+from healthbrain.residents.rules.person import person
 
 
 @pytest.mark.parametrize(
@@ -112,10 +113,17 @@ def test_names_that_only_look_like_stand_ins(name):
         ("张小明", "小明张", "order"),
         ("张小明", "张明小", "order"),
         ("Xiaoming Zhang", "张小明", "order"),
+        ("朱开方", "章福凯", "else"),  # zhukaifang, zhangfukai: the same letters
         ("张琳", "张玲", "sound"),
         ("张小明", "张明", "one-off"),
         ("张佳怡", "张佳悦", "one-off"),
         ("张佳怡", "李佳怡", "given"),
+        ("蔣穎瑩", "蒋颖莹", "exact"),
+        ("阿依古丽·买买提", "阿依古丽买买提", "exact"),
+        ("阿依古丽•买买提", "阿依古丽", "within"),
+        ("王李秀英", "李秀英", "within"),
+        ("王芳", "王芳芳", "one-off"),
+        ("王芳之子", "新生儿", "unnamed"),
         ("张伟", "张敏", "surname"),
         ("张伟", "李娜", "else"),
     ],
@@ -138,11 +146,24 @@ def test_how_two_names_compare(a, b, level):
         ("19850101", "19850312", "placeholder"),
         ("19850101", "19850101", "placeholder"),
         ("19850312", "19850727", "year"),
+        ("19850312", "19850325", "month"),
+        ("19890312", "19900312", "next-year"),
+        ("19860804", "19860629", "moon"),  # 1986, sixth month, 29th day
+        ("19860125", "19851216", "moon"),  # before New Year: the moon's year is still 1985 …
+        ("19860125", "19861216", "moon"),  # … and registers write that of the sun too
+        ("20200523", "20200401", "moon"),  # the leap fourth month
         ("19850312", "19600727", "else"),
     ],
 )
 def test_how_two_birth_dates_compare(a, b, level):
     assert BORN.outcome(person(id=1, birth_date=a), person(id=2, birth_date=b)).key == level
+
+
+def test_a_birthday_by_the_moon_calendar_is_as_the_almanac_says():
+    # New Year's days as the State Council gave them for the Spring Festival holidays.
+    for day in ("20230122", "20240210", "20250129", "20260217", "19490129", "20000205"):
+        assert moon.of(day) == day[:4] + "0101"
+    assert moon.of("") == moon.of("18500101") == moon.of("99991231") == ""
 
 
 def _with(number: str, born: str, name: str, raw: str | None = None):
@@ -172,10 +193,45 @@ def test_how_two_numbers_compare():
         ("安澜区东方小区3幢2单元501室", "东方小区 3-2-501"),
         ("东方小区3号楼2单元501", "东方小区３幢２单元５０１室"),
         ("临江镇北村一百零二号", "临江镇北村102号"),
+        ("清溪镇上塘村第八村民小组一百零二号", "清溪镇上塘村８组１０２号"),
+        ("清溪镇上塘村8小组102", "清溪镇上塘村八组102号"),
     ],
 )
 def test_variants_of_one_address(a, b):
     assert addresses.key(a) == addresses.key(b)
+
+
+@pytest.mark.parametrize(
+    ("address", "doors"),
+    [("上塘村8组102号", "8-102"), ("上塘村8组", ""), ("东方小区3幢", ""), ("东方小区3幢2单元501室", "3-2-501"),
+     ("人民路12弄", ""), ("人民路12号", "12"), ("县福利院", ""), ("清溪镇上塘村", "")],
+)  # fmt: skip
+def test_only_what_leads_to_one_door_is_a_door(address, doors):
+    assert addresses.doors(addresses.key(address)) == doors
+
+
+def _address(a, b):
+    left, right = (person(id=n, address=place, division_code=code) for n, (place, code) in enumerate((a, b)))
+    level, turned = ADDRESS.outcome(left, right), ADDRESS.outcome(right, left)
+    assert level is turned
+    return level and level.key
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "level"),
+    [
+        (("上塘村8组102号", "330197101"), ("上塘村8组102号", "330197101"), "same"),
+        (("上塘村8组102号", "330197101"), ("上塘村8组102号", "330197102"), "else"),  # another township's 上塘
+        (("上塘村8组102号", "330197101"), ("上塘8组102", "330197101"), "doors"),
+        (("上塘村8组102号", ""), ("清溪镇上塘村8组102号", "330197101"), "doors"),
+        (("上塘村8组", "330197101"), ("上塘村8组", "330197101"), "village"),  # thirty households
+        (("县福利院", ""), ("县福利院", ""), "village"),
+        (("上塘村8组102号", ""), (None, "330197101"), None),  # text against code: nothing is said
+        ((None, "330197101201"), ("上塘村8组102号", "330197101201"), "village"),
+    ],
+)
+def test_how_two_addresses_compare(a, b, level):
+    assert _address(a, b) == level
 
 
 EDGES = [Edge(1, 2, 9.0), Edge(2, 3, 8.0), Edge(3, 4, 7.0), Edge(5, -10, 6.0), Edge(4, 5, 5.0), Edge(4, -11, 4.0)]
@@ -211,4 +267,4 @@ def test_groups_do_not_depend_on_the_order_of_the_pairs(edges):
 
 
 def test_names_that_are_the_same_name_written_wrongly():
-    assert {level.key for level in NAME.levels} - ALIKE_NAMES == {"one-off", "given", "surname", "else"}
+    assert {level.key for level in NAME.levels} - ALIKE_NAMES == {"unnamed", "one-off", "given", "surname", "else"}

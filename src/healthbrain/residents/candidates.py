@@ -13,8 +13,8 @@ from django.db import connection
 
 from healthbrain.kernel import db
 from healthbrain.residents.persons import CROWDED
-from healthbrain.residents.rules.compare import Person, person
 from healthbrain.residents.rules.decide import Population
+from healthbrain.residents.rules.person import Person, person
 
 # One digit of the year wrong, or two of them exchanged (differences of those are multiples of nine).
 _YEARS = sorted({s * n for s in (1, -1) for n in (*range(1, 10), *range(10, 100, 10), *range(18, 82, 9))})

@@ -13,8 +13,8 @@ from django.db import transaction
 from healthbrain.kernel import db
 from healthbrain.residents import candidates, pairs, parts, persons, recheck, train
 from healthbrain.residents.linkage import load_people
-from healthbrain.residents.rules.compare import Person
 from healthbrain.residents.rules.decide import APART, LINK, Population, code_of, judge
+from healthbrain.residents.rules.person import Person
 from healthbrain.residents.settle import Facts, Scored, Settled, settle
 
 ONLINE_AT_MOST = 400  # above it one DuckDB run is quicker than scoring one by one

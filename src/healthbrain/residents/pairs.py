@@ -6,6 +6,7 @@ Only the levels exist twice (Python and SQL). Weights, vetoes and exact keys are
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import duckdb
 import polars as pl
 
 from healthbrain.residents.rules import decide
-from healthbrain.residents.rules.compare import ALIKE_NAMES, COMPARISONS, Comparison
+from healthbrain.residents.rules.compare import COMPARISONS, Comparison
 
 # (SQL of the key, condition). Two identities that share a key are compared; each names an error it survives.
 BLOCKS: tuple[tuple[str, str], ...] = (
@@ -57,15 +58,14 @@ def code_sql() -> str:
     return sql
 
 
+@functools.lru_cache(maxsize=4)
 def _rulings(model: decide.Model) -> pl.DataFrame:
     """For every combination of levels: bits, whether the name's rarity counts, exact key, veto."""
     rows = []
     for code, levels in enumerate(itertools.product(*(range(radix) for radix in decide.RADICES))):
-        keys = [c.levels[n - 1].key if n else "unknown" for c, n in zip(COMPARISONS, levels, strict=True)]
-        bits = decide.weight(model, keys)
-        rows.append(
-            (code, bits, keys[0] in ALIKE_NAMES, decide.exact_key(*keys[:4]), decide.veto(*keys), keys[3] == "same")
-        )
+        keys = tuple([c.levels[n - 1].key if n else "unknown" for c, n in zip(COMPARISONS, levels, strict=True)])
+        found = decide.ruling(model, keys)
+        rows.append((code, found.bits, found.alike, found.exact_key, found.veto, found.same_number))
     schema = {
         "code": pl.Int32, "bits": pl.Float64, "alike": pl.Boolean, "exact_key": pl.Boolean, "veto": pl.Utf8,
         "same_number": pl.Boolean,

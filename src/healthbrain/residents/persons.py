@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 import polars as pl
 
 from healthbrain.kernel.home import folder
-from healthbrain.residents.rules import addresses
+from healthbrain.residents.rules import addresses, moon, names
 from healthbrain.residents.rules.characters import alike
-from healthbrain.residents.rules.compare import LOOKS_LIKE_MACRO, is_own, name_parts
+from healthbrain.residents.rules.compare import MACROS
+from healthbrain.residents.rules.person import is_own, name_parts
 
 CROWDED = 30  # a phone given for more identities than this is an institution's, and proves nothing
-_PARTS = ("name", "pinyin", "surname", "given", "sound", "letters", "cuts")
-_LISTS = {"cuts"}
+_PARTS: dict[str, Any] = {"cuts": pl.List(pl.Utf8), "child": pl.Boolean} | dict.fromkeys(
+    ("name", "pinyin", "surname", "given", "sound", "letters"), pl.Utf8
+)
 
 
 def connect(memory: str = "4GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
@@ -24,7 +28,8 @@ def connect(memory: str = "4GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
     connection.execute("SET preserve_insertion_order = false")
     connection.register("alike_frame", pl.DataFrame({"pair": sorted(alike())}).to_arrow())
     connection.execute("CREATE TEMP TABLE alike_pair AS SELECT pair FROM alike_frame")
-    connection.execute(LOOKS_LIKE_MACRO)
+    for macro in MACROS:
+        connection.execute(macro)
     return connection
 
 
@@ -32,9 +37,9 @@ def _names(texts: pl.Series) -> pl.DataFrame:
     distinct = texts.unique().to_list()
     parts = [name_parts(text) for text in distinct]
     columns: dict[str, pl.Series] = {"raw_name": pl.Series(distinct, dtype=pl.Utf8)}
-    for part in _PARTS:
-        kind = pl.List(pl.Utf8) if part in _LISTS else pl.Utf8
+    for part, kind in _PARTS.items():
         columns[part] = pl.Series([getattr(p, part) for p in parts], dtype=kind)
+    columns["syllables"] = pl.Series([names.sorted_syllables(p.name) for p in parts], dtype=pl.Utf8)
     return pl.DataFrame(columns)
 
 
@@ -42,6 +47,12 @@ def _addresses(texts: pl.Series) -> pl.DataFrame:
     distinct = texts.unique().to_list()
     keys = [addresses.key(text) for text in distinct]
     columns = {"raw_address": distinct, "address": keys, "doors": [addresses.doors(key) for key in keys]}
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Utf8))
+
+
+def _by_moon(births: pl.Series) -> pl.DataFrame:
+    distinct = births.unique().to_list()
+    columns = {"born": distinct, "moon": [moon.of(born) for born in distinct]}
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Utf8))
 
 
@@ -72,8 +83,11 @@ def persons(identities: pl.DataFrame, *, crowded_phones: frozenset[str] | None =
     digits = pl.col("born").str.split("").list.sort().list.join("")
     frame = frame.with_columns(
         digits=digits,
-        own=pl.when(~numbered | (pl.col("number").str.slice(6, 8) == pl.col("born"))).then(pl.col("number") != ""),
-    )
+        own=pl.when(~numbered | (pl.col("number").str.slice(6, 8) == pl.col("born"))).then(
+            (pl.col("number") != "") & ((pl.col("born") != "") | ~pl.col("child"))
+        ),
+    ).drop("child")
+    frame = frame.join(_by_moon(frame["born"]), on="born", how="left")
     doubtful = frame.filter(pl.col("own").is_null()).select("id", "number", "born")
     if doubtful.height:
         checked = doubtful.select("id", _own(doubtful["number"], doubtful["born"]).alias("checked"))

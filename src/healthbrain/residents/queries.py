@@ -21,8 +21,8 @@ from healthbrain.residents import candidates, train
 from healthbrain.residents.linkage import linkage_report
 from healthbrain.residents.models import Resident
 from healthbrain.residents.rules import id_number, names
-from healthbrain.residents.rules.compare import person as make_person
 from healthbrain.residents.rules.decide import code_of, explain, judge
+from healthbrain.residents.rules.person import person as make_person
 
 __all__ = [
     "Candidate", "IdentityRow", "ResidentRow", "ReviewRow", "export_links", "export_residents", "find", "identities_of",

@@ -7,6 +7,8 @@ import unicodedata
 
 _REGION = re.compile(r"^(.{2,8}?省)?(.{2,6}?市)?(.{2,6}?(县|(?<!小)(?<!社)(?<!园)区|市))?")
 _NOISE = re.compile(r"[\s,。;:、，；：.()()（）_/]+")
+_GROUP = re.compile(r"第(?=[\d一二三四五六七八九十〇零百]+(?:村民)?小?组)|(?:村民)?小(?=组)")
+_SHARED = re.compile(r"\d(组|社|队|幢|栋|座|号楼|单元|弄|楼|层)$")  # what many doors stand behind
 _DOOR = re.compile(r"号楼|单元|大道|村委会|居委会|门牌|[幢栋座号室组层楼#＃-]+")
 _NUMERAL = re.compile(r"[一二三四五六七八九十〇零百]+(?=号|幢|栋|座|单元|室|组|层|楼|弄|队)")
 _DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0}
@@ -27,15 +29,18 @@ def _number(text: str) -> str:
 
 
 def key(text: str | None) -> str:
-    """What stays of an address when region, punctuation and the words for door and storey are taken off."""
+    """What stays of an address when region, punctuation and the words for door and storey are taken off.
+
+    One that ends with something many households share (a villagers' group, a building) keeps a dash there.
+    """
     if not text:
         return ""
-    plain = _NOISE.sub("", unicodedata.normalize("NFKC", text))
+    plain = _GROUP.sub("", _NOISE.sub("", unicodedata.normalize("NFKC", text)))
     plain = _NUMERAL.sub(lambda found: _number(found.group()), plain)
     plain = _REGION.sub("", plain, count=1) or plain
-    return _DOOR.sub("-", plain).strip("-")
+    return _DOOR.sub("-", plain).strip("-") + ("-" if _SHARED.search(plain) else "")
 
 
 def doors(address_key: str) -> str:
-    """The numbers of an address in order: 3-2-501."""
-    return "-".join(re.findall(r"\d+", address_key))
+    """The numbers of an address in order: 3-2-501. Empty when they lead to no single door."""
+    return "" if address_key.endswith("-") else "-".join(re.findall(r"\d+", address_key))

@@ -11,127 +11,8 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import DamerauLevenshtein, Hamming
 
-from healthbrain.residents.rules import addresses, names
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One identity with everything the levels look at. Empty text means unknown."""
-
-    id: int
-    name: str  # cleaned; empty for a stand-in
-    pinyin: str
-    surname: str
-    given: str
-    sound: str
-    letters: str
-    cuts: tuple[str, ...]
-    sex: str
-    born: str  # YYYYMMDD
-    digits: str  # of the birth date, sorted
-    number: str  # 18 characters, valid
-    number_text: str  # `number`, or what came instead of it
-    own: bool  # the number's birth date is the person's, or nearly
-    phone: str
-    address: str
-    doors: str
-    division: str
-
-
-def cuts(name: str) -> tuple[str, ...]:
-    """The name, and it with each one character left out: two names one slip apart share one of these."""
-    if len(name) < 3:
-        return (name,) if name else ()
-    return tuple(dict.fromkeys([name, *(name[:i] + name[i + 1 :] for i in range(len(name)))]))
-
-
-def transposed(a: str, b: str) -> bool:
-    """Whether two digits of a date (YYYYMMDD) changed places."""
-    return Hamming.distance(a, b) == 2 and sorted(a) == sorted(b)
-
-
-def near_dates(a: str, b: str) -> bool:
-    """Whether two dates differ by one digit, or by two that changed places."""
-    return Hamming.distance(a, b) == 1 or transposed(a, b)
-
-
-def swapped(a: str, b: str) -> bool:
-    """Whether day and month changed places."""
-    return a[:4] == b[:4] and a[4:6] == b[6:8] and a[6:8] == b[4:6]
-
-
-def is_own(number: str, born: str) -> bool:
-    """Whether a number's birth date can be the person's. A newborn under its mother's number: it cannot."""
-    embedded = number[6:14]
-    return bool(number) and (not born or embedded == born or swapped(embedded, born) or near_dates(embedded, born))
-
-
-@dataclass(frozen=True, slots=True)
-class NameParts:
-    """What the levels need of a name; the same for everyone who bears it."""
-
-    name: str
-    pinyin: str
-    surname: str
-    given: str
-    sound: str
-    letters: str
-    cuts: tuple[str, ...]
-
-
-def name_parts(text: str) -> NameParts:
-    """Derive `NameParts`; all empty for a stand-in such as 王芳之子."""
-    name = names.clean(text)
-    if names.is_unnamed(name):
-        return NameParts("", "", "", "", "", "", ())
-    form = names.form(name)
-    return NameParts(
-        name=name,
-        pinyin=form.pinyin,
-        surname=form.surname,
-        given=form.given,
-        sound=names.near_sound(form.pinyin),
-        letters=names.letters(form.pinyin),
-        cuts=cuts(name),
-    )
-
-
-def person(
-    *,
-    id: int,
-    name: str = "",
-    sex: str = "0",
-    birth_date: str = "",
-    id_number: str | None = None,
-    id_number_raw: str | None = None,
-    phone: str | None = None,
-    address: str | None = None,
-    division_code: str | None = None,
-) -> Person:
-    """A `Person` from the fields of an identity; `birth_date` is YYYYMMDD or empty."""
-    parts, number = name_parts(name), id_number or ""
-    place = addresses.key(address)
-    return Person(
-        id=id,
-        name=parts.name,
-        pinyin=parts.pinyin,
-        surname=parts.surname,
-        given=parts.given,
-        sound=parts.sound,
-        letters=parts.letters,
-        cuts=parts.cuts,
-        sex=sex,
-        born=birth_date,
-        digits="".join(sorted(birth_date)),
-        number=number,
-        number_text=number or id_number_raw or "",
-        own=is_own(number, birth_date),
-        phone=phone or "",
-        address=place,
-        doors=addresses.doors(place),
-        division=division_code or "",
-    )
-
+from healthbrain.residents.rules import moon, names
+from healthbrain.residents.rules.person import Person, swapped, transposed
 
 Test = Callable[[Person, Person], bool]
 
@@ -159,7 +40,10 @@ class Comparison:
         """The level that holds, or None when nothing can be said."""
         if self.unknown.holds(a, b):
             return None
-        return next(level for level in self.levels if level.holds(a, b))
+        for level in self.levels:
+            if level.holds(a, b):
+                return level
+        return None
 
 
 def _else(words: str) -> Level:
@@ -179,13 +63,31 @@ LOOKS_LIKE_MACRO = (
     f"CREATE OR REPLACE TEMP MACRO looks_like(a, b) AS length(a) = length(b) AND length(a) <= {names.LONGEST} "
     f"AND ({_DIFFERING}) IN (SELECT pair FROM alike_pair)"
 )
+NAME_WITHIN_MACRO = f"""CREATE OR REPLACE TEMP MACRO name_within(a, b) AS
+    least(length(a), length(b)) >= {names.WHOLE} AND length(a) <> length(b) AND (starts_with(a, b) OR starts_with(b, a)
+    OR (abs(length(a) - length(b)) = 1 AND (ends_with(a, b) OR ends_with(b, a))))"""
+MOON_MACRO = """CREATE OR REPLACE TEMP MACRO moon_of(moon, born, other) AS substr(moon, 5, 4) = substr(other, 5, 4)
+    AND moon <> '' AND substr(other, 1, 4) IN (substr(moon, 1, 4), substr(born, 1, 4))"""
+
+REORDERED_MACRO = """CREATE OR REPLACE TEMP MACRO reordered(a, syllables_a, b, syllables_b) AS
+    syllables_a = syllables_b OR regexp_full_match(a, '[ -~]+') OR regexp_full_match(b, '[ -~]+')"""
+MACROS = (LOOKS_LIKE_MACRO, NAME_WITHIN_MACRO, MOON_MACRO, REORDERED_MACRO)  # SQL functions the levels are written with
+
+
+def _reordered(a: Person, b: Person) -> bool:
+    """The same syllables in another order; where one is in Latin letters, the same letters. 朱开方 and 章福凯 share
+    all letters of their pinyin and nothing else."""
+    if a.letters != b.letters:
+        return False
+    return a.name.isascii() or b.name.isascii() or names.sorted_syllables(a.name) == names.sorted_syllables(b.name)
 
 
 NAME = Comparison(
     "name",
     "姓名",
-    _unknown("name_l = '' OR name_r = ''", lambda a, b: not a.name or not b.name),
+    _unknown("(name_l = '') <> (name_r = '')", lambda a, b: bool(a.name) != bool(b.name)),
     (
+        Level("unnamed", "都还没有姓名", "name_l = '' AND name_r = ''", lambda a, b: not a.name and not b.name),
         Level("exact", "完全相同", "name_l = name_r", lambda a, b: a.name == b.name),
         Level("homophone", "同音字", "pinyin_l = pinyin_r", lambda a, b: a.pinyin == b.pinyin),
         Level(
@@ -194,8 +96,16 @@ NAME = Comparison(
             "looks_like(name_l, name_r)",
             lambda a, b: names.looks_like(a.name, b.name),
         ),
-        Level("order", "前后颠倒", "letters_l = letters_r", lambda a, b: a.letters == b.letters),
+        Level(
+            "order",
+            "前后颠倒",
+            "letters_l = letters_r AND reordered(name_l, syllables_l, name_r, syllables_r)",
+            _reordered,
+        ),
         Level("sound", "近音字", "sound_l = sound_r", lambda a, b: a.sound == b.sound),
+        Level(
+            "within", "一个名字含在另一个里", "name_within(name_l, name_r)", lambda a, b: names.within(a.name, b.name)
+        ),
         Level(
             "one-off",
             "同姓，名差一字",
@@ -229,10 +139,23 @@ BORN = Comparison(
             lambda a, b: a.born != b.born and swapped(a.born, b.born),
         ),
         Level(
+            "moon",
+            "一方是农历生日",
+            "born_l <> born_r AND (moon_of(moon_l, born_l, born_r) OR moon_of(moon_r, born_r, born_l))",
+            lambda a, b: a.born != b.born and (moon.says(a.born, b.born) or moon.says(b.born, a.born)),
+        ),
+        Level(
             "transposed",
             "两位数字颠倒",
             "born_l <> born_r AND digits_l = digits_r AND hamming(born_l, born_r) = 2",
             lambda a, b: a.born != b.born and transposed(a.born, b.born),
+        ),
+        Level(
+            "next-year",
+            "月日相同，差一年",
+            "substr(born_l, 5, 4) = substr(born_r, 5, 4) "
+            "AND abs(substr(born_l, 1, 4)::INTEGER - substr(born_r, 1, 4)::INTEGER) = 1",
+            lambda a, b: a.born[4:] == b.born[4:] and abs(int(a.born[:4]) - int(b.born[:4])) == 1,
         ),
         Level(
             "digit",
@@ -246,6 +169,12 @@ BORN = Comparison(
             "substr(born_l, 1, 4) = substr(born_r, 1, 4) "
             "AND (substr(born_l, 5, 4) = '0101' OR substr(born_r, 5, 4) = '0101')",
             lambda a, b: a.born[:4] == b.born[:4] and "0101" in {a.born[4:], b.born[4:]},
+        ),
+        Level(
+            "month",
+            "年月相同",
+            "substr(born_l, 1, 6) = substr(born_r, 1, 6)",
+            lambda a, b: a.born[:6] == b.born[:6],
         ),
         Level(
             "year", "只有年相同", "substr(born_l, 1, 4) = substr(born_r, 1, 4)", lambda a, b: a.born[:4] == b.born[:4]
@@ -265,7 +194,7 @@ def _number_unknown(a: Person, b: Person) -> bool:
     if not a.number_text or not b.number_text:
         return True
     borrowed = (a.number and not a.own) or (b.number and not b.own)  # a newborn's mother's number says nothing
-    return bool(borrowed) and not (a.number == b.number and a.letters == b.letters)
+    return bool(borrowed) and not (a.number == b.number and a.letters == b.letters != "")
 
 
 NUMBER = Comparison(
@@ -274,7 +203,7 @@ NUMBER = Comparison(
     _unknown(
         "number_text_l = '' OR number_text_r = '' "
         "OR (((number_l <> '' AND NOT own_l) OR (number_r <> '' AND NOT own_r)) "
-        "AND NOT (number_l = number_r AND letters_l = letters_r))",
+        "AND NOT (number_l = number_r AND letters_l = letters_r AND letters_l <> ''))",
         _number_unknown,
     ),
     (
@@ -300,43 +229,61 @@ PHONE = Comparison(
 )
 
 
-def _no_place(p: Person) -> bool:
-    return not p.address and not p.division
+def _no_place(a: Person, b: Person) -> bool:
+    return not (a.address and b.address) and not (a.division and b.division)
+
+
+def _elsewhere(a: Person, b: Person) -> bool:
+    """Two townships: the same street and number there is another house."""
+    return min(len(a.division), len(b.division)) >= 9 and a.division[:9] != b.division[:9]
 
 
 def _same_doors(a: Person, b: Person) -> bool:
-    near = len(a.doors) >= 5 or (len(a.division) >= 9 and a.division[:9] == b.division[:9])
-    return a.doors == b.doors != "" and near
+    if a.doors != b.doors or not a.doors or _elsewhere(a, b):
+        return False
+    return len(a.doors) >= 5 or min(len(a.division), len(b.division)) >= 9
 
 
 def _inside(a: Person, b: Person) -> bool:
     short, long = sorted((a.address, b.address), key=len)
-    return len(short) >= 5 and long.endswith(short)
+    return len(short) >= 5 and long.endswith(short) and a.doors != "" != b.doors and not _elsewhere(a, b)
 
 
+def _same_village(a: Person, b: Person) -> bool:
+    if len(a.division) >= 12 and a.division == b.division:
+        return True
+    return a.address == b.address != "" and not _elsewhere(a, b)
+
+
+_ELSEWHERE = (
+    "(least(length(division_l), length(division_r)) >= 9 AND substr(division_l, 1, 9) <> substr(division_r, 1, 9))"
+)
 ADDRESS = Comparison(
     "address",
     "住址",
-    _unknown(
-        "(address_l = '' AND division_l = '') OR (address_r = '' AND division_r = '')",
-        lambda a, b: _no_place(a) or _no_place(b),
-    ),
+    _unknown("(address_l = '' OR address_r = '') AND (division_l = '' OR division_r = '')", _no_place),
     (
-        Level("same", "相同", "address_l = address_r AND address_l <> ''", lambda a, b: a.address == b.address != ""),
+        Level(
+            "same",
+            "相同",
+            f"address_l = address_r AND doors_l <> '' AND NOT {_ELSEWHERE}",
+            lambda a, b: a.address == b.address and a.doors != "" and not _elsewhere(a, b),
+        ),
         Level(
             "doors",
             "写法不同，门牌相同",
-            "(doors_l = doors_r AND doors_l <> '' AND (length(doors_l) >= 5 OR (length(division_l) >= 9 "
-            "AND substr(division_l, 1, 9) = substr(division_r, 1, 9)))) "
+            f"doors_l <> '' AND doors_r <> '' AND NOT {_ELSEWHERE} AND ((doors_l = doors_r "
+            "AND (length(doors_l) >= 5 OR least(length(division_l), length(division_r)) >= 9)) "
             "OR (least(length(address_l), length(address_r)) >= 5 "
-            "AND (ends_with(address_l, address_r) OR ends_with(address_r, address_l)))",
+            "AND (ends_with(address_l, address_r) OR ends_with(address_r, address_l))))",
             lambda a, b: _same_doors(a, b) or _inside(a, b),
         ),
         Level(
             "village",
             "同村",
-            "length(division_l) >= 12 AND division_l = division_r",
-            lambda a, b: len(a.division) >= 12 and a.division == b.division,
+            "(length(division_l) >= 12 AND division_l = division_r) "
+            f"OR (address_l = address_r AND address_l <> '' AND NOT {_ELSEWHERE})",
+            _same_village,
         ),
         Level(
             "township",
@@ -349,5 +296,5 @@ ADDRESS = Comparison(
 )
 COMPARISONS = (NAME, BORN, SEX, NUMBER, PHONE, ADDRESS)
 ALIKE_NAMES = frozenset(
-    {"exact", "homophone", "look-alike", "order", "sound"}
+    {"exact", "homophone", "look-alike", "order", "sound", "within"}
 )  # the same name, written wrongly at most

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from healthbrain.residents.rules.compare import ALIKE_NAMES, COMPARISONS, Level, Person
+from healthbrain.residents.rules.compare import ALIKE_NAMES, COMPARISONS, Level
+from healthbrain.residents.rules.person import Person
 
 LINK, ASK, APART = "link", "ask", "apart"
 ID_NUMBER_BITS = 40.0  # an exact key stands for itself; shown as this weight where weights are ordered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """Trained weights: bits for each (comparison, level); `name_collision` is the chance that two share a pinyin.
+    A model is itself only: what follows from one is remembered by it.
 
     `namesake_bits`: what phone and address weigh beyond their bound where a family is no explanation (`namesakes`).
     """
@@ -73,18 +76,15 @@ def exact_key(name: str, born: str, sex: str, number: str) -> bool:
     """The same own valid number, and name or birth date not against it."""
     if number != "same" or sex == "else":
         return False
-    return name in ALIKE_NAMES or name in {"unknown", "one-off"} or (name == "given" and born == "exact")
+    return name in ALIKE_NAMES or name in {"unknown", "unnamed", "one-off"} or (name == "given" and born == "exact")
 
 
-def namesakes(name: str, sex: str, phone: str) -> bool:
-    """The same full name under one telephone. A family shares telephone and door, but no full name."""
-    return name == "exact" and sex == "same" and phone == "same"
+HOME = frozenset({"same", "doors"})  # one door
 
 
-def at_home(name: str, sex: str, phone: str, address: str) -> bool:
-    """Namesakes at one door: one person whatever a birth date says. The usual reason is a birthday by the moon
-    calendar in one of the registers."""
-    return namesakes(name, sex, phone) and address in {"same", "doors"}
+def namesakes(name: str, sex: str) -> bool:
+    """The same full name, written alike, and the same sex."""
+    return name == "exact" and sex == "same"
 
 
 TWINS = "同日出生、同姓、名不同，可能是双胞胎"
@@ -95,23 +95,53 @@ def _same_newborn(born: str, sex: str, phone: str, address: str) -> bool:
     return born == "exact" and sex == "same" and phone == "same" and address != "else"
 
 
+def _dates_apart(born: str, alike: bool, phone: str, address: str) -> bool:
+    """Whether two dates say two people. `alike`: namesakes. A family shares telephone and door but no full name, so
+    namesakes at one door or telephone are one person with a wrong date: the usual reason is a birthday by the moon
+    calendar in one of the registers. The further apart the dates, the more must be the same."""
+    home = address in HOME
+    if born == "else":
+        return not (alike and home and phone == "same")
+    if born == "year":
+        return not (alike and phone == "same")
+    if born == "month":
+        return not (alike and (home or phone == "same"))
+    return born == "placeholder" and not (home or phone == "same")  # in a village of one surname namesakes are many
+
+
+def _two_slips(name: str, born: str, phone: str, address: str) -> bool:
+    """A slip in the name and another in the date, and nothing beside them that is the same."""
+    return (
+        name not in {"exact", "unknown"}
+        and born not in {"exact", "unknown"}
+        and phone != "same"
+        and address not in HOME
+    )
+
+
+def _sexes_apart(name: str, born: str, phone: str, address: str) -> bool:
+    """Whether two sexes say two people: not where everything else is the same. A boy and a girl born to one family on
+    one day bear two names."""
+    return not (name == "exact" and born == "exact" and (phone == "same" or address in HOME))
+
+
 def veto(name: str, born: str, sex: str, number: str, phone: str, address: str) -> str:
     """Why these two must not be linked without a person; empty when nothing stands against it."""
     if number == "conflict":
         return "两个有效身份证号不同"
-    if sex == "else" and number != "same":
+    if number == "same":
+        return "身份证号相同而姓名不同，可能借用他人证件" if name in {"surname", "else", "given"} else ""
+    if sex == "else" and _sexes_apart(name, born, phone, address):
         return "性别不同"
-    if number == "same" and name in {"surname", "else", "given"}:
-        return "身份证号相同而姓名不同，可能借用他人证件"
-    if name in {"one-off", "surname"} and number != "same" and born in {"exact", "placeholder"}:
+    if name in {"one-off", "surname", "sound"} and born in {"exact", "placeholder"}:
         return TWINS
-    if name == "unknown" and number != "same" and not _same_newborn(born, sex, phone, address):
+    if name == "unnamed" or (name == "unknown" and not _same_newborn(born, sex, phone, address)):
         return "缺少姓名"
-    if name in {"given", "else"}:
+    if name not in ALIKE_NAMES | {"unknown"}:
         return "姓名不同"
-    if born in {"year", "else"} and number != "same" and not at_home(name, sex, phone, address):
+    if _dates_apart(born, namesakes(name, sex), phone, address):
         return "出生日期不同"
-    return ""
+    return "姓名和出生日期都有出入" if _two_slips(name, born, phone, address) else ""
 
 
 def weight(model: Model, keys: Sequence[str]) -> float:
@@ -123,31 +153,48 @@ def weight(model: Model, keys: Sequence[str]) -> float:
 def beyond_bounds(model: Model, keys: Sequence[str]) -> float:
     """Bits that the bounds of phone and address held back, given back to namesakes."""
     name, _, sex, _, phone, address = keys
-    if not namesakes(name, sex, phone):
+    if not namesakes(name, sex):
         return 0.0
-    return model.namesake_bits["phone"] + (model.namesake_bits["address"] if address in {"same", "doors"} else 0.0)
+    held = model.namesake_bits
+    return (held["phone"] if phone == "same" else 0.0) + (held["address"] if address in HOME else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What follows from levels alone, whoever the two are."""
+
+    bits: float
+    alike: bool  # the name's rarity counts
+    exact_key: bool
+    same_number: bool
+    veto: str
+
+
+@functools.lru_cache(maxsize=65536)
+def ruling(model: Model, keys: tuple[str, ...]) -> Ruling:
+    """The ruling on these levels (keys in the order of COMPARISONS)."""
+    return Ruling(weight(model, keys), keys[0] in ALIKE_NAMES, exact_key(*keys[:4]), keys[3] == "same", veto(*keys))
 
 
 def judge(model: Model, population: Population, a: Person, b: Person) -> Judgement:
     """Compare, weigh and decide. Symmetric in `a` and `b`."""
-    outcomes = tuple(comparison.outcome(a, b) for comparison in COMPARISONS)
-    alike = outcomes[0] is not None and outcomes[0].key in ALIKE_NAMES
-    rarity = rarity_bits(model, population, a.pinyin, b.pinyin) if alike else 0.0
-    keys = [_key(level) for level in outcomes]
-    total = population.prior_bits() + rarity + weight(model, keys)
-    against = veto(*keys)
-    if exact_key(*keys[:4]):
+    outcomes = tuple([comparison.outcome(a, b) for comparison in COMPARISONS])
+    found = ruling(model, tuple([_key(level) for level in outcomes]))
+    rarity = rarity_bits(model, population, a.pinyin, b.pinyin) if found.alike else 0.0
+    total = population.prior_bits() + rarity + found.bits
+    if found.exact_key:
         return Judgement(outcomes, rarity, max(total, ID_NUMBER_BITS), "id-number", LINK, "")
+    against = found.veto
     decision = LINK if total >= model.link_bits and not against else ASK if total >= model.ask_bits else APART
-    if against and keys[3] == "same":
+    if against and found.same_number:
         decision = ASK
     return Judgement(outcomes, rarity, total, "probabilistic", decision, against)
 
 
 RADICES = tuple(len(comparison.levels) + 1 for comparison in COMPARISONS)
 
-# The name is compared first, so it is the leading figure: below this number it was unknown.
-FIRST_NAMED = math.prod(RADICES[1:])
+# The name is compared first, so it is the leading figure: below this number it was unknown on one side or on both.
+FIRST_NAMED = 2 * math.prod(RADICES[1:])
 
 
 def code_of(outcomes: Sequence[Level | None]) -> int:
@@ -180,5 +227,5 @@ def explain(model: Model, code: int, rarity: float, prior: float) -> dict[str, o
         levels.append((comparison.words, level.words, round(bits, 1)))
     total = prior + rarity + weight(model, keys := [_key(level) for level in outcomes])
     if extra := beyond_bounds(model, keys):
-        levels.append(("同名同电话", "一家人共用电话和住址，但不会同名", round(extra, 1)))
+        levels.append(("同名同户", "一家人共用电话和住址，但不会同名", round(extra, 1)))
     return {"levels": levels, "prior": round(prior, 1), "total": round(total, 1)}

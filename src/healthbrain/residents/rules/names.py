@@ -42,6 +42,8 @@ COMPOUND_SURNAMES = dict(
 _UNNAMED = re.compile(
     r".*之[大小长次双]?[子女婴]([一二三甲乙AB])?|.*(婴儿|新生儿|宝宝|毛毛头|小毛头)|未命名|未取名|无名氏?|不详|未知|无|佚名|.*某+"
 )
+_NEWBORN = re.compile(r".*之[大小长次双]?[子女婴].*|.*(婴儿|新生儿|宝宝|毛毛头|小毛头)|未命名|未取名")
+WHOLE = 3  # characters from which on a name inside a longer one is a name, not a part of one
 LONGEST = 6  # characters of a name in which look-alikes are sought; the SQL twin looks no further
 # Sounds that eastern dialects and hurried typists do not keep apart.
 _NEAR_SOUNDS = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"), ("yu", "y"), ("lv", "lu"), ("l", "n"), ("hu", "f"))
@@ -80,8 +82,8 @@ def tidy(text: str | None) -> str:
 
 
 def clean(text: str | None) -> str:
-    """`tidy`, and simplified characters: what names are compared by."""
-    return "".join(VARIANT_OF.get(character, character) for character in tidy(text))
+    """`tidy`, simplified characters, no middle dot (买买提·阿依 and 买买提阿依): what names are compared by."""
+    return "".join(VARIANT_OF.get(character, character) for character in tidy(text)).replace("·", "")
 
 
 def is_unnamed(name: str) -> bool:
@@ -89,11 +91,29 @@ def is_unnamed(name: str) -> bool:
     return not name or _UNNAMED.fullmatch(name) is not None
 
 
+def is_newborn(name: str) -> bool:
+    """Whether a (cleaned) stand-in is a child's: a number that comes with it may be its mother's."""
+    return _NEWBORN.fullmatch(name) is not None
+
+
+def within(a: str, b: str) -> bool:
+    """Whether one name is the other cut short (阿依古丽 of 阿依古丽买买提) or behind a husband's surname (王李秀英)."""
+    short, long = sorted((a, b), key=len)
+    if len(short) < WHOLE or len(short) == len(long):
+        return False
+    return long.startswith(short) or (len(long) == len(short) + 1 and long.endswith(short))
+
+
 def syllables(name: str) -> list[str]:
     """Pinyin of each character; the words of a name in Latin letters."""
     if name.isascii():
         return name.lower().split()
     return name.translate(_readings()).replace("·", " ").split()
+
+
+def sorted_syllables(name: str) -> str:
+    """Equal for any order of a name's characters, and for characters that sound alike."""
+    return " ".join(sorted(syllables(name)))
 
 
 def _chinese(name: str) -> NameForm:
