@@ -55,6 +55,22 @@ def test_the_file_written_holds_what_the_detector_says(tmp_path: Path) -> None:
     assert [row["alarm"] == "1" for row in rows] == found.alarm[0].tolist()
 
 
+@pytest.mark.parametrize(
+    ("written", "frequency"),
+    [
+        (lambda n: f"2023年{n // 28 + 1}月{n % 28 + 1}日", "daily"),
+        (lambda n: f"2023年第{n + 1}周", "weekly"),
+        (lambda n: f"{2020 + n // 12}年{n % 12 + 1}月", "monthly"),
+    ],
+)
+def test_a_table_with_chinese_headings_and_dates_is_read(tmp_path: Path, written, frequency: str) -> None:
+    rows = "".join(f"手足口病,{written(n)},{5 + n % 3}\n" for n in range(28))
+    file = write(tmp_path, "病种,日期,例数\n" + rows, "gbk")
+    answer = json.loads(run(file, "--method", "ears_c2", "--json").output)
+    assert (answer["frequency"], answer["series"]) == (frequency, 1)
+    assert answer["results"][0]["series"] == "手足口病"
+
+
 def test_dates_weeks_and_shuffled_rows_are_one_and_the_same(tmp_path: Path) -> None:
     import datetime as dt
 

@@ -135,11 +135,26 @@ def test_china_percentile_of_a_known_year() -> None:
 
 @pytest.mark.parametrize("frequency", list(Frequency))
 def test_every_rung_can_be_stood_on(frequency: Frequency) -> None:
-    for history in range(0, 6 * int(frequency), max(1, int(frequency) // 9)):
+    for history in range(ladder.LEAST, 6 * int(frequency), max(1, int(frequency) // 9)):
         series = SeriesSet(("x",), np.random.default_rng(history).poisson(5.0, (1, history + 1)) * 1.0, frequency)
         step = ladder.rung(history, frequency)
         found = method("ladder").detect(series, from_index=history)
         assert found.observed.shape == (1, 1), step
+
+
+def test_the_ladder_judges_each_period_by_its_own_history() -> None:
+    """The first ten weeks of a feed, its third year and its sixth are each what their rung says alone."""
+    series = SeriesSet(("x",), np.random.default_rng(2).poisson(5.0, (1, 300)) * 1.0)
+    whole = method("ladder").detect(series, from_index=ladder.LEAST)
+    assert list(whole.periods) == list(range(3, 300))
+    for at, name, chosen in (
+        (8, "cusum_reset", {}), (100, "ears_c2", {"min_sigma": "0.5"}), (200, "bayes3", {}),
+        (280, "flex_noufaily", {"calendar": "no"}),
+    ):  # fmt: skip
+        begun = 3 if name == "cusum_reset" else at  # a chart goes on from where it began
+        alone = method(name).with_text(chosen).detect(series.until(at + 1), from_index=begun)
+        assert whole.bound[0, at - 3] == pytest.approx(alone.bound[0, -1], nan_ok=True), name
+        assert whole.alarm[0, at - 3] == alone.alarm[0, -1]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """The long table that `healthbrain detect` reads: one row per series and period, every mistake named by its line.
 
-Columns series (may be missing: one series), date or period, count, and if wanted population and expected, between
-commas, semicolons or tabs. UTF-8, with or without byte order mark, UTF-16 or GBK. Empty rows are passed over. Dates
-2024-01-31, 2024/1/31 or 20240131, ISO weeks 2024-W05, months 2024-01, or whole numbers that count the periods.
+Columns series (may be missing: one series), date or period, count, and if wanted population and expected, or their
+Chinese headings, between commas, semicolons or tabs. UTF-8, with or without byte order mark, UTF-16 or GBK. Empty rows
+are passed over. Dates 2024-01-31, 2024/1/31, 20240131 or 2024年1月31日, ISO weeks 2024-W05 or 2024年第5周, months
+2024-01 or 2024年1月, or whole numbers that count the periods.
 """
 
 from __future__ import annotations
@@ -24,11 +25,18 @@ import polars as pl
 from healthbrain.kernel.errors import Invalid
 from healthbrain.surveillance.rules.series import Dates, Frequency, SeriesSet
 
-NAMES = {"series": "series", "date": "period", "period": "period", "count": "count"}
+NAMES = {"date": "period"} | {
+    chinese: standard
+    for standard, words in {
+        "series": "序列 系列 病种 疾病 症候群", "period": "日期 时期 周 周次 月份", "count": "例数 病例数 发病数 数量",
+        "population": "人口 人口数", "expected": "预期 预期数 期望值",
+    }.items()
+    for chinese in words.split()
+}  # fmt: skip
 OPTIONAL = ("population", "expected")
-WEEK = re.compile(r"(\d{4})-?W(\d{1,2})", re.IGNORECASE)
-MONTH = re.compile(r"(\d{4})[-/](\d{1,2})")
-DAY = re.compile(r"(\d{4})([-/]?)(\d{1,2})\2(\d{1,2})")
+WEEK = re.compile(r"(\d{4})(?:-?W|年第?)(\d{1,2})周?", re.IGNORECASE)
+MONTH = re.compile(r"(\d{4})[-/年](\d{1,2})月?")
+DAY = re.compile(r"(\d{4})(?:([-/]?)(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日)")
 NUMBER = re.compile(r"\d{1,6}")
 SEPARATORS = (",", ";", "\t")
 FIRST_LINE = 2  # the first row of values is the file's second line
@@ -129,7 +137,7 @@ def _columns(text: str) -> pl.DataFrame:
         raise Invalid(_unreadable(text, comma, error)) from None
     table = table.rename({name: name.strip().lower() for name in table.columns})
     for name, standard in NAMES.items():
-        if name in table.columns and name != standard and standard not in table.columns:
+        if name in table.columns and standard not in table.columns:
             table = table.rename({name: standard})
     missing = [name for name in ("period", "count") if name not in table.columns]
     if missing:
@@ -201,24 +209,24 @@ def _axis(table: pl.DataFrame, frequency: Frequency | None) -> Axis:
 def _parse(text: str) -> int | dt.date | None:
     """Whole number, or the first day of a day, ISO week or month."""
     try:
-        if match := WEEK.fullmatch(text):
+        if (match := WEEK.fullmatch(text)) and ("年" in text) == ("周" in text):
             return dt.date.fromisocalendar(int(match[1]), int(match[2]), 1)
         if match := MONTH.fullmatch(text):
             return dt.date(int(match[1]), int(match[2]), 1)
         if NUMBER.fullmatch(text):
             return int(text)
         if match := DAY.fullmatch(text):
-            return dt.date(int(match[1]), int(match[3]), int(match[4]))
+            return dt.date(int(match[1]), int(match[3] or match[5]), int(match[4] or match[6]))
     except ValueError:
         return None
     return None
 
 
 def _infer(texts: Sequence[str], days: Sequence[dt.date]) -> Frequency:
-    if WEEK.fullmatch(texts[0]):
-        return Frequency.WEEKLY
     if MONTH.fullmatch(texts[0]):
         return Frequency.MONTHLY
+    if WEEK.fullmatch(texts[0]):
+        return Frequency.WEEKLY
     steps = [(later - earlier).days for earlier, later in pairwise(days)]
     if not steps:
         raise Invalid("There is only one date: say --frequency daily, weekly or monthly.")

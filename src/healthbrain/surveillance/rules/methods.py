@@ -15,6 +15,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from healthbrain.kernel.errors import Invalid
 from healthbrain.surveillance.rules import farrington, ladder
 from healthbrain.surveillance.rules.bayes import BayesSettings, bayes
@@ -32,7 +34,7 @@ from healthbrain.surveillance.rules.percentile import (
     moving_percentile,
 )
 from healthbrain.surveillance.rules.rki import RkiSettings, rki
-from healthbrain.surveillance.rules.series import Detection, SeriesSet
+from healthbrain.surveillance.rules.series import Detection, SeriesSet, tested
 
 KINDS = {bool: "yes or no", int: "a whole number", float: "a number"}
 YES, NO = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
@@ -229,7 +231,9 @@ def _others() -> list[Method]:
     return [
         Method("essence", text, "30 days", essence, EssenceSettings(), days),
         Method("fixed", "a fixed count in a rolling window: threshold, window", "none", fixed, FixedSettings(), none),
-        Method("ladder", "the best of these that the history before --from allows", "none", _climb, NoSettings(), none),
+        Method(
+            "ladder", "the best of these that each period's history allows", "3 periods", _climb, NoSettings(), _least
+        ),
     ]
 
 
@@ -238,9 +242,21 @@ class NoSettings:
     """A method without settings."""
 
 
+def _least(series: SeriesSet, settings: NoSettings) -> int:
+    return ladder.LEAST
+
+
 def _climb(series: SeriesSet, *, from_index: int, settings: NoSettings) -> Detection:
-    step = ladder.rung(from_index, series.frequency)
-    return method(step.method).with_text(dict(step.settings)).detect(series, from_index=from_index)
+    """Each period by the method that its own history allows."""
+    periods = tested(series, from_index, ladder.LEAST, "ladder")
+    steps = [ladder.rung(int(at), series.frequency) for at in periods]
+    parts = []
+    for step in dict.fromkeys(steps):
+        mine = periods[[one is step for one in steps]]
+        part = method(step.method).with_text(dict(step.settings))
+        parts.append(part.detect(series.until(int(mine[-1]) + 1), from_index=int(mine[0])))
+    fields = ("observed", "expected", "bound", "alarm", "pvalue")
+    return Detection("ladder", periods, *(np.concatenate([getattr(p, f) for p in parts], axis=1) for f in fields))
 
 
 def _own() -> list[Method]:
