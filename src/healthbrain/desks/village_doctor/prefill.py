@@ -25,10 +25,16 @@ class Start:
 
 
 def start_of(form: Form, actor: Actor, resident_id: int, today: dt.date) -> Start:
-    """Read the last visit and the record; two indexed queries."""
-    visits = records.forms(actor, resident_id, form.id, PURPOSE, limit=1)
-    events = records.history(actor, resident_id, PURPOSE, limit=2000).events
-    return build(form, visits, events, today)
+    """Read the last visit and the last values of one resident."""
+    return starts_of(form, actor, [resident_id], today)[resident_id]
+
+
+def starts_of(form: Form, actor: Actor, resident_ids: Sequence[int], today: dt.date) -> dict[int, Start]:
+    """The starts of several residents, by resident; as many queries as for one."""
+    visits = records.forms_of(actor, resident_ids, form.id, PURPOSE)
+    codes = [item.code for item in form.fields if item.code]
+    events = records.latest(actor, resident_ids, codes, PURPOSE)
+    return {one: build(form, visits[one], events[one].values(), today) for one in resident_ids}
 
 
 def build(form: Form, visits: Sequence[Any], events: Iterable[Any], today: dt.date) -> Start:

@@ -2,8 +2,16 @@
 
 from healthbrain.records.queries.batches import BatchRow, ReasonCount, RejectRow, batch, batches, reasons, rejects
 from healthbrain.records.queries.feeds import Feed, FeedHealth, feed_health
-from healthbrain.records.queries.forms import forms
-from healthbrain.records.queries.ledger import History, LedgerEvent, StoredResource, history, resource, who_looked
+from healthbrain.records.queries.forms import forms, forms_of
+from healthbrain.records.queries.ledger import (
+    History,
+    LedgerEvent,
+    StoredResource,
+    history,
+    latest,
+    resource,
+    who_looked,
+)
 from healthbrain.records.queries.longitudinal import diagnoses, medication, results, timeline, visits
 from healthbrain.records.queries.sheets import Peek, format_of, peek
 from healthbrain.records.rules.reasons import english as reason_in_english
@@ -24,7 +32,9 @@ __all__ = [
     "feed_health",
     "format_of",
     "forms",
+    "forms_of",
     "history",
+    "latest",
     "medication",
     "peek",
     "reason_in_english",
