@@ -44,18 +44,18 @@ def _chosen(request: HttpRequest) -> forms.Form:
 def people(actor: Actor, form: forms.Form, day: dt.date, *, only: set[int] | None = None) -> list[Row]:
     """Residents with an open follow-up of this form's programme, the most pressing first, each once."""
     found, _, _ = lines.today(actor, day, programme=form.programme, limit=ROWS * 4 if only is None else 1000, offset=0)
-    rows: dict[int, Row] = {}
+    chosen: dict[int, lines.Line] = {}
     for line in found:
-        if line.resident_id in rows or not line.action_url.startswith("/today/residents/"):
-            continue
-        if only is not None and line.resident_id not in only:
-            continue
-        start = prefill.start_of(form, actor, line.resident_id, day)
-        begun = forms.Entry(dict(start.values), {}, ())
-        rows[line.resident_id] = Row(line.resident_id, line.name, line.sex, line.birth_date, line.due, start, begun)
-        if only is None and len(rows) >= ROWS:
-            break
-    return list(rows.values())
+        wanted = len(chosen) < ROWS if only is None else line.resident_id in only
+        if wanted and line.action_url.startswith("/today/residents/"):
+            chosen.setdefault(line.resident_id, line)
+    starts = prefill.starts_of(form, actor, list(chosen), day)
+    return [_row(line, starts[line.resident_id]) for line in chosen.values()]
+
+
+def _row(line: lines.Line, start: prefill.Start) -> Row:
+    begun = forms.Entry(dict(start.values), {}, ())
+    return Row(line.resident_id, line.name, line.sex, line.birth_date, line.due, start, begun)
 
 
 def measured(form: forms.Form) -> tuple[forms.Field, ...]:
