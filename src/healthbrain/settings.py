@@ -104,6 +104,7 @@ SECURE_CSP = {
 FORM_RENDERER = "django.forms.renderers.Jinja2"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
 IDLE_LOGOUT_SECONDS = int(os.environ.get("HEALTHBRAIN_IDLE_SECONDS", "1800"))
+WATCH_LOGOUT_SECONDS = int(os.environ.get("HEALTHBRAIN_WATCH_SECONDS", "43200"))  # roles on watch: one shift
 # The county's SMS gateway in its operator's form: {phone}, {text} and {key} are filled in; with a body POST, else GET;
 # taken: what its answer to a message it takes contains. The key stays in the environment.
 SMS_GATEWAY = {

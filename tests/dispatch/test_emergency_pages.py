@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
 from pathlib import Path
 
@@ -145,6 +146,22 @@ def test_a_move_up_is_told_to_the_crew_and_taken_back(enter, centre) -> None:
     desk.post(f"/dispatch/moves/{one.pk}/{one.station_id}")
     assert "请到" not in phone.get("/crew").content.decode()
     assert "没有这辆车" in desk.post(f"/dispatch/moves/999999/{west.pk}", follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "hours", "then"),
+    [("crew", 11, 200), ("dispatcher", 11, 200), ("crew", 13, 302), ("hospital", 0.4, 200), ("hospital", 0.6, 302)],
+)
+def test_who_waits_for_calls_stays_signed_in_for_a_shift(enter, name: str, hours: float, then: int) -> None:
+    client = enter(name)
+    client.get("/arrivals")
+    session = client.session
+    session["seen_at"] = time.time() - hours * 3600
+    session.save()
+    assert (
+        client.get("/arrivals" if name == "hospital" else "/crew" if name == "crew" else "/dispatch").status_code
+        == then
+    )
 
 
 def test_planning_over_http_says_what_is_wrong(enter, centre) -> None:

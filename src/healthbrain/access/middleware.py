@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 
 from healthbrain.access import proxies
 from healthbrain.access.queries import actor_of, by_token
+from healthbrain.access.roles import ROLES
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.kernel.clock import today
@@ -22,6 +23,13 @@ from healthbrain.kernel.errors import HealthBrainError, NotAllowed
 ANONYMOUS = Actor(account_id=None, name="", role="", organisation_id=None, path="\x00")
 SEEN = "seen_at"
 ACTING = "acting_proxy"  # the grant this session acts by, chosen on /me/family
+
+
+def idle_seconds(role: str) -> int:
+    """How long a session lasts without a press: half an hour; a shift for those who wait for calls, whom no mission
+    would reach on a page that has signed them out."""
+    found = ROLES.get(role)
+    return settings.WATCH_LOGOUT_SECONDS if found and found.on_watch else settings.IDLE_LOGOUT_SECONDS
 
 
 class GateMiddleware:
@@ -40,7 +48,7 @@ class GateMiddleware:
         if not user.is_authenticated or not user.is_active:
             return
         seen, moment = request.session.get(SEEN), time.time()
-        if seen and moment - seen > settings.IDLE_LOGOUT_SECONDS:
+        if seen and moment - seen > idle_seconds(user.role):
             logout(request)
             return
         # A page that refreshes itself is not a person at work: it must not keep a session alive.

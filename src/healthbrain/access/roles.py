@@ -58,6 +58,7 @@ class Role:
     county_wide: ClassVar[bool] = False
     machine: ClassVar[bool] = False  # a system that comes with a token, no person
     home: ClassVar[str] = "/"  # the desk this role lands on
+    on_watch: ClassVar[bool] = False  # waits for calls: an open page without a press is work, for a whole shift
 
 
 class VillageDoctor(Role):
@@ -184,6 +185,7 @@ class Dispatcher(Role):
     permissions = frozenset({"emergency.dispatch", "emergency.arrivals", "emergency.plan"})
     county_wide = True
     home = "/dispatch"
+    on_watch = True
 
 
 class Crew(Role):
@@ -192,6 +194,7 @@ class Crew(Role):
     held_by = "The doctor, nurse or driver on duty in an ambulance; sees only the missions of one's own vehicle."
     permissions = frozenset({"emergency.crew"})
     home = "/crew"
+    on_watch = True
 
 
 class TransportPlanner(Role):
@@ -209,6 +212,7 @@ class TransportDriver(Role):
     held_by = "The crew on duty in a transport vehicle; sees its trips only, and its missions when a disaster calls it."
     permissions = frozenset({"transport.drive", "emergency.crew"})
     home = "/transport/drive"
+    on_watch = True
 
 
 class HomeNurse(Role):

@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from healthbrain.access.middleware import idle_seconds
 from healthbrain.access.roles import ROLES
 from healthbrain.access.rules import Actor
 from healthbrain.desks.i18n import english, t, told
@@ -79,7 +79,7 @@ def shell_of(request: HttpRequest) -> Shell:
         narrow=request.COOKIES.get("hb_rail") == "narrow",
         synthetic=is_synthetic(),
         live_url=live_url(request, actor) if signed_in else "",
-        idle_seconds=settings.IDLE_LOGOUT_SECONDS if signed_in else 0,
+        idle_seconds=idle_seconds(actor.role) if signed_in else 0,
         can_search=actor.may("record.search"),
         unread=unread(actor) if signed_in else 0,
     )
