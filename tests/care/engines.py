@@ -56,7 +56,7 @@ def reference(cases: Sequence[Case], as_of: dt.date, only: Sequence[Programme] |
             if enrolment is not None:
                 enrolments[enrolment.resident_id, programme.id] = (
                     enrolment.status, enrolment.risk_level, enrolment.since, enrolment.state_since, enrolment.ended_on,
-                    enrolment.end_reason, enrolment.next_evaluation_at,
+                    enrolment.end_reason, enrolment.standard, enrolment.next_evaluation_at,
                 )  # fmt: skip
             for t in found:
                 tasks[t.key] = (
@@ -107,7 +107,7 @@ def _read(fetch: Any) -> tuple[dict, dict]:
         tuple(row[:2]): tuple(row[2:])
         for row in fetch(
             "SELECT resident_id, programme, status, risk_level, since, state_since, ended_on, end_reason, "
-            "next_evaluation_at FROM enrolments"
+            "standard, next_evaluation_at FROM enrolments"
         )
     }
     tasks = {}

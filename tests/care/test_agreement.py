@@ -15,7 +15,20 @@ from healthbrain.facts.rules.reference import EventRow, History, ResidentRow
 from healthbrain.kernel.postgres import database_url
 from tests.care.engines import Case, duck, postgres, programmes, reference
 
-CONDITIONS = ["I10", "I10.x00x002", "I15", "E11.900", "E14", "E10", "J44.100", "J44.900", "C18.900", "D12.600", "Z82.4"]
+CONDITIONS = [
+    "I10",
+    "I10.x00x002",
+    "I15",
+    "E11.900",
+    "E14",
+    "E10",
+    "J44.100",
+    "J44.900",
+    "C18.900",
+    "D12.600",
+    "Z82.4",
+    "Z34",
+]
 NUMBERS = {  # code: (unit, values around every threshold)
     "loinc|8480-6": ("mm[Hg]", [118, 129, 130, 139, 140, 149, 150, 160, 179, 180, 20]),
     "loinc|8462-4": ("mm[Hg]", [70, 84, 85, 89, 90, 109, 110]),
@@ -26,6 +39,8 @@ NUMBERS = {  # code: (unit, values around every threshold)
     "loinc|8302-2": ("cm", [150, 165, 170]),
     "loinc|56086-2": ("cm", [80, 85, 90]),
     "hb|copd-sq": ("{score}", [10, 15, 16, 30]),
+    "loinc|8310-5": ("Cel", [36.5, 39, 39.1]),
+    "loinc|8867-4": ("/min", [70, 100, 101]),
 }
 ANSWERS = {
     "loinc|29771-3": ["positive", "negative"],
@@ -33,6 +48,10 @@ ANSWERS = {
     "hb|salt-taste": ["light", "heavy"],
     "hb|diet-habit": ["mixed", "salty"],
     "hb|tcm-constitution": ["balanced", "qi-deficiency"],
+    "hb|adverse-drug-reaction": ["yes", "no"],
+    "hb|new-complication": ["yes", "no"],
+    "hb|hypertension-symptom": ["none", "dyspnoea"],
+    "hb|diagnosis-outcome": ["hypertension-excluded", "diabetes-excluded", "copd-excluded"],
 }
 VISITS = [
     "class|AMB",
@@ -100,7 +119,8 @@ def person(number: int, chance: random.Random, as_of: dt.date) -> Case:
             elif what < 0.78:
                 add("encounter", chance.choice(VISITS), at, organisation)
             elif what < 0.88:
-                add("condition", f"icd10|{chance.choice(CONDITIONS)}", at, organisation)
+                status = chance.choice(["active", "active", "active", "resolved"])
+                add("condition", f"icd10|{chance.choice(CONDITIONS)}", at, organisation, text=status)
             elif what < 0.94:
                 add("procedure", chance.choice(["icd9cm3|45.2300", "icd9cm3|89.37"]), at, organisation)
             else:

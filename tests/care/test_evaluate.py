@@ -210,9 +210,9 @@ def test_wake_up_marks_whom_a_date_has_reached(county) -> None:
 
 
 def test_published_once_until_it_changes(county) -> None:
-    assert len(actions.publish_programmes()) == 8
+    assert len(actions.publish_programmes()) == 9
     assert actions.publish_programmes() == []
-    assert ProgrammeVersion.objects.count() == 8
+    assert ProgrammeVersion.objects.count() == 9
 
 
 @pytest.mark.django_db

@@ -122,7 +122,7 @@ NUMBERS = ["sbp", "dbp", "fpg", "bmi", "weight"]
 HAPPENED = [
     "hypertension",
     "face_to_face_visit",
-    "face_to_face_visit_with_bp",
+    "bp_in_person",
     "colonoscopy",
     "referral_accepted",
     "bp",

@@ -21,6 +21,7 @@ NUMBERS = {
     "fpg": ("loinc|14771-0", "mmol/L"), "glucose": ("loinc|15074-8", "mmol/L"), "spo2": ("loinc|59408-5", "%"),
     "score": ("hb|copd-sq", "{score}"), "fev1": ("loinc|19926-5", "%"), "bmi": ("loinc|39156-5", "kg/m2"),
     "waist": ("loinc|56086-2", "cm"), "alcohol": ("hb|alcohol-liang-per-day", "{liang}/d"),
+    "amount": ("loinc|27396-1", "ug/g"), "temperature": ("loinc|8310-5", "Cel"), "pulse": ("loinc|8867-4", "/min"),
     "weight": ("loinc|29463-7", "kg"), "height": ("loinc|8302-2", "cm"),
 }  # fmt: skip
 ANSWERS = {
@@ -29,6 +30,10 @@ ANSWERS = {
     "salt": "hb|salt-taste",
     "diet": "hb|diet-habit",
     "constitution": "hb|tcm-constitution",
+    "reaction": "hb|adverse-drug-reaction",
+    "complication": "hb|new-complication",
+    "symptom": "hb|hypertension-symptom",
+    "outcome": "hb|diagnosis-outcome",
 }
 CONTACTS = {
     "visit": ("encounter", "class|AMB"), "home visit": ("encounter", "class|HH"), "phone": ("encounter", "class|PHONE"),
@@ -114,8 +119,8 @@ def tell(told: str, as_of: dt.date, add) -> None:
     elif what in CONTACTS:
         kind, code = CONTACTS[what]
         add(kind, code, at, place, text="active" if kind == "referral" else None)
-    elif re.fullmatch(r"[A-Z]\d\d[\w.]*", what):
-        add("condition", f"icd10|{what}", at, place)
+    elif condition := re.fullmatch(r"([A-Z]\d\d[\w.]*)( resolved)?", what):
+        add("condition", f"icd10|{condition[1]}", at, place, text=(condition[2] or " active").strip())
     else:
         name, _, value = what.partition(" ")
         if name in ANSWERS:
@@ -145,9 +150,11 @@ def expectation(wanted: str, row: Row, enrolment: tuple | None, tasks: dict[tupl
         assert match[1] not in {name for name, _ in tasks}
         return
     assert enrolment is not None, "not enrolled"
-    status, level, since, _, _, reason, _ = enrolment
+    status, level, since, _, _, reason, standard, _ = enrolment
     if match := re.fullmatch(r"state ([\w-]+)", wanted):
         assert (status, level) == ("active", match[1])
+    elif wanted in {"standard", "not standard"}:
+        assert standard is (wanted == "standard")
     elif wanted == "suspected":
         assert status == "suspected"
     elif match := re.fullmatch(r"ended (\w+)", wanted):

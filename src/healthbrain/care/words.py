@@ -28,6 +28,7 @@ STATUS = {
 ANSWERS = {
     "positive": Title("阳性", "positive"),
     "negative": Title("阴性", "negative"),
+    "weak-positive": Title("弱阳性", "weakly positive"),
     "light": Title("轻", "light"),
     "medium": Title("中", "medium"),
     "heavy": Title("重", "heavy"),
@@ -38,7 +39,9 @@ VALUES = (
     ("spo2", Title("血氧", "SpO2"), "%"),
     ("fev1_fvc", Title("一秒率", "FEV1/FVC"), "%"),
     ("copd_sq", Title("COPD-SQ", "COPD-SQ"), ""),
+    ("temperature", Title("体温", "temperature"), "℃"),
     ("fit", Title("粪便隐血", "FIT"), ""),
+    ("fit_amount", Title("粪便隐血定量", "FIT"), "μg/g"),
     ("crc_questionnaire", Title("风险问卷", "questionnaire"), ""),
     ("bmi", Title("BMI", "BMI"), ""),
     ("salt", Title("摄盐", "salt"), ""),

@@ -96,11 +96,16 @@ def _merge_enrolments(as_of: dt.date, scope: str) -> int:
         f"WHERE ({old}) IS DISTINCT FROM ({new})",
         {"as_of": as_of},
     )
+    gone = (
+        f"{scope.format('e')} AND NOT EXISTS (SELECT 1 FROM stage_enrolment s "
+        "WHERE s.resident_id = e.resident_id AND s.programme = e.programme)"
+    )
+    # An earlier day judged anew: what had not begun then is not ended, it is not there.
     db.execute(
+        f"WITH unbegun AS (DELETE FROM care_enrolment e WHERE e.since > %(as_of)s AND {gone}) "
         "UPDATE care_enrolment e SET status = 'ended', ended_on = %(as_of)s, end_reason = 'no-longer-eligible', "
         "next_evaluation_at = NULL, evaluated_on = %(as_of)s "
-        f"WHERE e.status <> 'ended' AND {scope.format('e')} AND NOT EXISTS (SELECT 1 FROM stage_enrolment s "
-        "WHERE s.resident_id = e.resident_id AND s.programme = e.programme)",
+        f"WHERE e.status <> 'ended' AND e.since <= %(as_of)s AND {gone}",
         {"as_of": as_of},
     )
     return int(db.select("SELECT count(*) FROM stage_enrolment WHERE status = 'active'")[0][0])

@@ -97,7 +97,7 @@ def compile_programmes(
     for n, programme in enumerate(programmes):
         steps += [(f"p{n}_base", _base(programme, dialect)), (f"p{n}", _standing(programme, f"p{n}_base"))]
     steps.append(("task_list", tasks_sql.task_list(programmes, {k: number_of(v) for k, v in names.items()})))
-    steps.append(("occurrences", " UNION ALL ".join(tasks_sql.occurrences(programmes, names))))
+    steps.append(("occurrences", " UNION ALL ".join(tasks_sql.occurrences(programmes, names, as_of))))
     windows = sorted({names[p.id, t.evidence] for p in programmes for t in p.tasks if t.kind != "chain"})
     for name in windows:
         chosen = (

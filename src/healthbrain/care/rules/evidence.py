@@ -32,8 +32,6 @@ def _clause(clause: Evidence, history: History, catalogue: Catalogue) -> Iterabl
         place = (found.day, found.organisation_id)
         if clause.at_institution and found.organisation_id is None:
             continue
-        if clause.texts and found.text not in clause.texts:
-            continue
         if (not clause.with_fact or place in joined) and place not in remote:
             yield found
 
@@ -68,7 +66,7 @@ def hits(facts: Sequence[Fact], events: str, codes: str, as_of: str) -> list[tup
     )
     tests = " ".join(f"WHEN {n} THEN {test}" for name, n in numbers.items() if (test := value_sql(members[name])))
     usable = (
-        "SELECT e.resident_id, e.at, CAST(e.at AS DATE) AS day, e.id, e.organisation_id, e.text, m.fact "
+        "SELECT e.resident_id, e.at, CAST(e.at AS DATE) AS day, e.id, e.organisation_id, m.fact "
         f"FROM {events} e JOIN meant m ON m.kind = e.kind AND m.code = e.code "
         f"WHERE e.flag = {USABLE} AND CAST(e.at AS DATE) <= {as_of}"
         + (f" AND CASE m.fact {tests} ELSE TRUE END" if tests else "")
@@ -86,11 +84,11 @@ def _happened_sql(fact: Fact, numbers: Mapping[str, int]) -> str:
     if fact.shape == "pair":
         first, second = (numbers[member.name] for member in fact.members)
         return (
-            "SELECT h.resident_id, h.day, max(h.id) AS id, h.organisation_id, CAST(NULL AS TEXT) AS text FROM hits h "
-            f"WHERE h.fact IN ({first}, {second}) GROUP BY h.resident_id, h.at, h.day, h.organisation_id "
-            "HAVING count(DISTINCT h.fact) = 2"
+            "SELECT h.resident_id, CAST(h.at AS DATE) AS day, max(h.id) AS id, h.organisation_id FROM hits h "
+            f"WHERE h.fact IN ({first}, {second}) GROUP BY h.resident_id, h.at, h.organisation_id "
+            "HAVING min(h.fact) < max(h.fact)"
         )
-    return f"SELECT resident_id, day, id, organisation_id, text FROM hits WHERE fact = {numbers[fact.name]}"
+    return f"SELECT resident_id, day, id, organisation_id FROM hits WHERE fact = {numbers[fact.name]}"
 
 
 def code_sql(fact: Fact) -> str:
@@ -130,8 +128,6 @@ def _clause_sql(clause: Evidence, only: str) -> str:
     where = [f"h.resident_id IN (SELECT resident_id FROM {only})"] if only else []
     if clause.at_institution:
         where.append("h.organisation_id IS NOT NULL")
-    if clause.texts:
-        where.append(f"h.text IN ({', '.join(quoted(text) for text in clause.texts)})")
     if clause.with_fact:
         where.append(f"EXISTS ({_same_place(clause.with_fact)})")
     if clause.not_remote:

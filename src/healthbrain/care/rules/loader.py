@@ -150,7 +150,7 @@ class _Builder:
         return EvidenceSet(str(name), tuple(self._clause(row) for row in entry["any"]), str(entry.get("source", "")))
 
     def _clause(self, row: Mapping[str, Any]) -> Evidence:
-        _only(row, {"fact", "at_institution", "with", "not_remote", "texts"}, "evidence")
+        _only(row, {"fact", "at_institution", "with", "not_remote"}, "evidence")
         for key in ("fact", "with", "not_remote"):
             if row.get(key) and row[key] not in self.catalogue:
                 raise wrong(f"evidence names the unknown fact {row[key]!r}", row[key])
@@ -159,7 +159,6 @@ class _Builder:
             bool(row.get("at_institution", False)),
             str(row.get("with", "")),
             str(row.get("not_remote", "")),
-            tuple(map(str, row.get("texts", ()))),
         )
 
     def _due(self, entry: Mapping[str, Any]) -> Due:

@@ -74,7 +74,6 @@ class Evidence:
     at_institution: bool = False  # the event names an organisation
     with_fact: str = ""  # the same resident had this too, that day, at that organisation
     not_remote: str = ""  # not if the organisation's only contact that day was of this kind
-    texts: tuple[str, ...] = ()  # the coded answers that count; none = any
 
 
 @dataclass(frozen=True)

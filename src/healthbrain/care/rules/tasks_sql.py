@@ -31,27 +31,28 @@ def task_list(programmes: Sequence[Programme], sets: Mapping[tuple[str, str], in
     return f"SELECT * FROM (VALUES {', '.join(rows)}) v({columns})"
 
 
-def occurrences(programmes: Sequence[Programme], names: Mapping[tuple[str, str], str]) -> list[str]:
-    """One SELECT a task, all of the same columns."""
+def occurrences(programmes: Sequence[Programme], names: Mapping[tuple[str, str], str], as_of: str) -> list[str]:
+    """One SELECT a task, all of the same columns. `as_of`: the day as SQL text, so that what depends on it alone is
+    reckoned once and not for every row."""
     return [
-        _task(number, n, programme, task, int(names[programme.id, task.evidence][1:]))
+        _task(number, n, programme, task, int(names[programme.id, task.evidence][1:]), as_of)
         for number, n, programme, task in numbered(programmes)
     ]
 
 
-def _task(number: int, n: int, programme: Programme, task: Task, set_no: int) -> str:
+def _task(number: int, n: int, programme: Programme, task: Task, set_no: int, as_of: str) -> str:
     if task.kind == "chain":
         dated = _chain(task, f"p{n}", set_no)
     elif task.kind == "once":
         dated = _once(task, f"p{n}", set_no)
     else:
-        dated = {"calendar": _calendar, "ages": _ages}[task.kind](task, f"p{n}")
+        dated = _calendar(task, f"p{n}", as_of) if task.kind == "calendar" else _ages(task, f"p{n}")
     grace = "due" if task.kind in {"calendar", "ages"} else after("due", task.grace)
     return (
         f"SELECT resident_id, {number} AS task_no, {n} AS p_no, {set_no} AS set_no, anchor, ordinal, opens, due, "
-        f"{grace} AS grace_until, expires, ev_from, ev_to, as_of, {before('as_of', programme.behind)} AS behind, "
-        f"{before('opens', programme.ahead)} AS appears, opens <= {after('as_of', programme.ahead)} AS near "
-        f"FROM ({dated}) d WHERE expires >= {before('as_of', programme.behind)}"
+        f"{grace} AS grace_until, expires, ev_from, ev_to, as_of, {before(as_of, programme.behind)} AS behind, "
+        f"{before('opens', programme.ahead)} AS appears, opens <= {after(as_of, programme.ahead)} AS near "
+        f"FROM ({dated}) d WHERE expires >= {before(as_of, programme.behind)}"
     )
 
 
@@ -119,13 +120,13 @@ def _once(task: Task, relation: str, set_no: int) -> str:
     )
 
 
-def _calendar(task: Task, relation: str) -> str:
-    year = "CAST(EXTRACT(YEAR FROM p.as_of) AS INTEGER) - y.back"
-    first, last = f"make_date({year}, 1, 1)", f"make_date({year}, 12, 31)"
+def _calendar(task: Task, relation: str, as_of: str) -> str:
+    year = f"CAST(EXTRACT(YEAR FROM {as_of}) AS INTEGER) - b.back"
+    years = f"SELECT make_date({year}, 1, 1) AS first, make_date({year}, 12, 31) AS last FROM (VALUES (0), (1)) b(back)"
     return (
-        f"SELECT p.*, {first} AS anchor, 1 AS ordinal, GREATEST({first}, p.since) AS opens, {last} AS due, "
-        f"{last} AS expires, {first} AS ev_from, {last} AS ev_to FROM {relation} p "
-        f"CROSS JOIN (VALUES (0), (1)) y(back) WHERE {_chosen(task)} AND p.since <= {last}"
+        "SELECT p.*, y.first AS anchor, 1 AS ordinal, GREATEST(y.first, p.since) AS opens, y.last AS due, "
+        f"y.last AS expires, y.first AS ev_from, y.last AS ev_to FROM {relation} p "
+        f"CROSS JOIN ({years}) y WHERE {_chosen(task)} AND p.since <= y.last"
     )
 
 

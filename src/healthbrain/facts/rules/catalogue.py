@@ -4,6 +4,7 @@ Four shapes of fact:
 - *coded*    ledger events of one kind whose code matches, e.g. sbp, hypertension, face_to_face_visit
 - *pair*     two coded observations of the same resident, organisation and moment, e.g. bp = sbp + dbp
 - *together* two facts of the same resident, organisation and day, e.g. a visit with a blood pressure
+- *apart*    a fact at a known organisation on a day without the other there, e.g. a pressure not told by telephone
 - *derived*  an expression over other facts, e.g. bmi; only its latest value and date can be asked for
 """
 
@@ -21,11 +22,13 @@ KINDS = frozenset(
     {"observation", "condition", "encounter", "procedure", "immunization", "medication", "referral"}
 )  # as in records.models.Event.kind
 _CATEGORY = re.compile(r"[A-Z]\d\d")
+_COMPOSED = ("pair", "together", "apart")
 _COMMON = {"title", "source", "note"}
 _ALLOWED = {
     "coded": _COMMON | {"kind", "codes", "unit", "units", "plausible", "answers", "only", "except"},
     "pair": _COMMON | {"pair"},
     "together": _COMMON | {"together"},
+    "apart": _COMMON | {"apart"},
     "derived": _COMMON | {"derived", "at", "unit"},
 }
 
@@ -58,7 +61,7 @@ class Fact:
     answers: tuple[str, ...] = ()  # the only texts a coded answer may have
     only: tuple[str, ...] = ()  # event.text must be one of these (a referral that is accepted)
     excluded: tuple[str, ...] = ()  # event.text must be none of these (a diagnosis that is refuted)
-    members: tuple[Fact, ...] = ()  # of a pair or together
+    members: tuple[Fact, ...] = ()  # of a pair, together or apart
     derived: str = field(default="", compare=False)
     derived_at: str = field(default="", compare=False)
     source: str = field(default="", compare=False)
@@ -101,7 +104,7 @@ def catalogue_of(entries: Mapping[str, Any]) -> Catalogue:
         if not str(name).isidentifier() or str(name) != str(name).lower():
             raise wrong(f"fact name {name!r} must be lower-case letters, digits and underscores", name)
         shape = _shape(name, entry)
-        if shape in {"pair", "together"}:
+        if shape in _COMPOSED:
             composed.append((name, entry, shape))
         else:
             facts[name] = _coded(name, entry) if shape == "coded" else _derived(name, entry)
@@ -119,7 +122,7 @@ def together(first: Fact, second: Fact) -> Fact:
 def _shape(name: str, entry: Any) -> str:
     if not isinstance(entry, dict):
         raise wrong(f"fact {name!r} must be a mapping", name)
-    shape = next((word for word in ("pair", "together", "derived") if word in entry), "coded")
+    shape = next((word for word in (*_COMPOSED, "derived") if word in entry), "coded")
     unknown = set(entry) - _ALLOWED[shape]
     if unknown:
         raise wrong(f"fact {name!r}: unknown key {sorted(unknown)[0]!r}", sorted(unknown)[0])

@@ -4,7 +4,7 @@ The pass, step by step (each step is one named part of the query):
   subject     the residents, with their age at as_of and the date from which each `within` counts
   meaning     which facts each distinct code stands for, and its unit factor: prefixes are matched once a code
   hit         usable events (not flagged, plausible, right answer), one row for each fact they mean
-  occurrence  hits, moments of a pair, and days on which two facts came together
+  occurrence  hits, moments of a pair, and days on which two facts came together, or one without the other
   selected    occurrences up to as_of, one row for each selection whose condition and bounds hold
   ranked      … with their place counted from the newest: by moment (`newest`) and by day (`nth_day`)
   fact        one row a resident: each call is one filtered aggregate
@@ -158,7 +158,7 @@ meaning AS (
     def occurrence(self) -> str:
         has_pairs = any(fact.shape == "pair" for fact in self.facts)
         base = "SELECT * FROM hit UNION ALL SELECT * FROM moment" if has_pairs else "SELECT * FROM hit"
-        joined = [(fact, n) for fact, n in self.facts.items() if fact.shape == "together"]
+        joined = [(fact, n) for fact, n in self.facts.items() if fact.shape in {"together", "apart"}]
         if not joined:
             return f"occurrence AS ({base})"
         days = "\n  UNION ALL ".join(self.together(fact, n) for fact, n in joined)
@@ -166,8 +166,9 @@ meaning AS (
 
     def together(self, fact: Fact, number: int) -> str:
         first, second = fact.members
+        there = "EXISTS" if fact.shape == "together" else "one.organisation_id IS NOT NULL AND NOT EXISTS"
         return f"""SELECT resident_id, {number} AS fact, id, occurred, day, organisation_id, value, value2, text
-  FROM single AS one WHERE one.fact = {self.facts[first]} AND {_whole_pair(first)} AND EXISTS (
+  FROM single AS one WHERE one.fact = {self.facts[first]} AND {_whole_pair(first)} AND {there} (
     SELECT 1 FROM single AS other WHERE other.fact = {self.facts[second]} AND other.resident_id = one.resident_id
       AND other.day = one.day AND other.organisation_id = one.organisation_id
       AND {_whole_pair(second, "other.")})"""

@@ -159,10 +159,11 @@ def occurrences(fact: Fact, history: History) -> list[Occurrence]:
     """Everything in a history that this fact means, in no particular order."""
     if fact.shape == "pair":
         return _moments(fact, history)
-    if fact.shape == "together":
+    if fact.shape in {"together", "apart"}:
         first, second = (_complete(member, history) for member in fact.members)
-        places = {(o.day, o.organisation_id) for o in second if o.organisation_id is not None}
-        return [o for o in first if (o.day, o.organisation_id) in places]
+        places = {(o.day, o.organisation_id) for o in second}
+        wanted = fact.shape == "together"
+        return [o for o in first if o.organisation_id and ((o.day, o.organisation_id) in places) == wanted]
     found = []
     for event in history.events:
         if event.flag != USABLE or event.kind != fact.kind or not _means(fact, event):
