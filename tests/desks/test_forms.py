@@ -7,7 +7,14 @@ import datetime as dt
 import pytest
 from django.http import QueryDict
 
+from healthbrain.care.knowledge import programmes
+from healthbrain.care.rules.evidence import proofs
 from healthbrain.desks import forms
+from healthbrain.facts.knowledge import catalogue
+from healthbrain.facts.rules.reference import EventRow, History, ResidentRow
+from healthbrain.records.rules import ledger
+from healthbrain.records.rules.forms import resources_of, visit_of
+from healthbrain.records.rules.r4 import check
 
 TODAY = dt.date(2026, 4, 1)
 
@@ -51,6 +58,103 @@ def test_every_row_of_the_paper_is_a_field(form_id):
 def test_symptoms_keep_the_numbers_of_the_paper(form_id):
     options = forms.load(form_id).field("symptoms").options
     assert [(o.number, o.words["zh"]) for o in options] == list(enumerate(SYMPTOMS[form_id].split(), start=1))
+
+
+AGES = {"child-0-6": (0, 1, 3, 6, 8, 12, 18, 24, 30, 36, 48, 60, 72), "elderly": (780,)}  # months; else an adult of 50
+TASKS = [(p.id, t.id, months) for p in programmes() for t in p.tasks for months in AGES.get(p.id, (600,))]
+
+
+def filled(form: forms.Form) -> dict[str, str | list[str]]:
+    """What must be answered, answered: the middle of the usual range, the first option."""
+    answers: dict[str, str | list[str]] = {"visit_date": TODAY.isoformat()}
+    for field in form.fields:
+        if field.required and field.kind == "number":
+            answers[field.id] = f"{sum(field.soft) / 2:.0f}"
+        elif field.required and field.kind in {"choice", "choices"}:
+            answers[field.id] = [field.options[0].value]
+        elif field.required and field.kind == "text":
+            answers[field.id] = "县人民医院"
+    return answers
+
+
+@pytest.mark.parametrize(("programme", "task", "months"), TASKS)
+def test_every_task_is_closed_by_one_form_with_only_what_must_be_answered(programme, task, months):
+    name = forms.form_of(programme, task)
+    assert name, "no form records this"
+    form = forms.load(name).at_age(months)
+    entry = forms.read_entry(form, typed(**filled(form)), today=TODAY, months=months)
+    assert entry.problems == ()
+    at = dt.datetime.combine(TODAY, dt.time(9))
+    visit = visit_of(name, entry.values, id="v", subject={"reference": "Patient/1"}, at=at, organisation="V1")
+    resources = resources_of(visit)
+    assert [check(one) for one in resources] == [[]] * len(resources)
+    rows = [row for one in resources for row in ledger.events(one, {"Encounter/v": "V1"})]
+    history = History(
+        ResidentRow(1, dt.date(1970, 1, 1), "1", None, None, 1, None),
+        tuple(EventRow(i, r.kind, r.code, r.at, r.value, r.unit, r.text, r.flag, 1) for i, r in enumerate(rows)),
+    )
+    definition = next(p for p in programmes() if p.id == programme)
+    evidence = definition.evidence[definition.task(task).evidence]
+    assert [proof.day for proof in proofs(evidence, history, catalogue(), TODAY)] == [TODAY]
+
+
+def test_every_measured_value_has_a_soft_and_a_hard_limit():
+    for form_id in forms.form_ids():
+        for field in forms.load(form_id).fields:
+            if field.kind == "number":
+                assert field.hard[0] <= field.soft[0] < field.soft[1] <= field.hard[1], (form_id, field.id)
+
+
+# COPD-SQ: the most of everything is 38; 70 years, nothing else and a BMI of 23 is 15; with a relative 18.
+SQ = {"smoking": "never", "height": "160", "weight": "58.9", "cough": "no", "breathless": "none", "biomass": "no"}
+SQ |= {"family": "no"}
+SQ_MOST = {"smoking": "from-30", "weight": "46", "cough": "yes", "breathless": "level", "biomass": "yes"}
+SQ_MOST |= {"family": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("years", "answers", "points"),
+    [(70, SQ_MOST, 38), (70, {}, 15), (70, {"family": "yes"}, 18), (49, {"weight": "72"}, 0), (50, {"weight": "71"}, 5),
+     (60, {"weight": "47.4", "smoking": "under-15"}, 14), (69, {"weight": "47.3", "smoking": "under-30"}, 19)],
+)  # fmt: skip
+def test_the_copd_questionnaire_adds_up(years, answers, points):
+    posted = typed(visit_date="2026-04-01", **(SQ | answers))
+    entry = forms.read_entry(forms.load("copd-questionnaire"), posted, today=TODAY, months=12 * years)
+    assert entry.values["copd_sq"] == points
+
+
+@pytest.mark.parametrize(
+    ("major", "minor", "result"),
+    [(["none"], ["none"], "negative"), (["none"], ["blood"], "negative"), (["none"], ["blood", "appendix"], "positive"),
+     (["relative"], ["none"], "positive")],
+)  # fmt: skip
+def test_the_colorectal_questionnaire_is_positive_by_one_grave_or_two_lesser_answers(major, minor, result):
+    posted = typed(visit_date="2026-04-01", major=major, minor=minor)
+    assert forms.read_entry(forms.load("crc-questionnaire"), posted, today=TODAY).values["crc_questionnaire"] == result
+
+
+@pytest.mark.parametrize(
+    ("answers", "points", "level"),
+    [({}, 0, "可自理"), ({"eating": "some-help"}, 3, "可自理"),
+     ({"eating": "some-help", "washing": "bath-help"}, 4, "轻度依赖"),
+     ({"toilet": "often", "moving": "much-help"}, 10, "中度依赖"),
+     ({"toilet": "full-help", "moving": "bedridden"}, 20, "不能自理")],
+)  # fmt: skip
+def test_self_care_of_the_elderly_adds_up(answers, points, level):
+    form = forms.load("yearly-examination").at_age(780)
+    entry = forms.read_entry(form, typed(**(filled(form) | answers)), today=TODAY, months=780)
+    score = form.field("self_care").score
+    assert entry.values["self_care"] == points
+    assert score.level(points).words["zh"] == level
+
+
+def test_what_a_form_asks_depends_on_the_age():
+    form = forms.load("child-visit")
+    assert form.at_age(7).has("signs_6")
+    assert not form.at_age(7).has("signs_8")
+    assert form.at_age(7).has("length")
+    assert not form.at_age(25).has("length")
+    assert not forms.load("yearly-examination").at_age(779).has("eating")
 
 
 def test_every_word_exists_in_both_languages():

@@ -151,16 +151,38 @@ def refuse(*, by: Actor, task_id: int, reason: str, as_of: dt.date, until: dt.da
     _hold(by, task_id, "refused", reason, until or as_of + dt.timedelta(days=365), as_of)
 
 
-def _hold(by: Actor, task_id: int, kind: str, reason: str, until: dt.date, as_of: dt.date) -> None:
+def contraindicate(*, by: Actor, task_id: int, reason: str, until: dt.date, as_of: dt.date) -> None:
+    """Not for this resident, on medical grounds, until a day."""
+    _hold(by, task_id, "contraindicated", reason, until, as_of)
+
+
+def resume(*, by: Actor, task_id: int, as_of: dt.date) -> None:
+    """What held a task back no longer does: it ends with the day before, and stays on record."""
+    with transaction.atomic():
+        task = _own_task(by, task_id)
+        held = Deferral.objects.filter(
+            resident_id=task.resident_id, programme=task.programme, task__in=["", task.task], until__gte=as_of
+        )
+        held.update(until=as_of - dt.timedelta(days=1))
+        audit.record(by=by, action="task.resumed", resident_id=task.resident_id, subject=f"task/{task_id}")
+        _in_batches([task.resident_id], as_of)
+
+
+def _own_task(by: Actor, task_id: int) -> Task:
     from healthbrain.access.gate import require, visible
 
     require(by, "care.work")
+    task = visible(Task.objects.all(), by, "public-health").filter(pk=task_id).first()
+    if task is None:
+        raise NotFound("没有这项任务，或不在您的范围内 No such task in your scope")
+    return task
+
+
+def _hold(by: Actor, task_id: int, kind: str, reason: str, until: dt.date, as_of: dt.date) -> None:
     if not reason.strip() or until < as_of:
         raise Invalid("请写明原因和今天以后的日期 Give a reason and a date not in the past")
     with transaction.atomic():
-        task = visible(Task.objects.all(), by, "public-health").filter(pk=task_id).first()
-        if task is None:
-            raise NotFound("没有这项任务，或不在您的范围内 No such task in your scope")
+        task = _own_task(by, task_id)
         Deferral.objects.create(
             resident_id=task.resident_id, programme=task.programme, task=task.task, kind=kind, reason=reason,
             from_date=as_of, until=until, account_id=by.account_id,

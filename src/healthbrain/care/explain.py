@@ -75,6 +75,7 @@ class Explanation:
     sources: tuple[Cited, ...]
     parameters: tuple[tuple[str, str, str, bool], ...]  # name, value, source, verified
     missing: tuple[Words, ...]
+    held: bool  # put off, refused or not suitable for the time being
     agrees: bool  # the slow engine finds the task with the same dates as the table holds
 
 
@@ -110,6 +111,7 @@ def explain(task_id: int, actor: Actor, as_of: dt.date) -> Explanation:
         sources=tuple(_sources(programme, state, rule.source if rule else "")),
         parameters=tuple((p.name, str(p.value), p.source, p.verified) for p in programme.parameters.values()),
         missing=tuple(words(t) for e, t in programme.missing.values() if evaluate(e, history, as_of).value is True),
+        held=task.status in {Task.Status.DEFERRED, Task.Status.REFUSED},
         agrees=same is not None and (same.opens, same.due) == (task.opens, task.due),
     )
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
 
 from healthbrain.desks.i18n import said, t
+from healthbrain.desks.scores import Score, body_mass_index, score_of, total
 from healthbrain.kernel.errors import NotFound
+
+__all__ = [
+    "Entry", "Field", "Form", "Problem", "body_mass_index", "classify", "form_ids", "form_of", "load", "read_entry",
+    "scored", "urgent_signs",
+]  # fmt: skip
 
 FOLDER = Path(__file__).parent.parent / "knowledge" / "forms"
 Words = Any  # {zh, en} of a knowledge file, or plain text
@@ -24,6 +30,7 @@ class Option:
     number: int
     words: Mapping[str, str]
     urgent: bool = False
+    points: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,7 @@ class Field:
     """One field of a form. `soft` asks, `hard` refuses; both ends of a pair may be open."""
 
     id: str
-    kind: str  # number, choice, choices, text, date, medications
+    kind: str  # number, choice, choices, text, date, medications, score
     label: Words
     unit_text: Words = ""
     required: bool | str = False  # "unless-phone": a telephone visit measures nothing
@@ -49,6 +56,8 @@ class Field:
     rows: int = 0
     grid: bool = False
     code: str = ""
+    months: tuple[int | None, int | None] = (None, None)  # asked of people from this age in months, below that
+    score: Score | None = None
 
     def words_of(self, value: str) -> str:
         return next((said(option.words) for option in self.options if option.value == value), str(value))
@@ -70,13 +79,18 @@ class Form:
     version: str
     title: Words
     short: Words
-    programme: str
+    answers: Mapping[str, tuple[str, ...]]  # programme → its tasks that this form records
     sections: tuple[Section, ...]
     urgent_values: Mapping[str, tuple[float | None, float | None]]
     urgent_text: Words
     urgent_source: str
     sheet: str
     classification: tuple[Mapping[str, Any], ...]
+
+    @property
+    def programme(self) -> str:
+        """The programme whose record sheet this is; of a form that serves several, the first."""
+        return next(iter(self.answers))
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -88,6 +102,16 @@ class Form:
 
     def field(self, name: str) -> Field:
         return next(f for f in self.fields if f.id == name)
+
+    def has(self, name: str) -> bool:
+        return any(f.id == name for f in self.fields)
+
+    def at_age(self, months: int | None) -> Form:
+        """The form as it is asked of somebody of this age in months; of an unknown age everything is asked."""
+        if months is None:
+            return self
+        asked = (Section(s.title, tuple(f for f in s.fields if _between(months, *f.months))) for s in self.sections)
+        return replace(self, sections=tuple(s for s in asked if s.fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +148,26 @@ class Posted(Protocol):
     def getlist(self, key: str) -> list[Any]: ...
 
 
+def _between(months: int, low: int | None, high: int | None) -> bool:
+    return (low is None or months >= low) and (high is None or months < high)
+
+
+def _section(row: dict[str, Any]) -> Section:
+    months = row.get("months", (None, None))
+    return Section(row["title"], tuple(_field({"months": months} | item) for item in row["fields"]))
+
+
 def _field(row: dict[str, Any]) -> Field:
     known = {k: v for k, v in row.items() if k in Field.__dataclass_fields__}
     options = tuple(
-        Option(str(o["value"]), int(o["number"]), {"zh": o["zh"], "en": o["en"]}, bool(o.get("urgent")))
+        Option(str(o["value"]), int(o["number"]), {"zh": o["zh"], "en": o["en"]}, bool(o.get("urgent")),
+               float(o.get("points", 0)))
         for o in row.get("options", ())
-    )
-    for limit in ("soft", "hard"):
-        if limit in known:
-            known[limit] = tuple(known[limit])
+    )  # fmt: skip
+    for pair in ("soft", "hard", "months"):
+        if pair in known:
+            known[pair] = tuple(known[pair])
+    known["score"] = score_of(row) if row["kind"] == "score" else None
     return Field(**(known | {"options": options}))
 
 
@@ -150,12 +185,12 @@ def load(form_id: str) -> Form:
         version=str(read["version"]),
         title=read["title"],
         short=read["short"],
-        programme=read["programme"],
-        sections=tuple(Section(s["title"], tuple(_field(row) for row in s["fields"])) for s in read["sections"]),
+        answers={programme: tuple(tasks) for programme, tasks in read["answers"].items()},
+        sections=tuple(_section(row) for row in read["sections"]),
         urgent_values={name: tuple(pair) for name, pair in urgent.get("values", {}).items()},
         urgent_text=urgent.get("text", ""),
         urgent_source=f"{source.get('document', '')} {source.get('part', '')}".strip(),
-        sheet=read["sheet"],
+        sheet=read.get("sheet", ""),
         classification=tuple(read.get("classification", ())),
     )
 
@@ -165,9 +200,9 @@ def form_ids() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
-def form_of_programme(programme: str) -> str | None:
-    """The form that records a follow-up of a programme, if it has one."""
-    return next((name for name in form_ids() if load(name).programme == programme), None)
+def form_of(programme: str, task: str) -> str | None:
+    """The form whose entry is the evidence a task waits for."""
+    return next((name for name in form_ids() if task in load(name).answers.get(programme, ())), None)
 
 
 def read_entry(
@@ -178,12 +213,18 @@ def read_entry(
     last: Mapping[str, float] | None = None,
     prefix: str = "",
     only: tuple[Field, ...] = (),
+    months: int | None = None,
 ) -> Entry:
-    """Read and check what was typed. `last`: the last measured values, for the question about a large change."""
+    """Read and check what was typed. `last`: the last measured values, for the question about a large change.
+
+    `months`: the resident's age, which counts in some scores.
+    """
     raw: dict[str, Any] = {}
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for item in only or form.fields:
+        if item.score is not None:
+            continue
         raw[item.id], value, problem = _read_one(item, posted, prefix)
         if value not in (None, "", []):
             values[item.id] = value
@@ -191,7 +232,19 @@ def read_entry(
             problems.append(problem)
     problems += _required(only or form.fields, values, {p.field for p in problems})
     problems += _between_fields(form, values, today, last or {})
+    known = values if months is None else values | {"age": months // 12}
+    for item in form.fields:
+        if (points := scored(form, item, known)) is not None and item.score:
+            values[item.id] = item.score.level(points).value or points
     return Entry(raw, values, tuple(problems))
+
+
+def scored(form: Form, item: Field, values: Mapping[str, Any]) -> float | None:
+    """The points of a score field; None for another kind of field, and while an answer is missing."""
+    if item.score is None:
+        return None
+    points = {name: {o.value: o.points for o in form.field(name).options} for name in item.score.of}
+    return total(item.score, points, values)
 
 
 def _read_one(item: Field, posted: Posted, prefix: str) -> tuple[Any, Any, Problem | None]:
@@ -338,9 +391,3 @@ def classify(form: Form, values: Mapping[str, Any], state: str) -> Mapping[str, 
         if state in row.get("states", ()):
             return row
     return None
-
-
-def body_mass_index(values: Mapping[str, Any]) -> float | None:
-    """体重（kg）/身高（m）²."""
-    weight, height = values.get("weight"), values.get("height")
-    return round(weight / (height / 100) ** 2, 1) if weight and height else None

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.utils.translation import get_language
 
+from healthbrain.facts.rules.duration import full_months
 from healthbrain.kernel.clock import local
 
 WEEKDAYS = "一二三四五六日"
@@ -89,12 +90,17 @@ def until(due: dt.date, today: dt.date) -> str:
 
 def age_of(born: dt.date | None, today: dt.date) -> str:
     """61岁 · 61 y; under three years in months, as health workers say it."""
-    if born is None:
+    months = months_of(born, today)
+    if months is None:
         return t("年龄不详", "age unknown")
-    months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
     if months < 36:
         return t("{n}月龄", "{n} mo", n=max(months, 0))
     return t("{n}岁", "{n} y", n=months // 12)
+
+
+def months_of(born: dt.date | None, today: dt.date) -> int | None:
+    """Age in full months, as the programmes count it."""
+    return None if born is None else full_months(born, today)
 
 
 def sex_of(code: str | None) -> str:

@@ -82,6 +82,27 @@
     }
   });
 
+  /* A questionnaire adds up while it is answered; the server decides. */
+  function score(output) {
+    const { of, bands, levels, known } = JSON.parse(output.dataset.score);
+    const points = of.map((name) => {
+      const chosen = [...form.querySelectorAll(`[name="${name}"]:checked`)];
+      return chosen.length ? chosen.reduce((sum, box) => sum + Number(box.dataset.points || 0), 0) : NaN;
+    });
+    const [weight, height] = [named("weight"), named("height")];
+    const value = (name) => {
+      if (name === "bmi") return weight && height ? number(weight) / (number(height) / 100) ** 2 : NaN;
+      return name in known ? known[name] : named(name) ? number(named(name)) : NaN;
+    };
+    for (const [name, rows] of Object.entries(bands)) {
+      const at = value(name);
+      points.push(Number.isNaN(at) ? NaN : rows.reduce((worth, [from, add]) => (at >= from ? add : worth), 0));
+    }
+    const total = points.reduce((sum, one) => sum + one, 0);
+    const level = levels.filter(([from]) => total >= from).at(-1);
+    output.textContent = Number.isNaN(total) ? "—" : say(`${total} 分 · ${level[1]}`, `${total} points · ${level[1]}`);
+  }
+
   /* Choices that exclude others; fields that depend on an answer; body mass index; urgent signs. */
   function settle(changed) {
     const group = changed && changed.closest("[data-none]");
@@ -100,6 +121,7 @@
       const value = number(weight) / (number(height) / 100) ** 2;
       shown.textContent = Number.isFinite(value) ? `${value.toFixed(1)} kg/m²` : "—";
     }
+    form.querySelectorAll("[data-score]").forEach(score);
     const signs = [...form.querySelectorAll("[data-urgent-low], [data-urgent-high]")]
       .filter((input) => (input.dataset.urgentHigh && number(input) >= Number(input.dataset.urgentHigh)) || (input.dataset.urgentLow && number(input) <= Number(input.dataset.urgentLow)))
       .map((input) => `${input.dataset.label} ${input.value}`)

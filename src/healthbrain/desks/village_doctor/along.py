@@ -10,7 +10,6 @@ import datetime as dt
 import uuid
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -24,7 +23,7 @@ from healthbrain.desks import forms
 from healthbrain.desks.hospital_doctor.opening import Opened, open_record
 from healthbrain.desks.hospital_doctor.purpose import purpose_of
 from healthbrain.desks.i18n import day as day_words
-from healthbrain.desks.i18n import t
+from healthbrain.desks.i18n import months_of, t
 from healthbrain.desks.shell import as_of, render
 from healthbrain.desks.village_doctor import lines, prefill
 from healthbrain.desks.village_doctor.visit import arrived, save_once
@@ -63,7 +62,7 @@ def along(request: HttpRequest) -> HttpResponse:
     taken = _people(request, day)
     pages = {"/today": _text(request, "village_doctor/along_list.html", {"lines": taken})}
     for line in taken:
-        pages[urlsplit(line.action_url).path] = _form_page(request, line, day)
+        pages[lines.form_path(line)] = _form_page(request, line, day)
     with transaction.atomic():
         for resident_id in sorted({line.resident_id for line in taken}):
             audit.record(
@@ -88,20 +87,22 @@ def _people(request: HttpRequest, day: dt.date) -> list[lines.Line]:
     found, _, _ = lines.today(request.actor, day, limit=MOST * 5, offset=0)  # type: ignore[attr-defined]
     forms_of: dict[str, lines.Line] = {}
     for line in found:
-        if "/visit/" in line.action_url and len(forms_of) < MOST:
-            forms_of.setdefault(urlsplit(line.action_url).path, line)
+        if lines.form_path(line) and len(forms_of) < MOST:
+            forms_of.setdefault(lines.form_path(line), line)
     return list(forms_of.values())
 
 
 def _form_page(request: HttpRequest, line: lines.Line, day: dt.date) -> str:
     """The empty form of one resident, prefilled as at the desk, under a key of its own."""
     actor = request.actor  # type: ignore[attr-defined]
-    form = forms.load(urlsplit(line.action_url).path.rsplit("/", 1)[1])
+    months = months_of(line.birth_date, day)
+    form = forms.load(lines.form_path(line).rsplit("/", 1)[1]).at_age(months)
     start = prefill.start_of(form, actor, line.resident_id, day)
     context = {
         "form": form, "person": residents.resident(actor, line.resident_id, purpose_of(request)), "start": start,
         "entry": forms.Entry(start.values, {}, ()), "confirmed": [], "key": str(uuid.uuid4()),
-        "last": _newest(request, line.resident_id, form.id), "show": prefill.shown,
+        "last": _newest(request, line.resident_id, form.id), "show": prefill.shown, "parts": prefill.parts,
+        "months": months,
     }  # fmt: skip
     return _text(request, "village_doctor/visit.html", context)
 
@@ -127,12 +128,12 @@ def hand_in(request: HttpRequest, resident_id: int, form_id: str) -> HttpRespons
         )
     try:
         batch = arrived(request, key)
-        return _saved(batch) if batch is not None else _hand_in(request, key, resident_id, forms.load(form_id))
+        return _saved(batch) if batch is not None else _hand_in(request, key, resident_id, form_id)
     except HealthBrainError as refused:
         return _answer("refused", str(refused))
 
 
-def _hand_in(request: HttpRequest, key: str, resident_id: int, form: forms.Form) -> HttpResponse:
+def _hand_in(request: HttpRequest, key: str, resident_id: int, form_id: str) -> HttpResponse:
     opened = open_record(request, resident_id)
     if not isinstance(opened, Opened) or opened.resident.id != resident_id:
         text = t(
@@ -140,8 +141,10 @@ def _hand_in(request: HttpRequest, key: str, resident_id: int, form: forms.Form)
         )
         return _answer("refused", text)
     day = as_of(request)
+    months = months_of(opened.resident.birth_date, day)
+    form = forms.load(form_id).at_age(months)
     last = prefill.start_of(form, request.actor, resident_id, day).last  # type: ignore[attr-defined]
-    entry = forms.read_entry(form, request.POST, today=day, last=last)
+    entry = forms.read_entry(form, request.POST, today=day, last=last, months=months)
     confirmed = set(request.POST.getlist("confirm"))
     problems = [*entry.refused, *(p for p in entry.asked if p.field not in confirmed)]
     if problems:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from healthbrain.access.gate import page
 from healthbrain.access.rules import Actor
 from healthbrain.desks import forms
-from healthbrain.desks.i18n import said, t
+from healthbrain.desks.i18n import months_of, said, t
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.desks.village_doctor import lines, prefill, workbook
 from healthbrain.desks.village_doctor.visit import remember, save_visits
@@ -20,7 +20,7 @@ from healthbrain.kernel.errors import Invalid
 
 ROWS = 30
 DEFAULT = "hypertension-follow-up"
-COMMON = ("visit_date", "visit_mode")  # asked once for the whole sheet
+COMMON = ("visit_date", "visit_mode")  # asked once for the whole sheet, where the form asks it
 
 
 @dataclass(slots=True)
@@ -42,12 +42,13 @@ def _chosen(request: HttpRequest) -> forms.Form:
 
 
 def people(actor: Actor, form: forms.Form, day: dt.date, *, only: set[int] | None = None) -> list[Row]:
-    """Residents with an open follow-up of this form's programme, the most pressing first, each once."""
-    found, _, _ = lines.today(actor, day, programme=form.programme, limit=ROWS * 4 if only is None else 1000, offset=0)
+    """Residents with an open task that this form answers, the most pressing first, each once."""
+    programme = form.programme if len(form.answers) == 1 else ""
     chosen: dict[int, lines.Line] = {}
-    for line in found:
+    # Who is due first; a screening day, whose round ends with the year, takes those who may come early as well.
+    for line in (one for state in ("", "upcoming") for one in _lines(actor, day, programme, state)):
         wanted = len(chosen) < ROWS if only is None else line.resident_id in only
-        if wanted and line.action_url.startswith("/today/residents/"):
+        if wanted and lines.form_path(line).endswith(f"/{form.id}"):
             chosen.setdefault(line.resident_id, line)
     starts = prefill.starts_of(form, actor, list(chosen), day)
     return [_row(line, starts[line.resident_id]) for line in chosen.values()]
@@ -58,6 +59,10 @@ def _row(line: lines.Line, start: prefill.Start) -> Row:
     return Row(line.resident_id, line.name, line.sex, line.birth_date, line.due, start, begun)
 
 
+def _lines(actor: Actor, day: dt.date, programme: str, state: str) -> list[lines.Line]:
+    return lines.today(actor, day, programme=programme, state=state, limit=1000, offset=0)[0]
+
+
 def measured(form: forms.Form) -> tuple[forms.Field, ...]:
     """The fields that make a row a visit: what must be measured on the day."""
     return tuple(f for f in form.grid_fields if f.prefill == "show")
@@ -65,7 +70,7 @@ def measured(form: forms.Form) -> tuple[forms.Field, ...]:
 
 def read_rows(form: forms.Form, posted: QueryDict, rows: list[Row], day: dt.date) -> list[Row]:
     """Read and check each row as typed; a row in which nothing was measured is a person who did not come."""
-    wanted = tuple(form.field(name) for name in COMMON) + form.grid_fields
+    wanted = tuple(form.field(name) for name in COMMON if form.has(name)) + form.grid_fields
     for row in rows:
         prefix = f"r{row.resident_id}-"
         one = posted.copy()
@@ -73,7 +78,10 @@ def read_rows(form: forms.Form, posted: QueryDict, rows: list[Row], day: dt.date
             one[prefix + name] = posted.get(name, "")
         row.came = any(str(posted.get(prefix + f.id) or "").strip() for f in measured(form))
         if row.came:
-            row.entry = forms.read_entry(form, one, today=day, last=row.start.last, prefix=prefix, only=wanted)
+            months = months_of(row.birth_date, day)
+            row.entry = forms.read_entry(
+                form, one, today=day, last=row.start.last, prefix=prefix, only=wanted, months=months
+            )
         else:
             raw = {f.id: posted.get(prefix + f.id, "") for f in form.grid_fields}
             row.entry = forms.Entry(raw, {}, ())
@@ -128,7 +136,7 @@ def _page(
         "date": request.POST.get("visit_date") or as_of(request).isoformat(),
         "mode": request.POST.get("visit_mode") or "AMB",
         "key": request.POST.get("key") or f"{time.time_ns():x}",
-        "choices": [(name, said(forms.load(name).short)) for name in forms.form_ids()],
+        "choices": [(name, said(forms.load(name).short)) for name in forms.form_ids() if forms.load(name).grid_fields],
     }
     return render(request, "village_doctor/group.html", context, status=status)
 

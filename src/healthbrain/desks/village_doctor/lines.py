@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from healthbrain.access.rules import Actor
 from healthbrain.care import queries as care
@@ -13,7 +13,7 @@ from healthbrain.desks import forms
 from healthbrain.desks.i18n import said, t
 from healthbrain.kernel.masking import mask_name as masked
 
-__all__ = ["Answer", "Line", "action_of", "line_of", "masked", "today"]
+__all__ = ["Answer", "Line", "action_of", "form_path", "line_of", "masked", "today"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,22 @@ class Answer:
 
 def action_of(programme: str, task: str, resident_id: int, task_id: int) -> tuple[str, str]:
     """The one main action of a task: its words and its address."""
-    form = forms.form_of_programme(programme)
-    asked = urlencode({"task": task_id})
-    if form and task == "follow-up":
-        return t("记录随访", "Record visit"), f"/today/residents/{resident_id}/visit/{form}?{asked}"
-    if form and "referral" in task:
-        return t("记录转诊", "Record referral"), f"/today/residents/{resident_id}/visit/{form}?{asked}#referral_reason"
-    return t("打开档案", "Open record"), f"/residents/{resident_id}"
+    name = forms.form_of(programme, task)
+    if name is None:  # a county's own programme without a form yet
+        return t("打开档案", "Open record"), f"/residents/{resident_id}"
+    return _word(task), f"/today/residents/{resident_id}/visit/{name}?{urlencode({'task': task_id})}"
+
+
+def _word(task: str) -> str:
+    if task == "follow-up":
+        return t("记录随访", "Record visit")
+    return t("记录转诊", "Record referral") if task in {"referral", "urgent-referral"} else t("记录", "Record")
+
+
+def form_path(line: Line) -> str:
+    """The address of the line's form without its question marks; empty when no form answers it."""
+    path = urlsplit(line.action_url).path
+    return path if "/visit/" in path else ""
 
 
 def line_of(row: Any) -> Line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,5 +84,13 @@ def shown(item: Field, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def unit_of(item: Field) -> str:
-    return said(item.unit_text)
+def parts(form: Form, item: Field, months: int | None) -> str:
+    """What the page needs to add a score up while it is filled in; the server decides."""
+    score = item.score
+    if score is None:
+        return ""
+    levels = [(level.start, said(level.words)) for level in score.levels]
+    known = {} if months is None else {"age": months // 12}
+    return json.dumps(
+        {"of": score.of, "bands": dict(score.bands), "levels": levels, "known": known}, ensure_ascii=False
+    )

@@ -17,9 +17,9 @@ from healthbrain.records import queries as records
 COLUMNS = 4  # visits a sheet holds
 
 
-def open_tasks(enrolments: Iterable[Any], programme: str) -> list[Any]:
-    """Open tasks of one programme, the most pressing first."""
-    found = [task for e in enrolments if e.programme == programme for task in e.tasks]
+def open_tasks(enrolments: Iterable[Any]) -> list[Any]:
+    """Their open tasks, the most pressing first."""
+    found = [task for e in enrolments for task in e.tasks]
     return sorted(found, key=lambda task: (not task.urgent, task.due))
 
 
@@ -29,7 +29,7 @@ def context(request: HttpRequest, opened: Opened, form: forms.Form) -> dict[str,
     found = list(records.forms(actor, opened.resident.id, form.id, opened.purpose, limit=COLUMNS))[::-1]
     enrolments = care.enrolments(actor, opened.resident.id, day, opened.purpose)
     enrolment = next((e for e in enrolments if e.programme == form.programme), None)
-    tasks = open_tasks(enrolments, form.programme)
+    tasks = open_tasks([enrolment] if enrolment else [])
     upcoming = next((task.due for task in tasks if task.task == "follow-up"), None)
     visits: list[dict[str, Any] | None] = []
     for index, row in enumerate(found):

@@ -13,6 +13,7 @@ NAVIGATION = (
 urlpatterns = [
     path("today", views.today, name="today"),
     path("today/tasks/<int:task_id>/why", views.why, name="today-why"),
+    path("today/tasks/<int:task_id>/hold", views.hold, name="today-hold"),
     path("today/residents/<int:resident_id>", views.resident, name="today-resident"),
     path("today/residents/<int:resident_id>/visit/<str:form_id>", visit.visit, name="today-visit"),
     path("today/residents/<int:resident_id>/sheet/<str:form_id>.pdf", visit.sheet_pdf, name="today-sheet-pdf"),

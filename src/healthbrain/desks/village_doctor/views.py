@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_POST
 
 from healthbrain.access.gate import page
+from healthbrain.care import actions as care_actions
 from healthbrain.care import queries as care
 from healthbrain.desks import forms
 from healthbrain.desks.hospital_doctor.opening import Opened, open_record
 from healthbrain.desks.i18n import age_of, said, sex_of, t
+from healthbrain.desks.i18n import day as day_words
 from healthbrain.desks.listing import Column, Listing
-from healthbrain.desks.shell import as_of, render
+from healthbrain.desks.shell import as_of, render, say
 from healthbrain.desks.village_doctor import lines
+from healthbrain.kernel.errors import Invalid
 from healthbrain.records import queries as records
 from healthbrain.records.terms import unit_words
 
@@ -26,6 +31,7 @@ PROGRAMMES = {  # chips, in the order a station works
     "elderly": ("老年人", "Elderly"),
     "child-0-6": ("0–6岁儿童", "Children 0–6"),
     "hypertension-risk": ("高血压高危", "Hypertension risk"),
+    "hypertension-screening": ("35岁测血压", "Pressure from 35"),
     "copd-screening": ("慢阻肺筛查", "COPD screening"),
     "colorectal-screening": ("大肠癌筛查", "Colorectal screening"),
 }
@@ -36,6 +42,11 @@ STATE_WORDS = {
     "abnormal": ("异常", "abnormal"),
     "returned": ("退回", "returned"),
     "upcoming": ("可提前办", "can be done early"),
+}
+HOLDS = {  # why a task waits: its words, and the action
+    "deferred": (("改期", "Later"), care_actions.defer),
+    "refused": (("居民不愿做", "The resident refuses"), care_actions.refuse),
+    "contraindicated": (("不适合做（医学原因）", "Not suitable (medical grounds)"), care_actions.contraindicate),
 }
 FIRST = ("loinc|8480-6", "loinc|14771-0", "loinc|4548-4", "loinc|29463-7")  # blood pressure, glucose, HbA1c, weight
 SHOWN_ITEMS = 6
@@ -106,10 +117,34 @@ def _chips(listing: Listing, key: str, chosen: str, words: dict[str, tuple[str, 
 @page(permission="care.work")
 def why(request: HttpRequest, task_id: int) -> HttpResponse:
     """Why this task: inputs with dates and institutions, threshold, document and clause, version."""
-    explained = care.explain(task_id, request.actor, as_of(request))  # type: ignore[attr-defined]
-    return render(
-        request, "village_doctor/why.html", {"explained": explained, "unit": lambda code: said(unit_words(code))}
-    )
+    day = as_of(request)
+    context = {
+        "explained": care.explain(task_id, request.actor, day),  # type: ignore[attr-defined]
+        "unit": lambda code: said(unit_words(code)),
+        "holds": [(kind, t(*words)) for kind, (words, _) in HOLDS.items()],
+        "later": day + dt.timedelta(days=14),
+    }
+    return render(request, "village_doctor/why.html", context)
+
+
+@page(permission="care.work")
+@require_POST
+def hold(request: HttpRequest, task_id: int) -> HttpResponse:
+    """Not now, refused or not suitable until a day, with a reason; or taken up again."""
+    day, actor, kind = as_of(request), request.actor, request.POST.get("kind", "")  # type: ignore[attr-defined]
+    if kind == "resume":
+        care_actions.resume(by=actor, task_id=task_id, as_of=day)
+        say(request, t("这件事又在名单里了", "It is on the list again"))
+        return HttpResponseRedirect("/today")
+    try:
+        until = dt.date.fromisoformat(request.POST.get("until", ""))
+    except ValueError as error:
+        raise Invalid(t("请填再提醒的日期", "Fill in the day to ask again")) from error
+    if kind not in HOLDS:
+        raise Invalid(t("请选为什么现在不做", "Choose why it is not done now"))
+    HOLDS[kind][1](by=actor, task_id=task_id, reason=request.POST.get("reason", ""), until=until, as_of=day)
+    say(request, t("已记下，{day}再提醒", "Noted: asked again on {day}", day=day_words(until, day)))
+    return HttpResponseRedirect("/today")
 
 
 @page(permission="care.work")
@@ -122,21 +157,35 @@ def resident(request: HttpRequest, resident_id: int) -> HttpResponse:
     history = records.history(actor, resident_id, opened.purpose)
     panels = records.results(history.events, sex=person.sex, birth=person.birth_date)
     enrolments = care.enrolments(actor, resident_id, day, opened.purpose)
+    fitting = _fitting({e.programme for e in enrolments})
     context = {
         "person": person,
         "enrolments": enrolments,
         "readings": latest_readings(panels),
         "medicines": [m for m in records.medication(history.events, as_of=day) if m.current],
         "diagnoses": records.diagnoses(history.events)[:8],
-        "forms": _forms_for({e.programme for e in enrolments}),
+        "actions": [_with_action(e, resident_id) for e in enrolments],
+        "forms": _named(fitting),
+        "sheets": _named(name for name in fitting if forms.load(name).sheet),
     }
     return render(request, "village_doctor/resident.html", context)
 
 
-def _forms_for(programmes: set[str]) -> list[tuple[str, str]]:
-    """Forms of the programmes a resident is in; all of them when he is in none that has a form."""
-    fitting = [name for name in forms.form_ids() if forms.load(name).programme in programmes]
-    return [(name, said(forms.load(name).short)) for name in fitting or forms.form_ids()]
+def _fitting(programmes: set[str]) -> list[str]:
+    """Forms of the programmes a resident is in; the record sheets and a blood pressure when he is in none."""
+    fitting = [name for name in forms.form_ids() if programmes & set(forms.load(name).answers)]
+    return fitting or [name for name in forms.form_ids() if forms.load(name).sheet or name == "blood-pressure-check"]
+
+
+def _named(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, said(forms.load(name).short)) for name in names]
+
+
+def _with_action(enrolment: Any, resident_id: int) -> tuple[Any, list[tuple[Any, str, str]]]:
+    """An enrolment with its tasks and what to press for each."""
+    return enrolment, [
+        (task, *lines.action_of(enrolment.programme, task.task, resident_id, task.task_id)) for task in enrolment.tasks
+    ]
 
 
 def latest_readings(panels: Sequence[Any]) -> list[Reading]:

@@ -18,7 +18,7 @@ from healthbrain.care import actions as care_actions
 from healthbrain.care import queries as care
 from healthbrain.desks import forms
 from healthbrain.desks.hospital_doctor.opening import Opened, open_record
-from healthbrain.desks.i18n import t
+from healthbrain.desks.i18n import months_of, t
 from healthbrain.desks.models import SentVisit
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.desks.village_doctor import lines, prefill, sheets
@@ -37,7 +37,8 @@ def visit(request: HttpRequest, resident_id: int, form_id: str) -> HttpResponse:
     opened = open_record(request, resident_id)
     if not isinstance(opened, Opened):
         return opened
-    form, day = forms.load(form_id), as_of(request)
+    day = as_of(request)
+    form = forms.load(form_id).at_age(months_of(opened.resident.birth_date, day))
     start = prefill.start_of(form, request.actor, resident_id, day)  # type: ignore[attr-defined]
     if request.method == "POST":
         return _save(request, form, opened, start, day)
@@ -56,7 +57,9 @@ def _page(
         "key": request.POST.get("key") or str(uuid.uuid4()),
         "last": "",
         "show": prefill.shown,
+        "parts": prefill.parts,
         "task": request.GET.get("task", ""),
+        "months": months_of(opened.resident.birth_date, as_of(request)),
     }
     return render(request, "village_doctor/visit.html", context, status=status)
 
@@ -65,7 +68,8 @@ def _save(request: HttpRequest, form: forms.Form, opened: Opened, start: prefill
     key = request.POST.get("key") or str(uuid.uuid4())
     if (batch := arrived(request, key)) is not None:
         return HttpResponseRedirect(f"/today/visits/{batch}")
-    entry = forms.read_entry(form, request.POST, today=day, last=start.last)
+    months = months_of(opened.resident.birth_date, day)
+    entry = forms.read_entry(form, request.POST, today=day, last=start.last, months=months)
     confirmed = set(request.POST.getlist("confirm"))
     if entry.refused or any(p.field not in confirmed for p in entry.asked):
         return _page(request, form, opened, start, entry, status=422)
@@ -155,28 +159,44 @@ def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
         return opened
     day, actor, form = as_of(request), request.actor, forms.load(kept["form"])  # type: ignore[attr-defined]
     enrolments = care.enrolments(actor, opened.resident.id, day, opened.purpose)
-    enrolment = next((e for e in enrolments if e.programme == form.programme), None)
-    state = enrolment.risk_level if enrolment else ""
-    following, left, _ = lines.today(actor, day, programme=form.programme, limit=40, offset=0)
+    begun = str(person["values"].get("visit_date", day.isoformat()))  # what this form itself has begun, too
+    concerned = [e for e in enrolments if e.programme in form.answers or e.since.isoformat() == begun]
+    state = next((e.risk_level for e in concerned if e.programme == form.programme), "")
+    programme = form.programme if len(form.answers) == 1 else ""
+    following, left, _ = lines.today(actor, day, programme=programme, limit=40, offset=0)
     context = {
         "form": form,
         "person": opened.resident,
         "values": person["values"],
-        "enrolment": enrolment,
+        "enrolments": concerned,
+        "scores": _scores(form, person["values"], months_of(opened.resident.birth_date, day)),
         "classification": forms.classify(form, person["values"], state),
-        "tasks": sheets.open_tasks(enrolments, form.programme),
+        "tasks": sheets.open_tasks(concerned),
         "urgent": forms.urgent_signs(form, person["values"]),
         "batch": batch_id,
         "undo": time.time() - kept["at"] < UNDO_SECONDS,
-        "following": next((line for line in following if _is_next(line, opened.resident.id)), None),
+        "following": _next(following, opened.resident.id, form.id),
         "left": left,
+        "programme": programme,
     }
     return render(request, "village_doctor/saved.html", context)
 
 
-def _is_next(line: lines.Line, just_seen: int) -> bool:
-    """The next person to visit: somebody else, with a form to fill in."""
-    return line.resident_id != just_seen and "/visit/" in line.action_url
+def _next(following: list[lines.Line], just_seen: int, form_id: str) -> lines.Line | None:
+    """The next person: somebody else, with the same form to fill in before any other."""
+    others = [line for line in following if line.resident_id != just_seen and lines.form_path(line)]
+    return next((line for line in others if lines.form_path(line).endswith(f"/{form_id}")), next(iter(others), None))
+
+
+def _scores(form: forms.Form, values: dict[str, Any], months: int | None) -> list[tuple[forms.Field, str, Any]]:
+    """Each score of the form: its field, its points, what they mean."""
+    known = values if months is None else values | {"age": months // 12}
+    found = [(item, forms.scored(form, item, known)) for item in form.fields if item.score]
+    return [
+        (item, f"{points:g}", item.score.level(points).words)
+        for item, points in found
+        if item.score and points is not None
+    ]
 
 
 @page(permission="care.work")
@@ -200,13 +220,20 @@ def undo(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/today")
 
 
+def _printed(form_id: str) -> forms.Form:
+    form = forms.load(form_id)
+    if not form.sheet:
+        raise NotFound(t("这张表没有打印格式", "This form has no printed sheet"))
+    return form
+
+
 @page(permission="care.work")
 def sheet(request: HttpRequest, resident_id: int, form_id: str) -> HttpResponse:
     """The national record sheet of the last four visits, for the screen and the printer."""
     opened = open_record(request, resident_id)
     if not isinstance(opened, Opened):
         return opened
-    return render(request, "village_doctor/sheet.html", sheets.context(request, opened, forms.load(form_id)))
+    return render(request, "village_doctor/sheet.html", sheets.context(request, opened, _printed(form_id)))
 
 
 @page(permission="care.work")
@@ -215,7 +242,7 @@ def sheet_pdf(request: HttpRequest, resident_id: int, form_id: str) -> HttpRespo
     opened = open_record(request, resident_id)
     if not isinstance(opened, Opened):
         return opened
-    form = forms.load(form_id)
+    form = _printed(form_id)
     data = sheets.pdf(request, sheets.context(request, opened, form))
     with transaction.atomic():
         audit.record(

@@ -25,11 +25,13 @@ class Visit:
     subject: Resource  # reference to the Patient
     at: dt.datetime  # naive county time
     encounter_class: str
-    encounter_type: str
+    encounter_type: str  # empty: a result passed on, nobody was seen
     observations: Sequence[tuple[str, float, str | None]] = ()  # code, value, unit
     texts: Sequence[tuple[str, str]] = ()  # code, coded answer
     medications: Sequence[Mapping[str, str]] = ()  # name, times, dose
-    referral: Mapping[str, str] = field(default_factory=dict)  # reason, to
+    referral: Mapping[str, str] = field(default_factory=dict)  # reason, to, status, urgent
+    conditions: Sequence[str] = ()  # codes of diagnoses made elsewhere and reported here
+    procedures: Sequence[str] = ()  # codes of what was done
     organisation: str | None = None  # its code
     organisation_name: str = ""
     author: str = ""
@@ -42,16 +44,21 @@ class Field:
     code: str
     unit: str
     record: str
+    says: Mapping[str, Mapping[str, str]]  # option → what else it records: condition, procedure, referral
 
 
 def fields_of(form: str) -> list[Field]:
     """The fields of a form definition. Raises FileNotFoundError for an unknown form."""
     sections = load("forms", f"{form}.yaml")["sections"]
     return [
-        Field(f["id"], f["kind"], f.get("code", ""), f.get("unit", ""), f.get("record", ""))
+        Field(f["id"], f["kind"], f.get("code", ""), f.get("unit", ""), f.get("record", ""), _says(f))
         for section in sections
         for f in section["fields"]
     ]
+
+
+def _says(item: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
+    return {str(option["value"]): option for option in item.get("options", ())}
 
 
 def version_of(form: str) -> str:
@@ -64,36 +71,49 @@ def visit_of(form: str, values: Mapping[str, Any], **known: Any) -> Visit:
     texts: list[tuple[str, str]] = []
     medications: list[Mapping[str, str]] = []
     referral: dict[str, str] = {}
-    mode = "AMB"
+    definition = load("forms", f"{form}.yaml")
+    conditions: list[str] = []
+    procedures = [definition["procedure"]] if "procedure" in definition else []
+    mode = str(definition.get("class", "AMB"))
     for item in fields_of(form):
         value = values.get(item.id)
         if value is None or value in ("", []):
             continue
+        for one in value if isinstance(value, list) else [value]:
+            said = item.says.get(str(one), {}) if item.says else {}
+            conditions += [said["condition"]] if "condition" in said else []
+            procedures += [said["procedure"]] if "procedure" in said else []
+            if "referral" in said:
+                referral |= {"status": said["referral"], "reason": said["zh"]}
         if item.record == "class":
             mode = str(value)
         elif item.record.startswith("referral-"):
             referral[item.record.removeprefix("referral-")] = str(value)
         elif item.kind == "medications":
             medications += [row for row in value if row.get("name")]
-        elif item.code and item.kind == "number":
+        elif item.code and isinstance(value, int | float):
             observations.append((item.code, float(value), item.unit or None))
         elif item.code:
             texts += [(item.code, str(one)) for one in (value if isinstance(value, list) else [value])]
-    kind = load("forms", f"{form}.yaml").get("encounter", {}).get("type", "follow-up")
     return Visit(
         encounter_class=codes.encounter_class(mode),
-        encounter_type=kind,
+        encounter_type=definition.get("encounter", {}).get("type", ""),
         observations=observations,
         texts=texts,
         medications=medications,
         referral=referral,
+        conditions=conditions,
+        procedures=procedures,
         **known,
     )
 
 
 def resources_of(visit: Visit) -> list[Resource]:
     """The visit as FHIR R4 resources, the encounter first."""
-    found = [_encounter(visit), *_observations(visit)]
+    found = [_encounter(visit)] if visit.encounter_type else []
+    found += _observations(visit)
+    found += [_condition(visit, i, code) for i, code in enumerate(visit.conditions)]
+    found += [_procedure(visit, i, code) for i, code in enumerate(visit.procedures)]
     found += [_medication(visit, i, row) for i, row in enumerate(visit.medications)]
     if visit.referral.get("reason"):
         found.append(_referral(visit))
@@ -113,11 +133,10 @@ def response_of(visit: Visit, form: str, values: Mapping[str, Any]) -> Resource:
         "questionnaire": f"{QUESTIONNAIRE}{form}|{version_of(form)}",
         "status": "completed",
         "subject": visit.subject,
-        "encounter": {"reference": f"Encounter/{visit.id}"},
         "authored": _when(visit),
         "author": {"display": visit.author or "—"},
         "item": [item for f in fields_of(form) if (item := _item(f.id, values.get(f.id)))],
-    }
+    } | _encountered(visit)
 
 
 def values_of(response: Resource) -> dict[str, Any]:
@@ -157,6 +176,10 @@ def _part(name: str, value: Any) -> Resource:
 
 def _when(visit: Visit) -> str:
     return visit.at.strftime("%Y-%m-%dT%H:%M:%S+08:00")
+
+
+def _encountered(visit: Visit) -> Resource:
+    return {"encounter": {"reference": f"Encounter/{visit.id}"}} if visit.encounter_type else {}
 
 
 def _organisation(visit: Visit) -> Resource:
@@ -209,9 +232,36 @@ def _observation(visit: Visit, name: str, code: Resource) -> Resource:
         "status": "final",
         "code": code,
         "subject": visit.subject,
-        "encounter": {"reference": f"Encounter/{visit.id}"},
         "effectiveDateTime": _when(visit),
-    } | _performer(visit)
+    } | _encountered(visit) | _performer(visit)  # fmt: skip
+
+
+def _condition(visit: Visit, number: int, code: str) -> Resource:
+    def status(name: str, value: str) -> Resource:
+        return {"coding": [{"system": f"http://terminology.hl7.org/CodeSystem/condition-{name}", "code": value}]}
+
+    asserter = {"asserter": _organisation(visit)} if visit.organisation else {}
+    return {
+        "resourceType": "Condition",
+        "id": f"{visit.id}-c{number}",
+        "clinicalStatus": status("clinical", "active"),
+        "verificationStatus": status("ver-status", "confirmed"),
+        "code": _concept(code),
+        "subject": visit.subject,
+        "onsetDateTime": _when(visit),
+    } | _encountered(visit) | asserter  # fmt: skip
+
+
+def _procedure(visit: Visit, number: int, code: str) -> Resource:
+    performer = {"performer": [{"actor": _organisation(visit)}]} if visit.organisation else {}
+    return {
+        "resourceType": "Procedure",
+        "id": f"{visit.id}-p{number}",
+        "status": "completed",
+        "code": _concept(code),
+        "subject": visit.subject,
+        "performedDateTime": _when(visit),
+    } | _encountered(visit) | performer  # fmt: skip
 
 
 def _quantity(value: float, unit: str | None) -> Resource:
@@ -245,15 +295,15 @@ def _referral(visit: Visit) -> Resource:
         {
             "resourceType": "ServiceRequest",
             "id": f"{visit.id}-referral",
-            "status": "active",
+            "status": visit.referral.get("status", "active"),
             "intent": "order",
             "category": [_concept("hb|referral")],
             "code": _concept("hb|referral"),
             "subject": visit.subject,
-            "encounter": {"reference": f"Encounter/{visit.id}"},
             "authoredOn": _when(visit),
             "reasonCode": [{"text": visit.referral["reason"]}],
         }
+        | _encountered(visit)
         | ({"performer": [{"type": "Organization", "display": to}]} if to else {})
         | ({"requester": _organisation(visit)} if visit.organisation else {})
     )
