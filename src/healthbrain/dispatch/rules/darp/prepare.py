@@ -170,11 +170,13 @@ def _why_not(instance: Instance, p: Problem, i: int, request: Request) -> tuple[
         )
     for end, node, zh, en in ((request.pickup, i, "上车", "pickup"), (request.delivery, p.n + i, "下车", "delivery")):
         if p.early[node] > p.late[node] + EPS:
-            told = f"{clock_text(end.window.earliest)}–{clock_text(end.window.latest)}"
-            can = f"{clock_text(p.early[node])} / {clock_text(p.late[node])}"
+            asked = end.window
+            bounded = asked.earliest > 0.0 and asked.latest < FAR
+            told = f" {clock_text(asked.earliest)}–{clock_text(asked.latest)}" if bounded else ""
+            first, last = clock_text(p.early[node]), clock_text(p.late[node])
             return (
-                f"{name}：{zh}时间窗 {told} 无法满足（最早可达 / 最迟须达 {can}）",
-                f"{name}: the {en} window {told} cannot be met (earliest possible / latest needed {can})",
+                f"{name}：{zh}时间{told} 无法满足：最早 {first} 才能{zh}，而最迟 {last} 就要{zh}",
+                f"{name}: the {en} window{told} cannot be met: {first} at the earliest, but {last} at the latest",
             )
     if not p.allow[i].any():
         return _no_vehicle(instance, request)

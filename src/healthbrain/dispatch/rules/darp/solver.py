@@ -23,7 +23,7 @@ from healthbrain.dispatch.rules.darp.reading import adopt, lay, read
 from healthbrain.dispatch.rules.darp.state import Scratch, State, copy_into, new_scratch, new_state, total_cost
 from healthbrain.kernel.errors import Conflict
 
-HOT, COLD = 0.0016, 0.0001  # temperatures as a share of the first plan's cost; found on set a, not critical
+HOT, COLD = 0.003, 0.0001  # temperatures as a share of the first plan's cost; found on set a, not critical
 CHOICES = (0.3, 0.6, 0.9)  # share of the time after which the routes seen are recombined
 STEP = 0.05  # seconds between looks at the clock
 
@@ -106,7 +106,7 @@ def _search(
     if start is not None:
         adopt(p, instance, start, now, scratch)
     copy_into(now, best)
-    tune = search.Tuning(_nearness(p), removed=8.0, string=10.0, blink=0.02)
+    tune = search.Tuning(_nearness(p), removed=5.0, string=10.0, blink=0.02)
     search.anneal(p, now, trial, best, pool, memo, tune, scratch, 1e-9, 20)
     scale = max(total_cost(p, best) - float(p.price[best.owner < 0].sum()), 1e-6)
     rounds, per_step, choices = 20, 50, [c for c in CHOICES if seconds >= 2.0 and not (p.outward >= 0).any()]
