@@ -77,8 +77,8 @@ def _work_until(at: dt.datetime, *, keep: int) -> None:
     """What the nurses have done today by now, as on their phones; the last visit of nurse `keep` stays open."""
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     today = HomeVisit.objects.filter(day=at.date(), begins__isnull=False).prefetch_related("nurses__nurse__account")
-    waiting = today.filter(nurses__nurse_id=keep).order_by("-begins").first()
-    for visit in today.exclude(pk=waiting.pk if waiting else None).order_by("begins"):
+    last = today.filter(nurses__nurse_id=keep).order_by("-begins").values_list("pk", flat=True)[:1]
+    for visit in today.exclude(pk__in=list(last)).order_by("begins"):
         came = midnight + dt.timedelta(minutes=visit.begins or 0.0)
         left = came + dt.timedelta(minutes=visit.minutes)
         if left > at:

@@ -26,6 +26,8 @@ def _channels(actor: Any) -> list[str]:
         return ["family" if actor.proxy_id else "self"]
     if actor.role == "hospital_doctor":
         return ["hospital", "family"]
+    if actor.role == "village_doctor":  # the community's health worker, and often one of the family doctor's team
+        return ["worker", "doctor", "family"]
     return ["doctor", "family"] if actor.may("record.read") else ["family", "worker"]
 
 

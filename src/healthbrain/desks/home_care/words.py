@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from healthbrain.desks.i18n import said, t
 from healthbrain.desks.shell import as_of
 from healthbrain.dispatch import knowledge_homecare as knowledge
+from healthbrain.dispatch.queries.homecare import Stop
 from healthbrain.kernel import clock
 from healthbrain.kernel.errors import Invalid
 
@@ -42,10 +43,11 @@ def time_of(minutes: float | None) -> str:
     return f"{whole // 60 % 24}:{whole % 60:02d}"
 
 
-def begins_now(stop: Any) -> float | None:
+def begins_now(stop: Stop) -> float | None:
     """When a visit is to begin: as planned, or when the family was told anew because the nurse is late."""
-    late = stop.told is not None and stop.status == "planned" and (stop.begins or 0.0) < stop.told[0]
-    return stop.told[0] if late else stop.begins
+    if stop.told is not None and stop.status == "planned" and (stop.begins or 0.0) < stop.told[0]:
+        return stop.told[0]
+    return stop.begins
 
 
 def window(pair: tuple[float, float] | None) -> str:

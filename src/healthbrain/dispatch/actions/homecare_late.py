@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from dataclasses import replace
 
 from django.db import transaction
@@ -18,6 +19,8 @@ from healthbrain.dispatch.rules import homecare as rules
 from healthbrain.dispatch.rules.home.delay import expected
 from healthbrain.kernel import db
 from healthbrain.kernel.clock import local
+
+GRID = 5  # minutes: people are told full five minutes
 
 
 def follow(by: Actor, now: dt.datetime, day: dt.date) -> int:
@@ -37,7 +40,8 @@ def follow(by: Actor, now: dt.datetime, day: dt.date) -> int:
         if visit.pk in begun or visit.promised_until is None or begin <= visit.promised_until + slack:
             continue
         told[str(visit.pk)] = [visit.promised_from, visit.promised_until]
-        visit.promised_from, visit.promised_until = rules.told_window(begin, width, moment, begin + width)
+        soonest = math.ceil(moment / GRID) * GRID
+        visit.promised_from, visit.promised_until = rules.told_window(begin, width, soonest, begin + width)
         moved.append(visit)
     if moved:
         HomeVisit.objects.bulk_update(moved, ["promised_from", "promised_until"])
