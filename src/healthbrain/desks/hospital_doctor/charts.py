@@ -12,6 +12,9 @@ from healthbrain.records.terms import answer_words, unit_words
 COLOURS = ("#0b6e8a", "#b54708", "#6b4fa0")
 BANDS = ("rgba(11,110,138,0.12)", "rgba(181,71,8,0.12)", "rgba(107,79,160,0.12)")
 
+DENSE = 100  # points of a line; more of them hide it
+ROOM = 96  # pixels beside a chart for the names of its lines
+
 
 def title(series: Series) -> str:
     return t(series.term.zh, series.term.en)
@@ -43,16 +46,23 @@ def _point(point: Point, series: Series) -> dict[str, Any]:
     return {"name": shown, "value": [point.at.isoformat(), point.value]}
 
 
-def _line(series: Series, index: int) -> dict[str, Any]:
+def _line(series: Series, index: int, *, named: bool) -> dict[str, Any]:
     points = [point for point in reversed(series.points) if point.value is not None and not point.implausible]
+    is_dense = len(points) > DENSE
     line: dict[str, Any] = {
         "type": "line",
         "name": title(series),
         "data": [_point(point, series) for point in points],
-        "symbolSize": 7,
-        "lineStyle": {"width": 2},
+        "symbolSize": 3 if is_dense else 7,
+        "lineStyle": {"width": 1 if is_dense else 2},
         "itemStyle": {"color": COLOURS[index % 3]},
-        "endLabel": {"show": True, "formatter": title(series), "color": COLOURS[index % 3]},
+        "endLabel": {
+            "show": named,
+            "formatter": title(series),
+            "color": COLOURS[index % 3],
+            "width": ROOM - 12,
+            "overflow": "break",
+        },
     }
     known = series.interval
     if known and (known.low is not None or known.high is not None):
@@ -79,15 +89,16 @@ def _bounds(panel: Panel) -> dict[str, float]:
 
 
 def option(panel: Panel) -> dict[str, Any]:
-    """The chart of one panel."""
+    """The chart of one panel. A line bears its name only where the heading is not its name."""
+    named = [title(series) for series in panel.series] != [panel_title(panel)]
     return {
         "animation": False,
         "aria": {"enabled": True},
-        "grid": {"left": 44, "right": 84, "top": 16, "bottom": 28},
+        "grid": {"left": 44, "right": ROOM if named else 16, "top": 16, "bottom": 28},
         "tooltip": {"trigger": "item", "formatter": "{b}", "confine": True},
         "xAxis": {"type": "time", "axisLabel": {"hideOverlap": True}},
         "yAxis": {"type": "value", "scale": True, "splitNumber": 4} | _bounds(panel),
-        "series": [_line(series, index) for index, series in enumerate(panel.series)],
+        "series": [_line(series, index, named=named) for index, series in enumerate(panel.series)],
     }
 
 

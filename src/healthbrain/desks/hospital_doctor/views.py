@@ -93,6 +93,7 @@ def _context(request: HttpRequest, opened: Opened) -> dict[str, Any]:
         "enrolments": care.enrolments(actor, resident_id, today, opened.purpose),
         "charts": charts,
         "lines": lines,
+        "limit": records.LIMIT,
     }
 
 

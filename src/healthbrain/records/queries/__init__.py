@@ -4,6 +4,7 @@ from healthbrain.records.queries.batches import BatchRow, ReasonCount, RejectRow
 from healthbrain.records.queries.feeds import Feed, FeedHealth, feed_health
 from healthbrain.records.queries.forms import forms, forms_of
 from healthbrain.records.queries.ledger import (
+    LIMIT,
     History,
     LedgerEvent,
     StoredResource,
@@ -17,6 +18,7 @@ from healthbrain.records.queries.sheets import Peek, format_of, peek
 from healthbrain.records.rules.reasons import english as reason_in_english
 
 __all__ = [
+    "LIMIT",
     "BatchRow",
     "Feed",
     "FeedHealth",

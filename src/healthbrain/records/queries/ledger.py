@@ -18,7 +18,7 @@ from healthbrain.kernel.db import select
 from healthbrain.kernel.errors import NotAllowed, NotFound
 from healthbrain.residents.models import Resident
 
-LIMIT = 5000  # newest first; a page says so when a record holds more
+LIMIT = 20_000  # newest first; a page says so when a record holds more (sixty years of a busy record: 6,000)
 READ_WHOLE = ("AllergyIntolerance", "DiagnosticReport", "DocumentReference")
 
 
