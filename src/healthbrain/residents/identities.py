@@ -105,7 +105,11 @@ def _with_numbers(frame: pl.DataFrame) -> pl.DataFrame:
 def normalise(rows: pl.DataFrame | Sequence[PersonRow | Mapping[str, Any]]) -> pl.DataFrame:
     """The rows as they are stored, the last word of each (source_id, source_key) winning."""
     frame = _frame(rows).unique(["source_id", "source_key"], keep="last", maintain_order=True)
-    frame = frame.with_columns(pl.col(column).str.slice(0, longest) for column, longest in _LONGEST.items())
+    # NUL is no character to PostgreSQL: one in a name would stop the rows beside it.
+    frame = frame.with_columns(
+        pl.col(column).str.replace_all("\x00", "", literal=True).str.slice(0, longest)
+        for column, longest in _LONGEST.items()
+    )
     frame = frame.with_columns(pl.when(pl.col(c).dt.year() >= _EARLIEST).then(c) for c in _DATES)
     sex = pl.col("sex").str.strip_chars().str.to_uppercase().replace_strict(SEXES, default="0").fill_null("0")
     phone = pl.col("phone").str.replace_all(r"[^\d]", "").str.replace(r"^(0086|86)(1\d{10})$", "${2}")
