@@ -259,6 +259,10 @@ def test_a_vehicle_far_away_is_not_planned_and_its_driver_finishes_the_trip_days
     with pytest.raises(Conflict, match="连续 2 天"):
         day.book(2, **away | {"day": after}, posture="stretcher")
     assert day.book(1, day=after + dt.timedelta(days=1), posture="stretcher")[0].vehicle_id == trip.vehicle_id
+    on_time = day.ask(3, **away | {"wish": Wish(12 * 60, "arrive"), "trip_km": 350.0})  # five hours on the road
+    assert transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=on_time).told["out"].earliest == 7 * 60
+    too_early = day.ask(3, **away | {"wish": Wish(4 * 60, "arrive")})
+    assert "前一天" in transport.ask_for_offer(by=day.actors["planner"], now=NOW, asked=too_early).reason[0]
     driver, then = day.actors["driver"], NOW + dt.timedelta(days=2)
     transport_drive.pick_up(by=driver, now=NOW + dt.timedelta(days=1), ride_id=trip.pk)
     seen = reads.vehicle_route(driver, None, day=after, now=then)

@@ -178,6 +178,16 @@ def _too_far(day: Day, key: int, ride: Ride) -> tuple[str, str] | None:
 
 def _long(asked: rules.Asked, made: Draft, found: Answer, *, now: dt.datetime) -> Answer:
     """A vehicle for all its days: one with nothing else to do that can carry him."""
+    leaves, hours = asked.wish.at, (asked.trip_km or 0.0) / knowledge.figure("long_kmh")
+    if asked.wish.meaning == "arrive":
+        leaves -= 60.0 * hours
+    if leaves < 0.0:
+        found.failed = OUT
+        found.reason = (
+            f"路上约 {hours:.0f} 小时，要前一天出发：请选前一天，写几点可以出门",
+            f"About {hours:.0f} h on the road: choose the day before, and when he is ready to leave",
+        )
+        return found
     load = knowledge.postures()[asked.posture].load(asked.companions)
     days = span(asked.day, asked.trip_km)
     free = [{v.pk for v in transport_day.fleet(day, now=now)} for day in days]
@@ -187,7 +197,7 @@ def _long(asked: rules.Asked, made: Draft, found: Answer, *, now: dt.datetime) -
         fits = any(all(n <= room for n, room in zip(load, layout, strict=True)) for layout in vehicle.layouts)
         if vehicle.pk in usable and fits and (not asked.oxygen or "oxygen" in vehicle.equipment):
             width = knowledge.figure("told_width")
-            first = math.floor(asked.wish.at / GRID) * GRID
+            first = math.floor(leaves / GRID) * GRID
             found.told[OUT] = Window(first, min(first + width, 1440.0))
             found.vehicle[OUT], found.accepted, found.until = vehicle.pk, True, days[-1]
             return found
