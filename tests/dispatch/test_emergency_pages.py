@@ -13,6 +13,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from python_calamine import CalamineWorkbook
 
+from healthbrain.access import actions as access
+from healthbrain.access.models import Account
+from healthbrain.access.rules import SYSTEM
 from healthbrain.audit.models import AuditEvent
 from healthbrain.dispatch.models import Call, EcgFile, HospitalState, Mission, Position, TimelineEvent, Vitals
 from healthbrain.kernel import clock
@@ -104,6 +107,39 @@ def test_crew_positions_over_http(enter, centre) -> None:
     assert Position.objects.get().doubt == "future"
     for broken in ("{", "[{}]", '[{"x": "a", "y": 1, "at": 0}]', "7"):
         assert client.post("/crew/position", broken, content_type="application/json").status_code == 422
+
+
+def test_systems_send_positions_and_rings_with_their_token(enter, centre) -> None:
+    account = Account.objects.create(
+        username="gps", name="定位平台", role="ambulance_system", organisation=centre.accounts["crew"].organisation
+    )
+    headers = {"Authorization": f"Bearer {access.issue_token(by=SYSTEM, account_id=account.pk, source='GPS')}"}
+
+    def send(what: str, body: object):
+        system = Client(enforce_csrf_checks=True)
+        return system.post(f"/api/emergency/{what}", json.dumps(body), "application/json", headers=headers)
+
+    now = clock.now()
+    rows = [
+        {"vehicle": "急东1", "x": 1.0, "y": 0.5, "at": now.isoformat()},
+        {"vehicle": "急西1", "x": 9.0, "y": 0.5, "at": 0},  # 1970: history only
+        {"vehicle": "急东2", "x": 2.0, "y": 0.5, "at": "soon"},  # no time: as it came
+        {"vehicle": "急99", "x": 2.0, "y": 0.5},
+        {"vehicle": "急东1", "x": "here", "y": 0.5},
+        7,
+    ]
+    assert send("positions", rows).json() == {"moved": 2, "kept": 1, "refused": 3, "unknown": ["急99"]}
+    assert Position.objects.get(vehicle=centre.vehicles["east2"]).x == 2.0
+    ring = send("ring", {"phone": "154-0000-0009"}).json()
+    assert (Call.objects.get(pk=ring["call"]).phone, Call.objects.get(pk=ring["call"]).state) == (
+        "15400000009",
+        "ringing",
+    )
+    assert [send("ring", wrong).status_code for wrong in ([], {}, {"phone": 5})] == [422] * 3
+    assert [send("positions", wrong).status_code for wrong in ({}, [{}] * 5001)] == [422] * 2
+    assert Client().post("/api/emergency/ring", "{}", "application/json").status_code == 401
+    assert Client().get("/api/emergency/positions", headers=headers).status_code == 405
+    assert enter("crew").post("/api/emergency/ring", "{}", "application/json").status_code == 401
 
 
 def test_a_press_with_an_impossible_clock_still_counts(enter, centre) -> None:

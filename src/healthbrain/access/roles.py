@@ -23,6 +23,7 @@ PERMISSIONS: dict[str, tuple[str, str]] = {
     "emergency.dispatch": ("受理 120 呼救、调派车辆", "Take 120 calls and dispatch vehicles"),
     "emergency.crew": ("车组任务和院前记录", "Work a crew's missions and record them"),
     "emergency.arrivals": ("查看急救到院预报", "See ambulances on their way to the hospital"),
+    "emergency.feed": ("上报救护车位置和来电振铃", "Send ambulances' positions and ringing lines"),
     "emergency.plan": ("急救站点和车辆规划", "Plan stations and vehicles"),
     "transport.book": ("预约非急救转运", "Book non-emergency transport"),
     "transport.plan": ("安排非急救转运", "Plan non-emergency transport"),
@@ -178,6 +179,14 @@ class Department(Role):
     machine = True
 
 
+class AmbulanceSystem(Role):
+    key, zh, en = "ambulance_system", "急救接入系统", "Connected ambulance system"
+    held_by_zh = "车载定位平台和 120 电话交换系统，用令牌上报车辆位置和来电振铃；不是人，看不到任何数据。"
+    held_by = "The vehicle tracking platform and the 120 telephone exchange: send positions and rings; read nothing."
+    permissions = frozenset({"emergency.feed"})
+    machine = True
+
+
 class Dispatcher(Role):
     key, zh, en = "dispatcher", "120 调度员", "Emergency dispatcher"
     held_by_zh = "急救中心调度席位人员，受理呼救、调派车辆、通知医院。"
@@ -236,8 +245,8 @@ ROLES: dict[str, type[Role]] = {
     role.key: role
     for role in (
         VillageDoctor, TownshipDoctor, HospitalDoctor, Bureau, Steward, Administrator, Auditor, ResidentRole, System,
-        DiseaseControl, SchoolNurse, PlaceReporter, Department, Dispatcher, Crew, TransportPlanner, TransportDriver,
-        HomeNurse,
+        DiseaseControl, SchoolNurse, PlaceReporter, Department, AmbulanceSystem, Dispatcher, Crew, TransportPlanner,
+        TransportDriver, HomeNurse,
     )
 }  # fmt: skip
 MACHINES = frozenset(key for key, role in ROLES.items() if role.machine)

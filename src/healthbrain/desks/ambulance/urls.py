@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from healthbrain.desks.ambulance import arrivals, crew, known
+from healthbrain.desks.ambulance import arrivals, crew, feeds, known
 from healthbrain.desks.navigation import Entry
 
 NAVIGATION = (
@@ -11,6 +11,8 @@ NAVIGATION = (
 )
 
 urlpatterns = [
+    path("api/emergency/positions", feeds.positions, name="emergency-positions"),
+    path("api/emergency/ring", feeds.ring, name="emergency-ring"),
     path("crew", crew.show, name="crew"),
     path("crew/position", crew.position, name="crew-position"),
     path("crew/missions/<int:mission_id>/<str:action>", crew.act, name="crew-act"),

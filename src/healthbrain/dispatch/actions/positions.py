@@ -78,8 +78,8 @@ def record_positions(reports: Sequence[Report], *, now: dt.datetime, by: Actor =
 
 
 def _check_own(reports: Sequence[Report], by: Actor) -> None:
-    """A phone reports for its own vehicle; the positioning platform (the system) and dispatchers for any."""
-    if by.may("emergency.dispatch"):
+    """A phone reports for its own vehicle; the tracking platform and dispatchers for any."""
+    if by.may("emergency.dispatch") or by.may("emergency.feed"):
         return
     gate.require(by, "emergency.crew")
     own = set(Vehicle.objects.filter(crew_id=by.account_id).values_list("id", flat=True))
