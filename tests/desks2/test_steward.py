@@ -48,6 +48,12 @@ def test_roll_back_only_within_the_window(batch, steward):
     assert steward.post(f"/steward/batches/{batch.pk}/rollback").status_code == 409
 
 
+def test_what_waits_for_its_person_can_be_taken_back(batch, steward):
+    kept = {"stored": 0, "waiting": batch.stored + batch.waiting}
+    Batch.objects.filter(pk=batch.pk).update(finished=timezone.now(), **kept)
+    assert "撤销这个批次" in text_of(steward.get(f"/steward/batches/{batch.pk}"))
+
+
 SHEET = """来源,人员编号,项目代码,时间,结果,单位,机构
 ph-e,A-17,8480-6,2026-03-30 09:00,148,mmHg,E1
 ph-e,A-17,8462-4,2026-03-30 09:00,92,mmHg,E1
@@ -87,7 +93,7 @@ def test_upload_dry_run_import_and_roll_back(county, steward, uploaded, monkeypa
     assert Event.objects.count() == before, "a dry run stores nothing"
     page = text_of(steward.get(here))
     assert "什么都还没有入库" in page
-    assert "正式导入 2 行" in page
+    assert "正式导入 3 行" in page, "two stored, one waits for its person"
     report = uploads.load(uploaded.id).report
     assert [report[k] for k in ("rows_in", "stored", "duplicates", "rejected", "waiting")] == [4, 2, 0, 1, 1]
 
@@ -98,7 +104,7 @@ def test_upload_dry_run_import_and_roll_back(county, steward, uploaded, monkeypa
     [batch_id] = done.batch_ids
     assert Event.objects.filter(batch_id=batch_id).count() == 3, "the waiting row is kept too"
     assert RejectedRow.objects.get(batch_id=batch_id).reason == "date-invalid"
-    assert "已导入 2 行" in text_of(steward.get(here))
+    assert "已导入 3 行" in text_of(steward.get(here))
 
     steward.post(f"/steward/batches/{batch_id}/rollback")
     assert "已撤销" in text_of(steward.get(f"/steward/batches/{batch_id}"))

@@ -81,10 +81,10 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def may_roll_back(batch: BatchRow) -> bool:
-    """A batch that stored something, within the undo window."""
+    """A batch that kept something, within the undo window: rows that wait for their person are kept, too."""
     return (
         batch.status in {"done", "cancelled", "failed"}
-        and batch.stored > 0
+        and batch.stored + batch.waiting > 0
         and clock.now() - (batch.finished or batch.started) < UNDO_WINDOW
     )
 
