@@ -128,6 +128,7 @@ def _sessions() -> tuple[list[str], list[Crew]]:
         return client.cookies["sessionid"].value
 
     seats = [cookie(centre.account(f"bench-seat-{n}", "dispatcher")) for n in range(SEATS)]
+    Vehicle.objects.filter(crew__username__startswith="bench-crew-").update(crew=None)  # of an earlier run
     crews = []
     for number, vehicle in enumerate(Vehicle.objects.filter(fleet="emergency").select_related("station")[:69]):
         account = centre.account(f"bench-crew-{number}", "crew")
