@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 SOURCE = Path(__file__).parents[2] / "src" / "healthbrain"
 MODULES = [p for p in SOURCE.rglob("*.py") if "migrations" not in p.parts]
@@ -39,6 +40,22 @@ def test_only_the_clock_asks_the_clock() -> None:
         if re.search(r"\b(?:datetime\.now|date\.today|datetime\.utcnow)\(", path.read_text(encoding="utf-8")):
             offenders.append(str(path.relative_to(SOURCE)))
     assert not offenders
+
+
+def _cut(value: object, where: str) -> list[str]:
+    """Keys without a value beside a wording: `en: Hand, foot and mouth` unquoted ends at its comma."""
+    if isinstance(value, list):
+        return [found for one in value for found in _cut(one, where)]
+    if not isinstance(value, dict):
+        return []
+    worded = "zh" in value or "en" in value
+    own = [f"{where}/{key}" for key, one in value.items() if one is None and worded]
+    return own + [found for key, one in value.items() for found in _cut(one, f"{where}/{key}")]
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "knowledge").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_no_wording_is_cut_at_a_comma(path: Path) -> None:
+    assert [found for document in yaml.safe_load_all(path.read_text("utf-8")) for found in _cut(document, "")] == []
 
 
 def test_no_room_without_its_ten_lines() -> None:
