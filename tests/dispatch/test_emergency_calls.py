@@ -364,6 +364,9 @@ def test_silence_and_loss_are_written_once(centre) -> None:
         missions.watch(by=by, now=after(seconds))
     kinds = list(Mission.objects.get(pk=mission).timeline.order_by("id").values_list("kind", flat=True))
     assert kinds == ["assigned", "silent", "lost"]
+    call = Mission.objects.get(pk=mission).call_id
+    shown = [reads.call(by, call, now=after(s)).missions[0] for s in (30, 90, 400)]
+    assert [(m.alarm, m.unheard) for m in shown] == [("", 30), ("silent", 90), ("lost", 400)]
 
 
 def test_an_ancient_position_is_marked_in_the_list(centre) -> None:

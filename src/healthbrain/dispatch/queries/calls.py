@@ -99,7 +99,7 @@ def _times(call_ids: list[int]) -> dict[int, dict[str, dt.datetime]]:
 
 @dataclass(frozen=True, slots=True)
 class MissionRow:
-    """One vehicle on a call, as the desk shows it."""
+    """One vehicle on a call, as the desk shows it. `alarm`: "", silent, lost; `unheard`: seconds without a sign."""
 
     id: int
     vehicle_id: int
@@ -111,6 +111,8 @@ class MissionRow:
     override: str
     ended: bool
     outcome: str
+    alarm: str
+    unheard: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +146,21 @@ def call(actor: Actor, call_id: int, *, now: dt.datetime) -> CallRow:
     found = Call.objects.select_related("duplicate_of").filter(pk=call_id).first()
     if found is None:
         raise NotFound("没有这个呼救 No such call")
-    missions = Mission.objects.filter(call=found).select_related("vehicle", "destination").order_by("ended_at", "id")
+    missions = Mission.objects.filter(call=found).select_related("vehicle__position", "destination")
     stands = triage(knowledge.tree(), [Given(*pair) for pair in found.answers])
     clock = running_clock(_times([call_id]).get(call_id, {}), now, knowledge.limits())
-    return CallRow(found, stands, tuple(_mission(m) for m in missions), timeline(call_id), clock)
+    return CallRow(
+        found, stands, tuple(_mission(m, now) for m in missions.order_by("ended_at", "id")), timeline(call_id), clock
+    )
 
 
-def _mission(m: Mission) -> MissionRow:
+def _mission(m: Mission, now: dt.datetime) -> MissionRow:
+    position = getattr(m.vehicle, "position", None)
+    unheard = (now - max(position.received if position else m.assigned_at, m.assigned_at)).total_seconds()
     return MissionRow(
         m.pk, m.vehicle_id, m.vehicle.code, m.step, m.destination_id, m.destination.name if m.destination else "",
         m.destination_closed, m.override, m.ended_at is not None, m.outcome,
+        "" if m.ended_at else _alarm(False, unheard), unheard,
     )  # fmt: skip
 
 
