@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from healthbrain.access.models import Account, Proxy
 from healthbrain.access.rules import Actor
 from healthbrain.audit.models import AuditEvent
+from healthbrain.care.models import Deferral
 from healthbrain.county import actions as county
+from healthbrain.county.models import Organisation, Team
+from healthbrain.dispatch.models.transport import Booking
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
 from healthbrain.residents import actions, golden, queries
 from healthbrain.residents.actions import PersonRow
-from healthbrain.residents.models import Identity, Link, LinkChange, Resident, Review
+from healthbrain.residents.models import Contract, Identity, Link, LinkChange, Resident, Review
 from healthbrain.residents.rules.survivorship import Said, survivor
 
 pytestmark = pytest.mark.django_db
@@ -168,3 +173,71 @@ def test_the_golden_record_follows_the_written_precedence(words):
     golden.refresh([resident.pk])
     resident.refresh_from_db()
     assert (resident.name, resident.phone) == (survivor("name", said_names) or "", survivor("phone", said_phones))
+
+
+def hangings(resident: int) -> dict[str, int]:
+    """What names a resident: his account, grants on both sides, contracts, a doctor's deferral, bookings."""
+    found = {
+        "account": Account.objects.filter(resident_id=resident).count(),
+        "acted for": Proxy.objects.filter(principal_id=resident, revoked_at=None).count(),
+        "acts": Proxy.objects.filter(agent_id=resident, revoked_at=None).count(),
+        "contracts": Contract.objects.filter(resident_id=resident).count(),
+        "deferrals": Deferral.objects.filter(resident_id=resident).count(),
+        "bookings": Booking.objects.filter(resident_id=resident).count(),
+    }
+    return {name: count for name, count in found.items() if count}
+
+
+@pytest.fixture
+def bound(twins) -> tuple[int, int]:
+    """Two residents; all that can hang on one hangs on the second, and one contract on both."""
+    kept, gone = (Link.objects.get(pk=identity).resident_id for identity in twins)
+    now, today = dt.datetime(2026, 11, 22, 8, tzinfo=dt.UTC), dt.date(2026, 11, 22)
+    place = Organisation.objects.create(code="V1", name="东村卫生室", kind="village", path="/1/")
+    team = Team.objects.create(code="T1", name="东村团队", organisation=place)
+    Account.objects.create(username="x", name="张佳悦", role="resident", organisation=place, resident_id=gone)
+    grant = {"relation": "daughter", "basis": "consent", "scopes": ["record"], "starts": today, "ends": today,
+             "granted_by": 1, "granted_at": now}  # fmt: skip
+    Proxy.objects.create(principal_id=gone, principal_name="x", agent_id=900, agent_name="y", **grant)
+    Proxy.objects.create(principal_id=901, principal_name="y", agent_id=gone, agent_name="x", **grant)
+    for resident, year in ((kept, 2026), (gone, 2026), (gone, 2025)):
+        Contract.objects.create(resident_id=resident, team=team, starts=dt.date(year, 1, 1), ends=dt.date(year, 12, 31))
+    Deferral.objects.create(
+        resident_id=gone, programme="copd", kind="refused", reason="不愿做", from_date=today, until=today
+    )
+    Booking.objects.create(
+        resident_id=gone, channel="phone", asked_by=1, asked_at=now, purpose="dialysis", posture="walks",
+        idempotency=uuid.uuid4(),
+    )  # fmt: skip
+    return kept, gone
+
+
+ALL = {"account": 1, "acted for": 1, "acts": 1, "contracts": 2, "deferrals": 1, "bookings": 1}
+
+
+@pytest.mark.parametrize("back", ["undo", "un-merge"])
+def test_what_hangs_on_a_resident_follows_a_merge_and_comes_back(bound, twins, back):
+    kept, gone = bound
+    assert (hangings(kept), hangings(gone)) == ({"contracts": 1}, ALL)
+    group = actions.merge(by=STEWARD, resident_ids=[gone], into=kept, reason="一个人")
+    assert hangings(kept) == ALL  # the contract both have stays where it is: once is enough
+    assert hangings(gone) == {"contracts": 1}
+    if back == "undo":
+        actions.undo(by=STEWARD, group=group)
+    else:
+        actions.unmerge(by=STEWARD, identity_ids=[twins[1]], reason="两个人")
+    assert Link.objects.get(pk=twins[1]).resident_id == gone
+    assert (hangings(kept), hangings(gone)) == ({"contracts": 1}, ALL)
+    assert Resident.objects.get(pk=gone).merged_into is None
+
+
+def test_a_part_of_what_was_merged_becomes_a_new_resident(bound, twins):
+    kept, gone = bound
+    third = county.source("his-c").pk
+    (other,) = actions.upsert_identities([PersonRow(third, "1", "张佳悦", "2", BORN, None, "13800001111")]).values()
+    actions.match_new([other])
+    assert Link.objects.get(pk=other).resident_id == gone
+    actions.merge(by=STEWARD, resident_ids=[gone], into=kept, reason="一个人")
+    actions.unmerge(by=STEWARD, identity_ids=[other], reason="两个人")
+    assert Link.objects.get(pk=other).resident_id not in {kept, gone}
+    assert hangings(kept) == ALL

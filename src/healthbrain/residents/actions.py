@@ -10,6 +10,7 @@ import polars as pl
 
 from healthbrain.residents import candidates, identities, match, restating
 from healthbrain.residents.contracts import ContractRow, load_contracts
+from healthbrain.residents.following import follows
 from healthbrain.residents.identities import PersonRow
 from healthbrain.residents.settle import Settled
 from healthbrain.residents.stewarding import ask_about, decide_review, merge, reopen_review, undo, unmerge
@@ -21,6 +22,7 @@ __all__ = [
     "ask_about",
     "count_names",
     "decide_review",
+    "follows",
     "identity_stubs",
     "load_contracts",
     "match_new",

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from healthbrain.kernel import bus
 from healthbrain.kernel.db import prepared
-from healthbrain.residents import history
+from healthbrain.residents import following, history
 from healthbrain.residents.events import ResidentsChanged
 from healthbrain.residents.rules.survivorship import FIELDS, order_by
 
@@ -73,7 +73,8 @@ def refresh(resident_ids: Collection[int]) -> list[int]:
 
 
 def after_moves(resident_ids: Collection[int]) -> None:
-    """Golden records, tombstones and the event after links moved."""
+    """Golden records, tombstones, what follows them and the event after links moved."""
     refresh(resident_ids)
     history.bury(resident_ids)
+    following.moved(resident_ids)
     bus.publish(ResidentsChanged(sorted(resident_ids)))

@@ -70,6 +70,20 @@ def bury(resident_ids: Collection[int], into: int | None = None) -> list[int]:
     return [row[0] for row in rows]
 
 
+def merged_away(identity_ids: Collection[int], into: int) -> int | None:
+    """The tombstone whose identities these are, all that were moved from it into `into` and no others; else None."""
+    rows = db.select(
+        """WITH last AS (
+               SELECT DISTINCT ON (c.identity_id) c.identity_id, c.from_resident_id FROM residents_linkchange c
+               JOIN residents_link l ON l.identity_id = c.identity_id AND l.resident_id = %s
+               WHERE c.to_resident_id = %s ORDER BY c.identity_id, c.id DESC)
+           SELECT r.id FROM last JOIN residents_resident r ON r.id = last.from_resident_id AND r.merged_into IS NOT NULL
+           GROUP BY r.id HAVING array_agg(last.identity_id ORDER BY last.identity_id) = %s::bigint[]""",
+        (into, into, sorted(identity_ids)),
+    )
+    return int(rows[0][0]) if rows else None
+
+
 def new_resident() -> int:
     """An empty resident, to be filled by its golden record."""
     return int(

@@ -150,6 +150,19 @@ class Review(models.Model):
         indexes = [models.Index(fields=["status", "-score"])]
 
 
+class Followed(models.Model):
+    """A row of another table that named a merged resident and names his survivor now: what un-merging gives back."""
+
+    id = models.BigAutoField(primary_key=True)
+    place = models.TextField()  # table.column
+    row_id = models.BigIntegerField()
+    from_id = models.BigIntegerField()
+    to_id = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["from_id"], name="followed_from")]
+
+
 class Contract(models.Model):
     """Family-doctor contract (家庭医生签约): decides which team a task goes to first."""
 

@@ -63,7 +63,8 @@ def _close_reviews(by: Actor, moved: Collection[int], into: int) -> None:
 
 @transaction.atomic
 def unmerge(*, by: Actor, identity_ids: Sequence[int], reason: str) -> uuid.UUID:
-    """Take these identities out of their resident into a new one; remembered, so they are never linked again.
+    """Take these identities out of their resident; remembered, so they are never linked again. Those that one merge
+    brought are the resident again whom they were, with all that was his; others become a new one.
 
     Raises Invalid without a reason, when they belong to several residents, or when nobody would stay behind.
     """
@@ -76,7 +77,7 @@ def unmerge(*, by: Actor, identity_ids: Sequence[int], reason: str) -> uuid.UUID
     staying = sorted(set(_identities_of([old])) - links.keys())
     if not staying:
         raise Invalid("至少要留下一个来源 At least one identity must stay")
-    target = history.new_resident()
+    target = history.merged_away(links, old) or history.new_resident()
     group = history.move(
         dict.fromkeys(links, target), rule="steward", explanation={"reason": reason, "unmerge": True},
         account_id=by.account_id,

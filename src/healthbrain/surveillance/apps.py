@@ -11,9 +11,11 @@ class SurveillanceConfig(AppConfig):
         from healthbrain.county.events import CallTriaged
         from healthbrain.kernel.bus import subscribe
         from healthbrain.records.events import EventsRecorded
+        from healthbrain.residents.actions import follows
         from healthbrain.residents.events import ResidentsChanged
         from healthbrain.surveillance import calls, cases
 
         subscribe(EventsRecorded, cases.on_events_recorded)
         subscribe(CallTriaged, calls.on_call_triaged)
         subscribe(ResidentsChanged, cases.on_residents_changed)
+        follows(("surveillance_caserecord", "resident_id"))
