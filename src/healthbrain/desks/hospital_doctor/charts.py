@@ -83,9 +83,11 @@ def _bounds(panel: Panel) -> dict[str, float]:
         return {}
     low, high = min(numbers), max(numbers)
     air = (high - low or abs(high) or 1) * 0.1
-    step = 10.0 ** math.floor(math.log10(high - low + 2 * air)) / 2  # half of the leading power of ten: 5, 0.5 …
+    rough = (high - low + 2 * air) / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * part for part in (1, 2, 5, 10) if power * part >= rough)  # ends that are labels themselves
     bottom, top = math.floor((low - air) / step) * step, math.ceil((high + air) / step) * step
-    return {"min": max(0.0, round(bottom, 6)), "max": round(top, 6)}
+    return {"min": max(0.0, round(bottom, 6)), "max": round(top, 6), "interval": round(step, 6)}
 
 
 def option(panel: Panel) -> dict[str, Any]:

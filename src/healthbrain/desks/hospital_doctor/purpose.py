@@ -14,6 +14,7 @@ OF_ROLE: dict[str, tuple[str, ...]] = {
     "township_doctor": ("public-health", "treatment", "quality"),
     "hospital_doctor": ("treatment", "public-health"),
     "steward": ("data-quality",),
+    "disease_control": ("public-health",),
 }
 MUST_CHOOSE = {"hospital_doctor"}
 

@@ -1,0 +1,45 @@
+"""Every page of every role of a demo county, at every size and in every view: nothing is wrong with any of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """A demo county of 2,000 residents, served; its address and the environment that names its folder."""
+    ours = {key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "HEALTHBRAIN_AS_OF"}}
+    ours |= {"HEALTHBRAIN_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "healthbrain.settings"}
+    command = [sys.executable, "-m", "healthbrain"]
+    subprocess.run([*command, "demo", "--residents", "2000", "--no-serve"], env=ours, check=True, capture_output=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    serving = subprocess.Popen([*command, "serve", "--port", str(port)], env=ours, stdout=subprocess.DEVNULL)
+    base = f"http://127.0.0.1:{port}"
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"{base}/sign-in")
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield base, ours
+    serving.terminate()
+    serving.wait(30)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_every_page_of_every_role(demo, chromium_path):
+    base, ours = demo
+    walked = subprocess.run([sys.executable, "-m", "tests.sweep.walk", base], env=ours, capture_output=True, text=True)
+    findings = [line for line in walked.stdout.splitlines() if "\t" in line]
+    assert findings == []
+    assert walked.stdout.count(" queries ") > 100, walked.stderr[-2000:]
