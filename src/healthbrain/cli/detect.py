@@ -20,7 +20,8 @@ FILE.csv has one row per series and period:
     norovirus,2023-W51,4
     norovirus,2023-W52,9
 Columns: series (optional), date or period, count, and optionally population and expected.
-Dates 2024-01-31, ISO weeks 2024-W05, months 2024-01, or whole numbers. Commas, semicolons or tabs; UTF-8 or GBK.
+Dates 2024-01-31, ISO weeks 2024-W05, months 2024-01, or whole numbers; Chinese headings (病种, 日期, 例数) and dates
+(2024年1月31日) too. Commas, semicolons or tabs; UTF-8 or GBK.
 
 \b
 Examples:
