@@ -80,6 +80,17 @@ def test_a_resident_applies_and_a_nurse_admits_plans_and_repairs(town) -> None:
     assert HomeBed.objects.get().discharged_on == clock.today()
 
 
+def test_a_village_doctor_applies_as_the_communitys_health_worker(town) -> None:
+    doctor = town.accounts["doctor"]
+    doctor.role = "village_doctor"
+    doctor.save(update_fields=["role"])
+    client, person = enter(town, "doctor"), town.residents[1].pk
+    assert "社区健康工作者代办" in client.get(f"/homecare/apply?resident={person}").content.decode()
+    asked = {"channel": "worker", "need": "独居", "key": str(uuid.uuid4()), "resident": person}
+    assert client.post("/homecare/apply", asked).status_code == 302
+    assert Application.objects.get().channel == "worker"
+
+
 @pytest.mark.parametrize(
     ("action", "given"),
     [
