@@ -10,11 +10,10 @@ from django.db import Error, connection, transaction
 
 from healthbrain.audit.models import AuditEvent
 from healthbrain.county.events import CallTriaged
-from healthbrain.dispatch.actions import calls, hospitals, missions, moves, positions
+from healthbrain.dispatch.actions import calls, hospitals, missions, positions
 from healthbrain.dispatch.models import Call, Mission, Position, PositionLog, TimelineEvent, Vehicle
 from healthbrain.dispatch.queries import calls as reads
-from healthbrain.dispatch.queries import crew as crew_reads
-from healthbrain.dispatch.queries import fleet, recommend
+from healthbrain.dispatch.queries import recommend
 from healthbrain.dispatch.rules.positions import Report
 from healthbrain.kernel import bus
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
@@ -156,30 +155,6 @@ def test_a_vehicle_that_hands_over_is_named_and_can_be_sent_once_the_patient_is_
     assert Mission.objects.get(ended_at=None).pk == sent
     assert (Call.objects.get(pk=first).state, Vehicle.objects.get(code="急东1").status) == ("closed", "assigned")
     assert not missions.step(by=crew, now=after(930), mission_id=mission, kind="available")  # pressed too late: known
-
-
-def test_a_vehicle_that_moved_up_waits_there_until_it_is_sent_and_its_moves_are_counted(centre) -> None:
-    by, (east, west) = centre.actors["dispatcher"], (centre.stations["east"], centre.stations["west"])
-    one = centre.vehicles["east2"]
-
-    def row(now):
-        return next(r for r in fleet.fleet(by, now=now) if r.code == "急东2")
-
-    for number, station in enumerate((west, east, west)):
-        moves.move_up(by=by, now=after(60 * number), vehicle_id=one.pk, station_id=station.pk)
-    moved = row(after(200))
-    assert (moved.station_id, moved.home_id, moved.moves) == (west.pk, east.pk, 2)
-    assert row(after(13 * 3600)).moves == 0  # another shift
-    assert crew_reads.crew_view(centre.actors["crew"]).standby == ""
-    call = waiting_call(centre, WEST, priority=1, suspected="other")
-    best = recommend.recommend(by, call, now=after(210)).vehicles
-    assert {c.station for c in best if c.code in {"急东2", "急西1"}} == {west.name}
-    send(centre, call, "east2", now=after(220))
-    assert row(after(230)).station_id == east.pk, "it goes home after the call"
-    with pytest.raises(Conflict):
-        moves.move_up(by=by, now=after(240), vehicle_id=one.pk, station_id=west.pk)
-    with pytest.raises(NotAllowed):
-        moves.move_up(by=centre.actors["crew"], now=after(240), vehicle_id=one.pk, station_id=west.pk)
 
 
 def test_a_press_sent_twice_is_one_event_and_a_late_one_is_kept(centre) -> None:

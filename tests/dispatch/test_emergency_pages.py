@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 import uuid
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from python_calamine import CalamineWorkbook
 
 from healthbrain.access import actions as access
 from healthbrain.access.models import Account
@@ -32,16 +30,6 @@ PAGES = {
     "/crew": {"crew"},
     "/arrivals": {"dispatcher", "hospital"},
 }
-
-
-@pytest.fixture
-def enter(centre):
-    def sign_in(name: str) -> Client:
-        client = Client()
-        client.force_login(centre.accounts[name], backend="django.contrib.auth.backends.ModelBackend")
-        return client
-
-    return sign_in
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -225,28 +213,6 @@ class TestInTheBrowser:
     def centre(self, transactional_db):
         return emergency_county.build()
 
-    @pytest.fixture
-    def open_as(self, browser, live_server, centre, enter):
-        contexts = []
-
-        def opened(name: str, width: int = 1366, height: int = 768, csp: bool = True):
-            session = enter(name).cookies["sessionid"].value
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, locale="zh-CN", bypass_csp=not csp
-            )
-            contexts.append(context)
-            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-            page = context.new_page()
-            page.set_default_timeout(20_000)
-            page.problems = []
-            page.on("pageerror", lambda e: page.problems.append(str(e)))
-            page.base = live_server.url
-            return page
-
-        yield opened
-        for context in contexts:
-            context.close()
-
     def test_dispatcher_crew_and_hospital_do_one_mission(self, open_as, centre) -> None:
         desk = open_as("dispatcher")
         desk.goto(desk.base + "/dispatch")
@@ -341,73 +307,6 @@ class TestInTheBrowser:
         assert order[-2:] == ["step", "ecg"], "the press first, the slow file after it"
         assert TimelineEvent.objects.filter(kind="acknowledged").count() == 1
         assert phone.problems == []
-
-    def test_a_plan_is_simulated_before_ones_eyes_and_can_be_stopped(self, open_as, centre) -> None:
-        emergency_county.history(centre, now=clock.now())
-        page = open_as("bureau")
-        held = []
-        page.route(
-            re.compile(r"/figures\?.*&n=3$"), lambda route: held.append(route)
-        )  # the third replication takes for ever
-        page.goto(page.base + "/dispatch/planning")
-        page.wait_for_load_state()
-        page.get_by_label("撤站：西塘急救站").click()
-        page.locator("#figures progress[value='2']").wait_for()
-        assert "±" in page.locator("#figures tbody tr").first.inner_text()
-        page.get_by_role("button", name="停在这里").click()
-        go_on = page.get_by_role("button", name="继续模拟")
-        go_on.wait_for()
-        assert page.locator("#figures progress").get_attribute("value") == "2"
-        assert re.search(r"西塘镇 \d+\.\d → \d+\.\d", page.locator("#plan-map").text_content())
-        page.unroute_all(behavior="ignoreErrors")
-        go_on.click()
-        page.locator("#figures progress[value='10']").wait_for()
-        assert page.get_by_role("button", name="停在这里").count() == 0
-        assert page.problems == []
-
-    def test_the_best_sites_are_found_shown_taken_along_and_simulated(self, open_as, centre) -> None:
-        emergency_county.history(centre, now=clock.now())
-        page = open_as("bureau")
-        page.goto(page.base + "/dispatch/planning")
-        page.wait_for_load_state()
-        page.get_by_role("link", name="求最优站址").click()
-        page.locator("#siting-form").wait_for()
-        page.wait_for_load_state()
-        page.fill("[name=near]", "2")
-        page.get_by_role("button", name="求最优站址").click()
-        page.get_by_text("已证明最优", exact=True).wait_for()
-        assert page.locator(".map .zone.gained").count() == 2  # the middle town and its village
-        assert "中渡" in page.locator("tr", has_text="新增").inner_text()
-        with page.expect_download() as download:
-            page.get_by_role("link", name="导出方案").click()
-        sheets = CalamineWorkbook.from_path(download.value.path())
-        assert sheets.sheet_names == ["站点", "乡镇", "村和社区"]
-        assert any("已证明最优" in str(row[0]) for row in sheets.get_sheet_by_name("站点").to_python()[:6])
-        page.get_by_role("link", name="用一年的呼救模拟").click()
-        page.locator("#figures progress").wait_for()
-        assert "新增1" in page.locator(".change-list").inner_text()
-        page.goto(page.base + "/dispatch/planning/siting?model=mclp&more=50&near=2&far=9&share=90")
-        page.get_by_text("没有满足这些要求的方案").wait_for()
-        assert page.problems == []
-
-    def test_a_road_is_closed_with_two_clicks_shown_and_opened_again(self, open_as, centre) -> None:
-        page = open_as("dispatcher")
-        page.goto(page.base + "/dispatch/fleet")
-        page.get_by_role("link", name="报道路封闭").click()
-        for share, then in ((0.06, "再点一下终点"), (0.5, "公里，双向")):
-            page.wait_for_load_state()
-            box = page.locator("svg[data-map]").bounding_box()
-            page.mouse.click(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
-            page.get_by_text(then).first.wait_for()
-        page.wait_for_load_state()
-        page.fill("[name=name]", "桥下积水")
-        page.get_by_role("button", name="封闭或缓行这一段").click()
-        page.locator(".change-list", has_text="桥下积水").wait_for()
-        assert page.locator("polyline.stretch.closed").count() == 1
-        page.wait_for_load_state()
-        page.get_by_role("button", name="恢复通行").click()
-        page.get_by_text("现在没有道路封闭").wait_for()
-        assert page.problems == []
 
     def _sent(self, desk, centre) -> int:
         desk.goto(desk.base + "/dispatch")

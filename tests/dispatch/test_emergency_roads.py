@@ -1,4 +1,4 @@
-"""Roads as they are now: closed and slow stretches in the recommendation, siren speeds from the county's own drives."""
+"""Roads as they are now: closed and slow stretches, siren speeds from the county's own drives; who waits elsewhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import pytest
 
 from healthbrain.audit.models import AuditEvent
 from healthbrain.dispatch import network
-from healthbrain.dispatch.actions import roads
+from healthbrain.dispatch.actions import moves, roads
 from healthbrain.dispatch.models import Call, Mission, RoadChange, TimelineEvent
-from healthbrain.dispatch.queries import recommend
+from healthbrain.dispatch.queries import crew as crew_reads
+from healthbrain.dispatch.queries import fleet, recommend
 from healthbrain.dispatch.queries import roads as reads
 from healthbrain.kernel import clock
-from healthbrain.kernel.errors import Invalid, NotAllowed, NotFound
+from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from tests.dispatch import emergency_county
-from tests.dispatch.test_emergency_calls import waiting_call
+from tests.dispatch.test_emergency_calls import WEST, after, send, waiting_call
 
 EAST, MIDDLE = "330197001", "330197002"
 
@@ -99,3 +100,27 @@ def test_siren_speeds_come_from_the_countys_own_drives(centre) -> None:
     assert [one.drives for one in taught.values()] == [180] * len(taught), "clocks in doubt teach nothing"
     assert 1.19 < taught["primary"].factor < 1.27  # 180 drives against a prior worth 50 at 1.42
     assert network.times().time(start, end) > network_before.time(start, end)
+
+
+def test_a_vehicle_that_moved_up_waits_there_until_it_is_sent_and_its_moves_are_counted(centre) -> None:
+    by, (east, west) = centre.actors["dispatcher"], (centre.stations["east"], centre.stations["west"])
+    one = centre.vehicles["east2"]
+
+    def row(now):
+        return next(r for r in fleet.fleet(by, now=now) if r.code == "急东2")
+
+    for number, station in enumerate((west, east, west)):
+        moves.move_up(by=by, now=after(60 * number), vehicle_id=one.pk, station_id=station.pk)
+    moved = row(after(200))
+    assert (moved.station_id, moved.home_id, moved.moves) == (west.pk, east.pk, 2)
+    assert row(after(13 * 3600)).moves == 0  # another shift
+    assert crew_reads.crew_view(centre.actors["crew"]).standby == ""
+    call = waiting_call(centre, WEST, priority=1, suspected="other")
+    best = recommend.recommend(by, call, now=after(210)).vehicles
+    assert {c.station for c in best if c.code in {"急东2", "急西1"}} == {west.name}
+    send(centre, call, "east2", now=after(220))
+    assert row(after(230)).station_id == east.pk, "it goes home after the call"
+    with pytest.raises(Conflict):
+        moves.move_up(by=by, now=after(240), vehicle_id=one.pk, station_id=west.pk)
+    with pytest.raises(NotAllowed):
+        moves.move_up(by=centre.actors["crew"], now=after(240), vehicle_id=one.pk, station_id=west.pk)

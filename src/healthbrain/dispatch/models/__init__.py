@@ -16,7 +16,6 @@ from healthbrain.dispatch.models.emergency import (
     MoveUp,
     Position,
     PositionLog,
-    RoadChange,
     Station,
     TimelineEvent,
     Vehicle,
@@ -34,6 +33,7 @@ from healthbrain.dispatch.models.homecare import (
     VisitNurse,
     VisitPhoto,
 )
+from healthbrain.dispatch.models.roads import RoadChange
 from healthbrain.dispatch.models.transport import Booking, DayPlan, Ride, TransportVehicle
 
 __all__ = [
