@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from healthbrain.audit.models import AuditEvent
+from healthbrain.desks.hospital_doctor import views
 from healthbrain.residents.models import Link, Resident
 
-from .conftest import text_of
+from .conftest import event, identity, text_of
 
 
 @pytest.fixture
@@ -187,3 +188,19 @@ def test_a_whole_value_costs_a_reason_and_is_logged(county, doctor, sign_in):
     assert (logged.resident_id, logged.detail) == (county.east.pk, {"field": "phone", "reason": "核对身份"})
     elsewhere = sign_in("village_doctor").post(f"/residents/{county.west.pk}/reveal/phone", {"reason": "核对身份"})
     assert elsewhere.status_code == 403
+
+
+def test_a_very_long_record_draws_the_years_one_opens(county, doctor, monkeypatch):
+    """The two newest years are open; an older one is a line to follow, and is then drawn."""
+    owner = identity(county.sources["ph-w"], county.east, "LONG-1")
+    for year in range(1966, 2024):
+        event(owner, "observation", "loinc|29463-7", f"{year}-05-06", county.organisations["W1"], value=60.5, unit="kg")
+    here = f"/residents/{county.east.pk}?view=timeline"
+    assert text_of(doctor.get(here)).count("60.5") == 58, "of usual length: every year is on the page, folded"
+    monkeypatch.setattr(views, "LONG", 20)
+    page = text_of(doctor.get(here))
+    assert page.count("60.5") == 0, "the two newest years are later ones"
+    assert f'href="/residents/{county.east.pk}?view=timeline&amp;year=1987#y1987"' in page
+    opened = text_of(doctor.get(f"{here}&year=1987"))
+    assert opened.count("60.5") == 1
+    assert '<details class="year" id="y1987" open>' in opened

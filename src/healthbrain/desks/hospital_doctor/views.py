@@ -36,6 +36,7 @@ TABS = (
     ("documents", "报告文书", "Documents"),
     ("who", "谁看过", "Who looked"),
 )
+LONG = 1500  # events: of a longer record only the years somebody opens are drawn
 
 
 @page(permission="record.search")
@@ -123,7 +124,9 @@ def show(request: HttpRequest, resident_id: int) -> HttpResponse:
             for key, zh, en in TABS
         ],
         "institution_chips": institutions,
-        "years": context["record"].years,
+        "is_long": context["record"].events > LONG,
+        "chosen_year": request.GET.get("year", ""),
+        "year_href": lambda year: _address(request, resident_id, view="timeline", year=str(year)) + f"#y{year}",
         "in_panel": is_fragment(request),
     }
     return render(request, "hospital_doctor/record.html", context)
