@@ -89,6 +89,21 @@ def test_somebody_else_s_visit_meanwhile_is_a_conflict_for_a_person_to_decide(st
     assert recorded() == 2
 
 
+def test_a_visit_to_somebody_merged_since_is_the_survivor_s(station, doctor, taken):
+    from healthbrain.access.rules import Actor
+    from healthbrain.records import queries as records
+    from healthbrain.residents import actions as residents
+    from healthbrain.residents.models import Resident
+
+    gone, kept = list(station.people.values())[:2]
+    steward = Actor(account_id=1, name="管理员", role="steward", organisation_id=None, path="/")
+    residents.merge(by=steward, resident_ids=[gone.pk], into=kept.pk, reason="一个人")
+    Resident.objects.filter(pk=kept.pk).update(home_organisation=station.organisation)  # these sources name no place
+    told = hand_in(doctor, gone, taken["pages"][path_of(gone)], anyway="1")
+    assert told["state"] == "saved", told
+    assert len(records.forms(actor_of(station.doctor), kept.pk, FORM, "treatment", limit=9)) == 1
+
+
 def test_what_the_limits_refuse_comes_back_with_words(station, doctor, taken):
     person = station.people["李建国"]
     told = hand_in(doctor, person, taken["pages"][path_of(person)], sbp="1360")

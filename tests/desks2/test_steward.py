@@ -12,8 +12,11 @@ from django.utils import timezone
 
 from healthbrain.audit.models import AuditEvent
 from healthbrain.desks.steward import jobs, uploads
+from healthbrain.desks.steward.compare import ENGLISH, WORDS
 from healthbrain.records.models import Batch, ColumnMapping, Event, RejectedRow
+from healthbrain.residents import pairs, train
 from healthbrain.residents.models import Identity, Link, Resident, Review
+from healthbrain.residents.rules.compare import COMPARISONS
 
 from .conftest import identity, person, text_of
 
@@ -270,3 +273,10 @@ def test_why_a_row_was_rejected_is_said_in_the_page_s_language(county, sign_in, 
         assert "不是数字" not in page, address
     client.cookies["django_language"] = "zh-hans"
     assert "日期不存在或格式不认识：20260230" in text_of(client.get("/steward/rejects"))
+
+
+def test_whatever_the_matcher_says_is_said_in_english_too():
+    vetoes = set(pairs._rulings(train.load())["veto"]) - {""}
+    levels = {level.words for comparison in COMPARISONS for level in comparison.levels}
+    assert vetoes | levels <= set(WORDS)
+    assert {comparison.words for comparison in COMPARISONS} == set(ENGLISH)

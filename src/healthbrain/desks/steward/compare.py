@@ -18,6 +18,48 @@ ENGLISH = {
     "电话": "Phone",
     "住址": "Address",
 }
+WORDS = {  # what was found, and why two are not linked unasked → English
+    "都还没有姓名": "neither has a name",
+    "完全相同": "the same",
+    "同音字": "sounds the same",
+    "形近字": "looks alike",
+    "前后颠倒": "parts exchanged",
+    "近音字": "sounds alike",
+    "一个名字含在另一个里": "one inside the other",
+    "同姓，名差一字": "one character differs",
+    "名同音，姓不同": "other surname",
+    "只有姓相同": "only the surname",
+    "不同": "differs",
+    "相同": "the same",
+    "日月颠倒": "day and month exchanged",
+    "一方是农历生日": "one by the moon calendar",
+    "两位数字颠倒": "two digits exchanged",
+    "月日相同，差一年": "one year apart, same day",
+    "差一个数字": "one digit differs",
+    "同年，一方只填到年": "same year, one has no more",
+    "年月相同": "same month",
+    "只有年相同": "only the year",
+    "差一位，其中一个校验不符": "one digit differs, one is invalid",
+    "两个有效号码不同": "two valid numbers differ",
+    "不同，其中一个无效": "differs, one is invalid",
+    "写法不同，门牌相同": "same door, written differently",
+    "同村": "same village",
+    "同乡镇": "same township",
+    "一家人共用电话和住址，但不会同名": "a family shares phone and door, not a full name",
+    "两个有效身份证号不同": "two valid ID numbers differ",
+    "身份证号相同而姓名不同，可能借用他人证件": "same ID number, another name: perhaps somebody else's card",
+    "性别不同": "sexes differ",
+    "同日出生、同姓、名不同，可能是双胞胎": "born on one day, one surname, two names: perhaps twins",
+    "缺少姓名": "a name is missing",
+    "姓名不同": "names differ",
+    "出生日期不同": "birth dates differ",
+    "姓名和出生日期都有出入": "both name and birth date differ somewhat",
+}
+
+
+def said(words: str) -> str:
+    """The matcher's words in the reader's language."""
+    return t(words, WORDS.get(words, words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +85,20 @@ def _value(identity: IdentityRow, what: str) -> str:
 
 
 def side_by_side(review: ReviewRow) -> list[Line]:
-    """Every comparison the matcher knows, those it could not make included."""
+    """Every comparison the matcher knows, those it could not make included; then what else the sum holds."""
     found = {what: (words, bits) for what, words, bits in review.explanation.get("levels", ())}
     lines = []
     for what, english in ENGLISH.items():
         words, bits = found.get(what, (t("缺一方，未比较", "missing on one side"), None))
         tone = "" if bits is None else "agrees" if bits > 0 else "differs"
-        lines.append(Line(t(what, english), _value(review.left, what), _value(review.right, what), words, bits, tone))
+        shown = (_value(review.left, what), _value(review.right, what))
+        lines.append(Line(t(what, english), *shown, said(words), bits, tone))
+    if "同名同户" in found:
+        words, bits = found["同名同户"]
+        lines.append(Line(t("同名同户", "Namesakes at home"), "", "", said(words), bits, "agrees"))
+    if prior := review.explanation.get("prior"):
+        start = t("随便两条记录是同一人的可能", "any two records, before comparing")
+        lines.append(Line(t("起点", "Start"), "", "", start, prior, ""))
     return lines
 
 
@@ -66,7 +115,10 @@ def link_words(identity: IdentityRow) -> str:
     """Why an identity belongs to its resident."""
     zh, en = RULES.get(identity.rule or "", (identity.rule or "—", identity.rule or "—"))
     score = f" {identity.score:.1%}" if identity.score is not None else ""
-    found = "、".join(f"{what}{words}" for what, words, _ in identity.explanation.get("levels", ())[:4])
+    levels = identity.explanation.get("levels", ())[:4]
+    found = t("、", ", ").join(
+        f"{t(what, ENGLISH.get(what, what))}{t('', ': ')}{said(words)}" for what, words, _ in levels
+    )
     reason = str(identity.explanation.get("reason", ""))
     return " · ".join(filter(None, (t(zh, en) + score, reason, found)))
 

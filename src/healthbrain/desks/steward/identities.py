@@ -14,7 +14,7 @@ from healthbrain.audit import actions as audit
 from healthbrain.desks.i18n import t
 from healthbrain.desks.listing import Column, Listing
 from healthbrain.desks.shell import render, say
-from healthbrain.desks.steward.compare import changes, link_words, side_by_side
+from healthbrain.desks.steward.compare import changes, link_words, said, side_by_side
 from healthbrain.kernel.errors import Invalid, NotFound
 from healthbrain.residents import actions, queries
 
@@ -50,7 +50,8 @@ def pair(request: HttpRequest) -> HttpResponse:
     skip %= total
     [found] = queries.reviews(request.actor, limit=1, offset=skip)  # type: ignore[attr-defined]
     _record_look(request, found)
-    context = {"review": found, "rows": side_by_side(found), "skip": skip, "total": total}
+    veto = said(found.explanation.get("veto", ""))
+    context = {"review": found, "rows": side_by_side(found), "veto": veto, "skip": skip, "total": total}
     return render(request, "steward/review.html", context)
 
 

@@ -134,12 +134,13 @@ def hand_in(request: HttpRequest, resident_id: int, form_id: str) -> HttpRespons
 
 
 def _hand_in(request: HttpRequest, key: str, resident_id: int, form_id: str) -> HttpResponse:
+    # Merged since the list was taken: the visit is the survivor's.
+    resident_id = residents.resident(request.actor, resident_id, purpose_of(request)).id  # type: ignore[attr-defined]
     opened = open_record(request, resident_id)
-    if not isinstance(opened, Opened) or opened.resident.id != resident_id:
-        text = t(
-            "现在不能打开这位居民的档案，可能已转出或已合并", "This record cannot be opened now: moved away, or merged"
+    if not isinstance(opened, Opened):
+        return _answer(
+            "refused", t("现在不能打开这位居民的档案，可能已转出", "This record cannot be opened now: moved away?")
         )
-        return _answer("refused", text)
     day = as_of(request)
     months = months_of(opened.resident.birth_date, day)
     form = forms.load(form_id).at_age(months)
