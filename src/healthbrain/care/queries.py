@@ -145,14 +145,15 @@ def today(
     require(actor, "care.work")
     parameters: dict[str, Any] = {
         "as_of": as_of, "programme": programme, "text": text, "like": f"{text}%", "limit": limit, "offset": offset,
-        "state": state, "abnormal": _abnormal(), "soon": as_of + dt.timedelta(days=SOON),
+        "state": state, "abnormal": _abnormal(), "yearly": _yearly(), "soon": as_of + dt.timedelta(days=SOON),
     }  # fmt: skip
     scoped = _scoped(actor, parameters)
     filters = ["(%(programme)s = '' OR t.programme = %(programme)s)"]
     filters.append("(%(text)s = '' OR r.name LIKE %(like)s OR r.name_initials LIKE lower(%(like)s))")
     group = (
         "CASE WHEN t.urgent THEN 1 WHEN t.grace_until < %(as_of)s THEN 2 WHEN t.task = '" + RETURNED + "' THEN 3 "
-        "WHEN t.programme || '/' || (t.reason ->> 'state') = ANY(%(abnormal)s) THEN 4 "
+        "WHEN t.programme || '/' || (t.reason ->> 'state') = ANY(%(abnormal)s) "
+        "AND t.programme || '/' || t.task <> ALL(%(yearly)s) THEN 4 "
         "WHEN t.due <= %(soon)s THEN 5 ELSE 6 END"
     )
     backlog = "t.due < %(as_of)s::date - INTERVAL '1 year' AS backlog"
@@ -264,6 +265,11 @@ def _scoped(actor: Actor, parameters: dict[str, Any]) -> str:
     )
 
 
+def _yearly() -> list[str]:
+    """programme/task of what is due by the year, whatever the resident's state."""
+    return [f"{p.id}/{t.id}" for p in programmes() for t in p.tasks if t.kind == "calendar"]
+
+
 def _abnormal() -> list[str]:
     return [f"{p.id}/{s.id}" for p in programmes() for s in p.states if s.abnormal]
 
@@ -301,6 +307,8 @@ def _state(row: dict[str, Any], status: str, reason: dict[str, Any]) -> str:
         return "overdue"
     if row["task"] == RETURNED:
         return "returned"
+    if f"{row['programme']}/{row['task']}" in _yearly():
+        return "due"
     return "abnormal" if f"{row['programme']}/{reason.get('state')}" in _abnormal() else "due"
 
 
