@@ -45,7 +45,7 @@ WORDS = {  # what was found, and why two are not linked unasked → English
     "写法不同，门牌相同": "same door, written differently",
     "同村": "same village",
     "同乡镇": "same township",
-    "一家人共用电话和住址，但不会同名": "a family shares phone and door, not a full name",
+    "一家人共用电话和住址，但不会同名": "more than a family",
     "两个有效身份证号不同": "two valid ID numbers differ",
     "身份证号相同而姓名不同，可能借用他人证件": "same ID number, another name: perhaps somebody else's card",
     "性别不同": "sexes differ",
@@ -97,7 +97,7 @@ def side_by_side(review: ReviewRow) -> list[Line]:
         words, bits = found["同名同户"]
         lines.append(Line(t("同名同户", "Namesakes at home"), "", "", said(words), bits, "agrees"))
     if prior := review.explanation.get("prior"):
-        start = t("随便两条记录是同一人的可能", "any two records, before comparing")
+        start = t("比较之前", "at first")
         lines.append(Line(t("起点", "Start"), "", "", start, prior, ""))
     return lines
 
