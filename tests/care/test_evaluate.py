@@ -182,7 +182,20 @@ def test_refused_task_waits_and_stands_again(county) -> None:
     assert Task.objects.get(task="follow-up").status == "refused"
     assert Enrolment.objects.get(programme="hypertension").next_evaluation_at <= day("2026-05-02")
     actions.evaluate([resident], as_of=day("2026-05-02"))
+    held = Task.objects.get(task="follow-up")
+    assert held.status == "overdue"
+    until = {"until": day("2026-06-01"), "as_of": day("2026-05-02")}
+    actions.contraindicate(by=SYSTEM, task_id=held.pk, reason="住院中", **until)
+    assert Task.objects.get(task="follow-up").status == "refused"
+    actions.resume(by=SYSTEM, task_id=held.pk, as_of=day("2026-05-02"))
     assert Task.objects.get(task="follow-up").status == "overdue"
+
+
+def test_an_earlier_day_judged_anew_has_nothing_that_had_not_begun(county) -> None:
+    resident = man(county)
+    actions.evaluate([resident], as_of=day("2026-04-01"))
+    actions.evaluate([resident], as_of=day("1999-01-01"))
+    assert not Enrolment.objects.filter(resident_id=resident, since__gt=day("1999-01-01")).exists()
 
 
 def test_thinking_drains_the_dirty_set_and_tells_the_desks(county) -> None:
