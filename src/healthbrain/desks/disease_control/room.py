@@ -104,6 +104,7 @@ def room_context(found: Room, now: dt.datetime) -> dict[str, Any]:
         "following": sum(c.status == "following" for c in found.contacts),
         "owed_today": sum(c.status == "following" and c.today == "none" for c in found.contacts),
         "measure_sources": handbook.read("measures.yaml")["sources"],
+        "measure_kinds": handbook.read("measures.yaml")["measures"],
         "grade_sources": handbook.criteria().sources,
     }
 
