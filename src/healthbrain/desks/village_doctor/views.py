@@ -22,7 +22,7 @@ from healthbrain.desks.shell import as_of, render, say
 from healthbrain.desks.village_doctor import lines
 from healthbrain.kernel.errors import Invalid
 from healthbrain.records import queries as records
-from healthbrain.records.terms import unit_words
+from healthbrain.records.terms import answer_words, unit_words
 
 PROGRAMMES = {  # chips, in the order a station works
     "hypertension": ("高血压", "Hypertension"),
@@ -206,5 +206,11 @@ def _points(series: Sequence[Any]) -> list[tuple[str, Any]]:
     shown = []
     for point in series[0].points[:SHOWN_READINGS]:
         pair = [point, *[p for other in series[1:] for p in other.points if p.at == point.at][:1]]
-        shown.append(("/".join(f"{p.value:g}" if p.value is not None else p.text or "—" for p in pair), point))
+        shown.append(("/".join(_spoken(p) for p in pair), point))
     return shown
+
+
+def _spoken(point: Any) -> str:
+    if point.value is not None:
+        return f"{point.value:g}"
+    return said(answer_words(point.text)) if point.text else "—"
