@@ -100,8 +100,8 @@ def test_a_cell_of_a_quarter_megabyte_is_called_too_large(tmp_path):
 
 # the cell, and what becomes of it: a value in the ledger, a flagged one, or a rejected row
 CELLS = {
-    **dict.fromkeys(("1e400", "NaN", "inf", "0x10", "--", "1_000")),
-    **{"-5": (-5, 1), "1e5": (1e5, 1), "138.00000000000000001": (138, 0)},
+    **dict.fromkeys(("1e400", "NaN", "inf", "0x10", "--", "1_000", "10²")),
+    **{"１３８．５": (138.5, 0), "-5": (-5, 1), "1e5": (1e5, 1), "138.00000000000000001": (138, 0)},
 }
 
 

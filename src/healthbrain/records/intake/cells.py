@@ -40,6 +40,7 @@ SEXES = {
     "0 未知": "0",
     "9 未说明": "9",
 }
+WIDE = {chr(code + 0xFEE0): chr(code) for code in map(ord, "0123456789.-+:/<>")}  # as a Chinese keyboard types them
 GENDERS = {"0": "unknown", "1": "male", "2": "female", "9": "other"}
 
 
@@ -49,16 +50,23 @@ def clean(column: str) -> pl.Expr:
     return pl.when(text != "").then(text).alias(column)
 
 
+def half_width(column: str) -> pl.Expr:
+    """The cell with digits and their signs in one width (１５０ is 150). Not NFKC: it makes 10² a hundred and two."""
+    return pl.col(column).str.replace_many(WIDE)
+
+
 def moments(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     """Columns `{column}_at` (county time, null when unreadable) and `{column}_timed` (with a time of day)."""
-    distinct = frame.select(pl.col(column).drop_nulls().unique().alias("cell"))
+    distinct = frame.select(pl.col(column).drop_nulls().unique().alias(column)).with_columns(
+        half_width(column).alias("cell")
+    )
     names = ["year", "month", "day", "hour", "minute", "second", "zone"]
     spaced, compact = (pl.col("cell").str.extract_groups(p).struct.rename_fields(names) for p in (SPACED, COMPACT))
     parts = pl.when(spaced.struct.field("year").is_not_null()).then(spaced).otherwise(compact)
     read = distinct.with_columns(parts.alias("parts")).unnest("parts").with_columns(_assembled(), _serial())
     read = read.with_columns(pl.coalesce("whole", "serial").alias("at")).with_columns(_in_county_time())
     timed = (pl.col("hour").is_not_null() | (pl.col("at").dt.time() != pl.time(0))).fill_null(False)
-    read = read.select(pl.col("cell").alias(column), pl.col("at").alias(f"{column}_at"), timed.alias(f"{column}_timed"))
+    read = read.select(column, pl.col("at").alias(f"{column}_at"), timed.alias(f"{column}_timed"))
     return frame.join(read, on=column, how="left", maintain_order="left")
 
 
@@ -100,7 +108,7 @@ def fhir_time(column: str) -> pl.Expr:
 
 def numbers(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     """Columns `number` (null when the cell is none), `comparator`, and `number_json` (the digits as JSON)."""
-    groups = pl.col(column).str.extract_groups(NUMBER).struct.rename_fields(["comparator", "digits"])
+    groups = half_width(column).str.extract_groups(NUMBER).struct.rename_fields(["comparator", "digits"])
     frame = frame.with_columns(groups.alias("n")).unnest("n")
     number = pl.col("digits").cast(pl.Float64, strict=False)
     frame = frame.with_columns(pl.when(number.is_finite()).then(number).alias("number"))
