@@ -11,7 +11,7 @@ from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.audit.models import AuditEvent
 from healthbrain.kernel import db
 from healthbrain.kernel.errors import Conflict, NotAllowed, NotFound
-from healthbrain.records import actions, store
+from healthbrain.records import actions, known
 from healthbrain.records.intake.fhir import Builder, Naming
 from healthbrain.records.models import Batch, Resource
 from healthbrain.residents.models import Identity, Link
@@ -171,10 +171,12 @@ def test_what_is_known_of_many_rows_is_what_is_known_of_each(tmp_path, monkeypat
     rows = builder.prepared().resources
     mine = pl.DataFrame({"source": "jw01", "person": ["P1", "P2", None], "key": bytes(16)})
     rows = pl.concat([rows, mine], how="diagonal_relaxed")
-    each = store._looked_up(rows)
+    each = known._looked_up(rows)
     assert each["own_identity"].count() == 4
     assert each["held_identity"].count() == 2
     assert each["known_hash"].count() == 2
     assert each["waits"].sum() == 1
     monkeypatch.setattr(db, "FEW", 0)
-    assert store._known(rows).rows() == each.rows()
+    people = known.People()
+    for _ in range(2):  # the second time some are remembered
+        assert known.known(rows, people).rows() == each.rows()

@@ -22,6 +22,7 @@ from healthbrain.kernel.ids import uuid_array
 from healthbrain.records import lake
 from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake.prepared import SEPARATOR, Prepared
+from healthbrain.records.known import People, known
 from healthbrain.records.rules import index
 from healthbrain.records.whose import with_identities
 
@@ -66,6 +67,7 @@ class Written:
     ends: dict[int, dict[str, int]] = field(default_factory=dict)  # batch → how its rows ended → how many
     new_persons: list[int] = field(default_factory=list)  # identities to match
     identity_ids: list[int] = field(default_factory=list)  # whose ledger changed
+    people: People = field(default_factory=People)  # looked up so far
     codes: set[str] | None = field(default_factory=set)  # of their new events; None when others changed or went
     rows: list[pl.DataFrame] = field(default_factory=list)  # key and version of what was written
 
@@ -76,16 +78,22 @@ class Written:
 
 
 def write(
-    prepared: Prepared, *, now: dt.datetime, organisation_id: int | None = None, identity_id: int | None = None
+    prepared: Prepared,
+    *,
+    now: dt.datetime,
+    organisation_id: int | None = None,
+    identity_id: int | None = None,
+    people: People | None = None,
 ) -> Written:
     """Store one prepared chunk. Call inside a transaction; IntegrityError means another writer was first: try again.
 
     `organisation_id` is taken for events that name no organisation when their source has none of its own;
-    `identity_id` says whose all of it is, when the caller knows (a form at the desk).
+    `identity_id` says whose all of it is, when the caller knows (a form at the desk); `people` are those an intake has
+    looked up in earlier chunks.
     Cost: four statements for any number of new rows, and those of `EventsRecorded`; a few more for corrections, and for
     people and places nobody has spoken of before.
     """
-    written = Written(now)
+    written = Written(now, people=people or People())
     prepared = _keys_fit(prepared)
     rounds = [prepared.resources] if len(prepared.resources) else []
     if prepared.resources["key"].n_unique() < len(prepared.resources):
@@ -145,7 +153,7 @@ def _write_round(
     written: Written,
 ) -> pl.DataFrame:
     """Write one version of each resource; (batch_id, row, end) of those that say something new."""
-    resources = resources.hstack(_known(resources))
+    resources = resources.hstack(known(resources, written.people))
     fresh = resources
     if resources["version"].null_count() < len(resources):
         same = ((pl.col("known_hash") == pl.col("hash")) | pl.col("weak")) & ~pl.col("deleted")
@@ -188,64 +196,7 @@ def _correct(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organi
     return fresh
 
 
-# --- what is there already --------------------------------------------------------------------------------------------
-
-
-_KNOWN: dict[str, Any] = {
-    "known_hash": pl.Binary,
-    "version": pl.Int32,
-    "deleted": pl.Boolean,
-    "known_identity": pl.Int64,  # whose the resource is
-    "source_id": pl.Int64,
-    "home_id": pl.Int64,  # the organisation the source speaks for
-    "held_identity": pl.Int64,  # whose the Patient resource is that it refers to
-    "own_identity": pl.Int64,  # what the source calls the person
-    "waits": pl.Boolean,  # whether nobody has described that person yet
-}
-
-
-def _known(resources: pl.DataFrame) -> pl.DataFrame:
-    """What is there already, for each row. Of many rows, most are new and speak of the same people."""
-    if len(resources) <= db.FEW:
-        return _looked_up(resources)
-    who = ["source", "person", "patient"]
-    people = resources.select(who).unique()
-    people = people.hstack(_looked_up(people.with_columns(key=pl.lit(None, pl.Binary))).select(list(_KNOWN)[4:]))
-    keys = "{" + resources["key"].bin.encode("hex").str.join(",").item() + "}"
-    rows = db.prepared(
-        """SELECT uuid_send(key), content_hash, version, deleted, identity_id FROM records_resource
-           WHERE key = ANY(%s::uuid[])""",
-        (keys,),
-    )
-    there = pl.DataFrame(rows, schema={"key": pl.Binary} | dict(list(_KNOWN.items())[:4]), orient="row")
-    found = resources.select("key", *who).join(there, on="key", how="left", maintain_order="left")
-    found = found.join(people, on=who, how="left", maintain_order="left", nulls_equal=True)
-    return found.select(list(_KNOWN))
-
-
-def _looked_up(resources: pl.DataFrame) -> pl.DataFrame:
-    """The same in one statement, a few index look-ups a row."""
-    rows = db.prepared(
-        """SELECT r.content_hash, r.version, r.deleted, r.identity_id, s.id, s.organisation_id, p.identity_id, i.id,
-                  coalesce(w.name = '' AND w.id_number IS NULL AND w.birth_date IS NULL
-                           AND NOT EXISTS (SELECT FROM residents_link l WHERE l.identity_id = w.id), false)
-           FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[])
-                WITH ORDINALITY AS n(key, source, person, patient, nth)
-           LEFT JOIN records_resource r ON r.key = n.key
-           LEFT JOIN county_source s ON s.code = n.source
-           LEFT JOIN records_resource p ON p.key = n.patient
-           LEFT JOIN residents_identity i ON i.source_id = s.id AND i.source_key = n.person
-           LEFT JOIN residents_identity w ON w.id = coalesce(p.identity_id, i.id)
-           ORDER BY n.nth""",
-        (
-            uuid_array(resources["key"]),
-            resources["source"].to_list(),
-            resources["person"].to_list(),
-            uuid_array(resources["patient"]),
-        ),
-    )
-    columns = zip(*rows, strict=True)
-    return pl.DataFrame([pl.Series(n, c, dtype=k) for (n, k), c in zip(_KNOWN.items(), columns, strict=True)])
+# --- sources, locks ---------------------------------------------------------------------------------------------------
 
 
 def _with_new_sources(fresh: pl.DataFrame) -> pl.DataFrame:

@@ -32,6 +32,7 @@ from healthbrain.records.intake.files import Refused, collect, readable
 from healthbrain.records.intake.prepared import Prepared
 from healthbrain.records.intake.report import KEPT, Meter, Progress, Report
 from healthbrain.records.intake.worker import Worker, worker_for
+from healthbrain.records.known import People
 from healthbrain.records.models import Batch
 from healthbrain.records.rules.reasons import message
 from healthbrain.residents import actions as residents
@@ -83,6 +84,7 @@ class Run:
     report: Report = field(default_factory=Report)
     bytes_read: int = 0  # of the files before the one being read
     meter: Meter = field(default_factory=Meter)
+    people: People = field(default_factory=People)
     open: list[Opened] = field(default_factory=list)
     unmatched: list[int] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
@@ -340,7 +342,7 @@ COUNTS = ("rows_in", "stored", "duplicates", "rejected", "waiting")
 
 def _write(run: Run, batch: Batch, prepared: Prepared, read: float) -> None:
     before = {name: getattr(batch, name) for name in COUNTS}
-    written = writing.store(batch, prepared, by=run.by, done=False)
+    written = writing.store(batch, prepared, by=run.by, done=False, people=run.people)
     run.cancelled |= written.cancelled
     run.unmatched += written.new_persons
     report = run.report

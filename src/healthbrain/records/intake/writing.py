@@ -11,11 +11,13 @@ from django.db import DatabaseError, DataError, IntegrityError, OperationalError
 
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
+from healthbrain.kernel import db
 from healthbrain.kernel.clock import now
 from healthbrain.records import store as records_store
 from healthbrain.records.intake import batches
 from healthbrain.records.intake.messages import Group
 from healthbrain.records.intake.prepared import Prepared, Reject
+from healthbrain.records.known import People
 from healthbrain.records.models import Batch
 from healthbrain.records.rules.reasons import message
 
@@ -28,13 +30,21 @@ class Outcome:
     cancelled: set[int] = field(default_factory=set)
 
 
-def store(batch: Batch, prepared: Prepared, *, by: Actor, done: bool) -> Outcome:
-    """Write one chunk and count it into its batch, in one transaction. Rows the database refuses are rejected."""
+def store(batch: Batch, prepared: Prepared, *, by: Actor, done: bool, people: People | None = None) -> Outcome:
+    """Write one chunk and count it into its batch, in one transaction. Rows the database refuses are rejected.
+
+    `done`: the batch ends with it. Else its commit need not have reached the disk before the next chunk is begun: the
+    one that ends the batch waits for the disk, and with it all before it ("Asynchronous Commit", PostgreSQL manual).
+    """
+    people = people or People()
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _store(batch, prepared, by, done)
+                if not done:
+                    db.execute("SET LOCAL synchronous_commit = off")
+                return _store(batch, prepared, by, done, people)
         except (IntegrityError, OperationalError, DataError) as error:
+            people.forget()
             batch.refresh_from_db()
             if not _of_a_row(error):  # a key somebody else wrote first, or a deadlock
                 if attempt == ATTEMPTS - 1:
@@ -51,10 +61,10 @@ def _of_a_row(error: DatabaseError) -> bool:
     return isinstance(error, DataError) or isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded)
 
 
-def _store(batch: Batch, prepared: Prepared, by: Actor, done: bool) -> Outcome:
+def _store(batch: Batch, prepared: Prepared, by: Actor, done: bool, people: People) -> Outcome:
     moment = now()
     prepared = replace(prepared, resources=prepared.resources.with_columns(batch_id=pl.lit(batch.pk, pl.Int64)))
-    written = records_store.write(prepared, now=moment)
+    written = records_store.write(prepared, now=moment, people=people)
     ends = written.ends.get(batch.pk, {})
     batches.add_counts(batch, prepared, ends, done=done, now=moment)
     cancelled = {batch.pk} if batches.save(batch) else set()
