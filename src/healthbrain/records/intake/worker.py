@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+SELDOM = (200_000, 20, 100)  # rows make no cycles: looking for some as often as Python does costs up to a fifth
 WORTH = 4 << 20  # bytes; below it starting a process costs more than it saves
 
 
@@ -32,8 +34,11 @@ def worker_for(work: int) -> Iterator[Worker | None]:
         yield None
         return
     # spawn, not fork: a forked copy of our threads and database connection would be neither safe nor closed.
-    pool = ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
+    spawn, before = multiprocessing.get_context("spawn"), gc.get_threshold()
+    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=gc.set_threshold, initargs=SELDOM)
+    gc.set_threshold(*SELDOM)
     try:
         yield Worker(pool, pool.submit(os.getpid))
     finally:
+        gc.set_threshold(*before)
         pool.shutdown(wait=False, cancel_futures=True)
