@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from healthbrain.access.middleware import idle_seconds
 from healthbrain.access.roles import ROLES
 from healthbrain.access.rules import Actor
-from healthbrain.desks.i18n import english, t, told
+from healthbrain.desks.i18n import english, told
 from healthbrain.desks.navigation import Entry, entries_for
 from healthbrain.kernel import clock
 from healthbrain.kernel.home import synthetic
@@ -123,8 +123,3 @@ def say(request: HttpRequest, text: str, *, undo_url: str = "", level: str = "do
 
     level_of = messages.SUCCESS if level == "done" else messages.ERROR
     messages.add_message(request, level_of, told(text), extra_tags=undo_url)
-
-
-def words_of_view(key: str) -> str:
-    _, zh, en = VIEWS[key]
-    return t(zh, en)

@@ -75,10 +75,6 @@ def norms() -> dict[str, Any]:
     return dict(load(FOLDER, "norms.yaml")["norms"])
 
 
-def norm_sources() -> dict[str, Any]:
-    return dict(load(FOLDER, "norms.yaml")["sources"])
-
-
 def desk(name: str) -> float:
     """A figure the desk works with: seconds or metres, by its name in `norms.yaml`."""
     return float(load(FOLDER, "norms.yaml")["desk"][name]["value"])

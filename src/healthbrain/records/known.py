@@ -32,11 +32,11 @@ class People:
     """
 
     def __init__(self) -> None:
-        self._kept = pl.DataFrame(schema=_WHO | _WHOSE)
+        self.forget()
 
     def forget(self) -> None:
-        """A transaction was taken back: what it had read may not be there."""
-        self.__init__()  # type: ignore[misc]
+        """Begin anew: a transaction was taken back, and what it had read may not be there."""
+        self._kept = pl.DataFrame(schema=_WHO | _WHOSE)
 
     def found(self, people: pl.DataFrame) -> pl.DataFrame:
         """The columns of _WHOSE beside those of _WHO, in any order."""
@@ -45,10 +45,9 @@ class People:
         if new.is_empty():
             return seen
         asked = new.hstack(_looked_up(new.with_columns(key=pl.lit(None, pl.Binary))).select(list(_WHOSE)))
-        holds = pl.col("held_identity").is_not_null() | (
-            pl.col("patient").is_null() & pl.col("own_identity").is_not_null()
-        )
-        self._kept = pl.concat([self._kept, asked.filter(pl.col("source_id").is_not_null() & ~pl.col("waits") & holds)])
+        whose = pl.when(pl.col("patient").is_null()).then("own_identity").otherwise("held_identity")
+        settled = pl.col("source_id").is_not_null() & whose.is_not_null() & ~pl.col("waits")
+        self._kept = pl.concat([self._kept, asked.filter(settled)])
         return pl.concat([seen.filter(pl.col("source_id").is_not_null()), asked])
 
 

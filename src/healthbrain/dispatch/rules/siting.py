@@ -247,10 +247,3 @@ def _plan(found: Any, reach: Bools, *, sign: int) -> Plan:
     uncovered = tuple(int(i) for i in np.flatnonzero(~reach.any(axis=1)))
     bound = found.mip_dual_bound if found.mip_dual_bound is not None else found.fun
     return Plan(sites, sign * float(found.fun), sign * float(bound), found.status == 0, uncovered)
-
-
-def covered_share(cover: ArrayLike, demand: ArrayLike, sites: Sequence[int]) -> Floats:
-    """Demand covered once, twice … by these sites, as shares [len(sites)]."""
-    weight = np.asarray(demand, dtype=np.float64)
-    counts = np.asarray(cover, dtype=np.int64)[:, list(sites)].sum(axis=1)
-    return np.array([weight[counts > k].sum() / weight.sum() for k in range(len(sites))])

@@ -42,10 +42,6 @@ class Route:
     arcs: Ints
     at_ms: Ints
 
-    def node_at(self, elapsed_ms: int) -> int:
-        """The last node passed after `elapsed_ms`."""
-        return int(self.nodes[max(0, int(np.searchsorted(self.at_ms, elapsed_ms, side="right")) - 1)])
-
 
 @dataclass(frozen=True, slots=True)
 class Between:

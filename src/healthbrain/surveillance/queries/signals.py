@@ -61,11 +61,6 @@ class SignalRow:
     outbreak_id: int | None
     report_hours: int | None  # the shortest duty among the rules met
 
-    @property
-    def delay_minutes(self) -> float:
-        """From the arrival of the record that raised it to the signal."""
-        return max(0.0, (self.opened_at - self.data_at).total_seconds() / 60)
-
 
 @dataclass(frozen=True, slots=True)
 class Board:
