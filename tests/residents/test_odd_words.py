@@ -17,7 +17,7 @@ from healthbrain.residents.rules.person import person
 # A lone surrogate cannot come: no reader of JSON, CSV, XLSX or HL7 gives one out.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
     ["\x00", "王\x00芳", "王\ufffe", "·", "···", "𠮷野", "ﷺ" * 50, "之子", "½", "((((", "ß", "王" * 5_000,
-     "e\u0301" * 100, "\u202e王", "🧑‍🤝‍🧑",
+     "e\u0301" * 100, "\u202e王", "🧑‍🤝‍🧑", "A´",
      "３３０１９７１９９００１０１００１Ｘ", "33019719900101001²", "第组组号号", "省市县号"]
 )  # fmt: skip
 MAYBE = st.none() | TEXT
@@ -28,7 +28,7 @@ ROW = st.fixed_dictionaries(
 
 
 @given(TEXT, st.dates())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 def test_every_text_has_a_form(text, day):
     id_number.parse(text)
     assert addresses.doors(addresses.key(text)) == addresses.doors(addresses.key(text))

@@ -83,7 +83,8 @@ def tidy(text: str | None) -> str:
 
 def clean(text: str | None) -> str:
     """`tidy`, simplified characters, no middle dot (买买提·阿依 and 买买提阿依): what names are compared by."""
-    return "".join(VARIANT_OF.get(character, character) for character in tidy(text)).replace("·", "")
+    name = "".join(VARIANT_OF.get(character, character) for character in tidy(text)).replace("·", "")
+    return unicodedata.normalize("NFKC", name)  # what stood between a letter and its accent is gone
 
 
 def is_unnamed(name: str) -> bool:
