@@ -10,6 +10,7 @@ from django.http import QueryDict
 from healthbrain.care.knowledge import programmes
 from healthbrain.care.rules.evidence import proofs
 from healthbrain.desks import forms
+from healthbrain.desks.i18n import until
 from healthbrain.facts.knowledge import catalogue
 from healthbrain.facts.rules.reference import EventRow, History, ResidentRow
 from healthbrain.records.rules import ledger
@@ -245,3 +246,14 @@ def test_classification_of_the_sheet(values, state, number):
 def test_body_mass_index():
     assert forms.body_mass_index({"weight": 70.0, "height": 175.0}) == 22.9
     assert forms.body_mass_index({"weight": 70.0}) is None
+
+
+@pytest.mark.parametrize(
+    ("due", "expected"),
+    [
+        ("2026-04-03", "还剩 2 天"), ("2026-04-01", "今天"), ("2026-03-31", "逾期 1 天"), ("2025-04-02", "逾期 364 天"),
+        ("2025-04-01", "逾期 1 年"), ("2024-10-11", "逾期 1 年 5 个月"), ("1975-07-10", "逾期 50 年 8 个月"),
+    ],
+)  # fmt: skip
+def test_how_late_in_words_a_person_would_use(due: str, expected: str) -> None:
+    assert until(dt.date.fromisoformat(due), dt.date(2026, 4, 1)) == expected

@@ -47,7 +47,11 @@ _DEFINITIONS = {
         "managed to standard / enrolled for a year or longer; for those enrolled later visits cannot be compared yet",
     ),
     "overdue": Words(
-        "已过应完成日（有宽限的过宽限日）、尚无完成证据的任务数",
+        "在管居民中，有任务已过应完成日（有宽限的过宽限日）、尚无完成证据的人数；一人几件只计一人",
+        "enrolled who have a task past its due day, and grace where there is one, without evidence; each counted once",
+    ),
+    "overdue_tasks": Words(
+        "已过应完成日（有宽限的过宽限日）、尚无完成证据的任务数；一人几件计几件",
         "tasks past their due day, and grace where there is one, without evidence",
     ),
     "rate": Words(
@@ -58,7 +62,7 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One programme in one township. Without a control measure the middle three mean nothing and are None."""
+    """People of one programme in one township. Without a control measure the middle three mean nothing and are None."""
 
     enrolled: int = 0
     overdue: int = 0
@@ -85,7 +89,6 @@ class Township:
     organisation_id: int
     name: str
     residents: int
-    overdue: int
     programmes: dict[str, Figures]
 
 
@@ -141,6 +144,10 @@ _EVERYBODY = (
     "NULL::date AS since FROM residents_resident)"
 )
 _OPEN = "t.status IN ('upcoming', 'due', 'overdue') AND t.opens <= %s AND t.expires >= %s"
+_LATE = (  # of an enrolment e
+    "EXISTS (SELECT 1 FROM care_task t WHERE t.resident_id = e.resident_id AND t.programme = e.programme AND "
+    "t.status IN ('upcoming', 'due', 'overdue') AND t.grace_until < %s AND t.expires >= %s)"
+)
 _TOWNSHIP = """
     (SELECT h.id AS home_id, h.path AS home_path, t.id AS township_id, t.name AS township
      FROM county_organisation h JOIN county_organisation t ON t.kind = 'township' AND starts_with(h.path, t.path))
@@ -172,10 +179,9 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
         [as_of, *values],
     )
     late = select(
-        f"SELECT a.township_id, t.programme, count(*) FROM care_task t "
-        f"JOIN residents_resident r ON r.id = t.resident_id JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id "
-        "WHERE t.status IN ('upcoming', 'due', 'overdue') AND "
-        f"t.grace_until < %s AND t.expires >= %s AND {scope} GROUP BY 1, 2",
+        f"SELECT a.township_id, e.programme, count(*) FROM care_enrolment e JOIN "
+        f"residents_resident r ON r.id = e.resident_id JOIN {_TOWNSHIP} a ON a.home_id = r.home_organisation_id "
+        f"WHERE e.status = 'active' AND {_LATE} AND {scope} GROUP BY 1, 2",
         [as_of, as_of, *values],
     )
     rows, measured = [], _sources()
@@ -197,7 +203,7 @@ def overview(actor: Actor, as_of: dt.date) -> Overview:
             )
             for p in programmes()
         }
-        rows.append(Township(township_id, name, count, sum(f.overdue for f in mine.values()), mine))
+        rows.append(Township(township_id, name, count, mine))
     return Overview(as_of, rows, _teams(actor, as_of), _DEFINITIONS, measured)
 
 
@@ -224,10 +230,7 @@ def measure_list(
     if picked != "TRUE":
         parameters += [_pairs("controlled"), as_of, _pairs("uncontrolled"), as_of, kind]
     if kind == "overdue":
-        picked = (
-            "EXISTS (SELECT 1 FROM care_task t WHERE t.resident_id = e.resident_id AND t.programme = e.programme AND "
-            "t.status IN ('upcoming', 'due', 'overdue') AND t.grace_until < %s AND t.expires >= %s)"
-        )
+        picked = _LATE
         parameters += [as_of, as_of]
     if everybody:
         picked = _ALIVE

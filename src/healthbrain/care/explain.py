@@ -75,6 +75,7 @@ class Explanation:
     sources: tuple[Cited, ...]
     parameters: tuple[tuple[str, str, str, bool], ...]  # name, value, source, verified
     missing: tuple[Words, ...]
+    begins: dt.date | None  # the programme came into force after the resident met its conditions: counted from here
     held: bool  # put off, refused or not suitable for the time being
     agrees: bool  # the slow engine finds the task with the same dates as the table holds
 
@@ -88,7 +89,7 @@ def explain(task_id: int, actor: Actor, as_of: dt.date) -> Explanation:
         raise NotFound(f"项目 {task.programme} 已不在知识库中 This programme is no longer in the knowledge folder")
     history = facts.history(task.resident_id, as_of)
     state, tried = state_of(programme, history, as_of)
-    _, found = judge_history(programme, history, catalogue(), as_of)
+    standing, found = judge_history(programme, history, catalogue(), as_of)
     same = next((o for o in found if o.key == task.key), None)
     ordinal = int(task.key.rsplit(":", 1)[1])
     rule = programme.task(task.task)
@@ -111,6 +112,7 @@ def explain(task_id: int, actor: Actor, as_of: dt.date) -> Explanation:
         sources=tuple(_sources(programme, state, rule.source if rule else "")),
         parameters=tuple((p.name, str(p.value), p.source, p.verified) for p in programme.parameters.values()),
         missing=tuple(words(t) for e, t in programme.missing.values() if evaluate(e, history, as_of).value is True),
+        begins=programme.begins if standing and standing.since < programme.begins else None,
         held=task.status in {Task.Status.DEFERRED, Task.Status.REFUSED},
         agrees=same is not None and (same.opens, same.due) == (task.opens, task.due),
     )

@@ -79,12 +79,17 @@ def moment(value: dt.datetime | None) -> str:
 
 
 def until(due: dt.date, today: dt.date) -> str:
-    """还剩 2 天 · 今天 · 逾期 3 天."""
+    """还剩 2 天 · 今天 · 逾期 3 天 · 逾期 1 年 2 个月."""
     days = (due - today).days
     if days == 0:
         return t("今天", "today")
     if days > 0:
         return t("还剩 {n} 天", "{n} day left" if days == 1 else "{n} days left", n=days)
+    if (months := full_months(due, today)) >= 12:  # nobody counts such a time in days
+        years, rest = divmod(months, 12)
+        if rest == 0:
+            return t("逾期 {n} 年", "{n} y overdue", n=years)
+        return t("逾期 {n} 年 {m} 个月", "{n} y {m} mo overdue", n=years, m=rest)
     return t("逾期 {n} 天", "{n} day overdue" if days == -1 else "{n} days overdue", n=-days)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from healthbrain.care.rules import tasks_sql
 from healthbrain.care.rules.evidence import facts_of, hits, quoted, set_sql
-from healthbrain.care.rules.programme import EvidenceSet, Programme, span_sql
+from healthbrain.care.rules.programme import ALWAYS, EvidenceSet, Programme, span_sql
 from healthbrain.facts.rules.calls import Call
 from healthbrain.facts.rules.catalogue import Catalogue
 from healthbrain.facts.rules.duration import Duration
@@ -208,11 +208,12 @@ def _standing(programme: Programme, base: str) -> str:
         f"SELECT *, CASE WHEN enrolled IS TRUE THEN 'active' ELSE 'suspected' END AS entry, {since} AS since, "
         f"CASE WHEN {left} <= as_of THEN {left} END AS ended_on FROM {base}"
     )
+    begun = "since" if programme.begins == ALWAYS else f"GREATEST(since, DATE '{programme.begins.isoformat()}')"
     ages = "".join(f", {_future(f'CAST(birth_date + {span_sql(age)} AS DATE)')}" for age in programme.ages)
     new_year = ", make_date(CAST(EXTRACT(YEAR FROM as_of) AS INTEGER) + 1, 1, 1)" if programme.yearly else ""
     return (
-        "SELECT *, CASE WHEN ended_on IS NULL THEN entry ELSE 'ended' END AS status, COALESCE(reading, since) AS "
-        f"state_since, CASE WHEN ended_on IS NOT NULL THEN {reason} END AS end_reason, "
+        f"SELECT *, {begun} AS begun, CASE WHEN ended_on IS NULL THEN entry ELSE 'ended' END AS status, "
+        f"COALESCE(reading, since) AS state_since, CASE WHEN ended_on IS NOT NULL THEN {reason} END AS end_reason, "
         f"LEAST(window_wake, {_future('deceased_on')}, {_future('moved_on')}{ages}{new_year}) AS wake FROM ({inner}) i "
         "WHERE ended_on IS NULL OR (entry = 'active' AND since <= ended_on)"
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from healthbrain.care.rules.programme import (
+    ALWAYS,
     Age,
     Due,
     Evidence,
@@ -29,8 +31,8 @@ from healthbrain.facts.rules.located import load_yaml, wrong
 _KINDS = {"chain", "once", "calendar", "ages"}
 _FROM = {"visit", "reading", "enrolment", "anchor", "year-end"}
 _TOP = {
-    "id", "version", "title", "sources", "parameters", "terms", "population", "enrol", "suspect", "reading", "standard",
-    "because", "missing", "states", "evidence", "tasks", "exit", "horizon", "measures", "birthdays",
+    "id", "version", "title", "sources", "begins", "parameters", "terms", "population", "enrol", "suspect", "reading",
+    "standard", "because", "missing", "states", "evidence", "tasks", "exit", "horizon", "measures", "birthdays",
 }  # fmt: skip
 _TASK = {
     "id", "title", "kind", "source", "evidence", "due", "never_done", "states", "suspected", "when", "anchor",
@@ -86,6 +88,8 @@ class _Builder:
             enrol_source=str(enrol.get("source", "")),
             since=self._optional(enrol.get("since")),
             age_from=self._age(enrol.get("age")),
+            begins=self._begins(),
+            begins_source=str(raw.get("begins", {}).get("source", "")),
             suspect=self._optional(suspect.get("when")),
             suspect_since=self._optional(suspect.get("since")),
             suspect_source=str(suspect.get("source", "")),
@@ -112,14 +116,17 @@ class _Builder:
     def _parameter(self, name: str, entry: Mapping[str, Any]) -> Parameter:
         if not entry.get("source"):
             raise wrong(f"parameter {name!r} needs a source", name)
-        source = str(entry["source"])
-        document = self.sources.get(source.split()[0])
-        if document is None:
-            raise wrong(f"parameter {name!r}: source {source.split()[0]!r} is not among the sources", entry["source"])
+        source, document = str(entry["source"]), self._document(entry["source"], f"parameter {name!r}")
         verified = bool(entry.get("verified", document.verified))
         by = tuple((str(row["when"]), row["value"]) for row in entry.get("by", ()))
         note = str(entry.get("note", ""))
         return Parameter(str(name), entry["value"], source, str(entry.get("unit", "")), verified, note, by)
+
+    def _document(self, source: Any, what: str) -> Source:
+        found = self.sources.get(str(source).split()[0])
+        if found is None:
+            raise wrong(f"{what}: source {str(source).split()[0]!r} is not among the sources", source)
+        return found
 
     def _value(self, written: Any) -> Any:
         """The plain value of a parameter when `written` names one, else `written` itself."""
@@ -128,6 +135,16 @@ class _Builder:
 
     def _span(self, written: Any) -> Duration:
         return span(self._value(written))
+
+    def _begins(self) -> dt.date:
+        entry = self.raw.get("begins")
+        if entry is None:
+            return ALWAYS
+        _only(entry, {"date", "source"}, "begins")
+        if not isinstance(entry["date"], dt.date):
+            raise wrong(f"begins: {entry['date']!r} is not a date", entry["date"])
+        self._document(entry["source"], "begins")
+        return entry["date"]
 
     def _age(self, written: Any) -> Duration | None:
         return None if written is None else Duration(months=12 * int(self._value(written)))

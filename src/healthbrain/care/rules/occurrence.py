@@ -119,10 +119,12 @@ def judge(
     standing = _standing(programme, base)
     if standing is None or standing.status == "ended":
         return standing, ()
+    # The condition may be older than the programme: nobody was late then.
+    begun = max(standing.since, programme.begins)
     found = []
     for task in programme.tasks:
         if _applies(task, standing, base):
-            for occurrence in _occurrences(programme, task, base, standing.since, evidence[task.evidence]):
+            for occurrence in _occurrences(programme, task, base, begun, evidence[task.evidence]):
                 held = [d for d in deferred if d.task in {"", task.id} and d.from_date <= base.as_of <= d.until]
                 found.append(_placed(_with_status(occurrence, base.as_of, held), task, base.as_of, place or Place()))
     kept = tuple(o for o in found if _within_horizon(o, programme, base.as_of))
@@ -183,7 +185,7 @@ def _applies(task: Task, standing: Enrolment, base: Base) -> bool:
 
 
 def _occurrences(
-    programme: Programme, task: Task, base: Base, since: dt.date, proofs: Sequence[Proof]
+    programme: Programme, task: Task, base: Base, begun: dt.date, proofs: Sequence[Proof]
 ) -> Iterator[Occurrence]:
     def occurrence(anchor: dt.date, ordinal: int, opens: dt.date, due: dt.date, expires: dt.date) -> Occurrence:
         grace = due if task.kind in {"calendar", "ages"} else task.grace.after(due)
@@ -193,20 +195,20 @@ def _occurrences(
 
     match task.kind:
         case "chain":
-            yield _chain(task, base, since, proofs, occurrence)
+            yield _chain(task, base, begun, proofs, occurrence)
         case "once":
             anchor = _armed(task, base, proofs)
             if anchor is not None:
                 rule = task.due.get(base.state) or task.due["*"]
-                due = rule.span.after(_start(rule, base, since, anchor))
+                due = rule.span.after(_start(rule, base, begun, anchor))
                 expires = NEVER if task.expires is None else task.expires.after(due)
                 made = occurrence(anchor, 1, anchor, due, expires)
                 yield _closed(made, proofs, anchor + task.evidence_after * DAY, expires)
         case "calendar":
             for year in (base.as_of.year - 1, base.as_of.year):
                 first, last = dt.date(year, 1, 1), dt.date(year, 12, 31)
-                if since <= last:
-                    yield _closed(occurrence(first, 1, max(first, since), last, last), proofs, first, last)
+                if begun <= last:
+                    yield _closed(occurrence(first, 1, max(first, begun), last, last), proofs, first, last)
         case "ages":
             birth = base.birth_date
             if birth is None:
@@ -227,10 +229,11 @@ def _armed(task: Task, base: Base, proofs: Sequence[Proof]) -> dt.date | None:
     return again if answered is not None and again > answered else anchor
 
 
-def _chain(task: Task, base: Base, since: dt.date, proofs: Sequence[Proof], occurrence: Any) -> Occurrence:
-    """The one open occurrence of a repeating task: it hangs on the last time it was done, else on the enrolment."""
+def _chain(task: Task, base: Base, begun: dt.date, proofs: Sequence[Proof], occurrence: Any) -> Occurrence:
+    """The one open occurrence of a repeating task: it hangs on the last time it was done, else on the enrolment.
+    What was last done long before the programme is not overdue since then: due no sooner than it could be asked for."""
     last = max((p.day for p in proofs), default=None)
-    anchor = last or since
+    anchor = last or begun
     rule = task.due.get(base.state) or task.due["*"]
     if last is None and task.never_done is not None and not (rule.start == "reading" and base.reading):
         rule = task.never_done
@@ -239,9 +242,10 @@ def _chain(task: Task, base: Base, since: dt.date, proofs: Sequence[Proof], occu
         wanted = rule.span.after(last) if last else base.as_of
         due = dt.date(max(wanted, base.as_of).year, 12, 31)
     else:
-        due = rule.span.after(_start(rule, base, since, anchor))
+        due = rule.span.after(_start(rule, base, begun, anchor))
     if last and task.quota:
         due = min(due, Duration(months=12 // task.quota).after(last))
+    due = max(due, begun)
     if rule.start == "year-end":
         opens = max(anchor, dt.date(due.year, 1, 1))
     else:
@@ -251,12 +255,12 @@ def _chain(task: Task, base: Base, since: dt.date, proofs: Sequence[Proof], occu
     return made
 
 
-def _start(rule: Due, base: Base, since: dt.date, anchor: dt.date) -> dt.date:
+def _start(rule: Due, base: Base, begun: dt.date, anchor: dt.date) -> dt.date:
     match rule.start:
         case "reading":
             return base.reading or anchor
         case "enrolment":
-            return since
+            return begun
         case _:
             return anchor
 

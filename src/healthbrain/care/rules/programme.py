@@ -13,6 +13,7 @@ from healthbrain.facts.rules.language import Expression
 from healthbrain.facts.rules.located import wrong
 
 NEVER = dt.date(9999, 12, 31)  # an occurrence that stays open until evidence comes
+ALWAYS = dt.date(1, 1, 1)  # a programme that names no day on which it came into force
 
 Kind = Literal["chain", "once", "calendar", "ages"]
 From = Literal["visit", "reading", "enrolment", "anchor", "year-end"]
@@ -164,6 +165,8 @@ class Programme:
     enrol_source: str
     since: Expression | None  # the date from which the condition held
     age_from: Duration | None  # never enrolled before this age
+    begins: dt.date  # the day its document came into force: nothing is asked for before it
+    begins_source: str
     suspect: Expression | None
     suspect_since: Expression | None
     suspect_source: str

@@ -68,13 +68,14 @@ def _chosen(task: Task) -> str:
 
 def _chain(task: Task, relation: str, set_no: int) -> str:
     inner = (
-        f"SELECT p.*, l.day AS last_day, COALESCE(l.day, p.since) AS anchor FROM {relation} p "
+        f"SELECT p.*, l.day AS last_day, COALESCE(l.day, p.begun) AS anchor FROM {relation} p "
         f"LEFT JOIN last_evidence l ON l.resident_id = p.resident_id AND l.set_no = {set_no} WHERE {_chosen(task)}"
     )
     due = _by_state(task, lambda rule: _chain_due(task, rule))
     if task.quota:
         capped = after("last_day", Duration(months=12 // task.quota))
         due = f"CASE WHEN last_day IS NOT NULL THEN LEAST({due}, {capped}) ELSE {due} END"
+    due = f"GREATEST({due}, begun)"
     opens = _by_state(task, lambda rule: _chain_opens(task, rule))
     return (
         f"SELECT *, 1 AS ordinal, {opens} AS opens, {_expires(task)} AS expires, CAST(NULL AS DATE) AS ev_from, "
@@ -124,9 +125,9 @@ def _calendar(task: Task, relation: str, as_of: str) -> str:
     year = f"CAST(EXTRACT(YEAR FROM {as_of}) AS INTEGER) - b.back"
     years = f"SELECT make_date({year}, 1, 1) AS first, make_date({year}, 12, 31) AS last FROM (VALUES (0), (1)) b(back)"
     return (
-        "SELECT p.*, y.first AS anchor, 1 AS ordinal, GREATEST(y.first, p.since) AS opens, y.last AS due, "
+        "SELECT p.*, y.first AS anchor, 1 AS ordinal, GREATEST(y.first, p.begun) AS opens, y.last AS due, "
         f"y.last AS expires, y.first AS ev_from, y.last AS ev_to FROM {relation} p "
-        f"CROSS JOIN ({years}) y WHERE {_chosen(task)} AND p.since <= y.last"
+        f"CROSS JOIN ({years}) y WHERE {_chosen(task)} AND p.begun <= y.last"
     )
 
 
@@ -158,7 +159,7 @@ def _due(rule: Due) -> str:
     if rule.start == "year-end":
         wanted = f"GREATEST(COALESCE({after('last_day', rule.span)}, as_of), as_of)"
         return f"make_date(CAST(EXTRACT(YEAR FROM {wanted}) AS INTEGER), 12, 31)"
-    start = {"reading": "COALESCE(reading, anchor)", "enrolment": "since"}.get(rule.start, "anchor")
+    start = {"reading": "COALESCE(reading, anchor)", "enrolment": "begun"}.get(rule.start, "anchor")
     return after(start, rule.span)
 
 

@@ -63,7 +63,8 @@ OURS = ("平台数据质量口径", "The platform's data-quality definitions")
 NAMES = {
     "residents": ("在册居民", "Residents"), "enrolled": ("在管", "Enrolled"), "controlled": ("达标", "Controlled"),
     "uncontrolled": ("未达标", "Not controlled"), "unknown": ("无读数", "No reading"),
-    "overdue": ("逾期任务", "Overdue tasks"),
+    "overdue": ("有逾期的人", "People overdue"),
+    "overdue_tasks": ("逾期任务", "Overdue tasks"),
     "rate": ("控制率", "Control rate"),
     "standard": ("规范管理", "Managed to standard"),
     "substandard": ("未规范管理", "Below standard"),
@@ -76,7 +77,7 @@ FORMULAS = {
         "managed to standard ÷ (managed to standard + below standard), enrolled for a year or longer",
     ),
     "standard": ("近 12 个月随访天数 ≥ 规范的每年次数", "days seen in the last 12 months ≥ the visits a year asked"),
-    "overdue": (
+    "overdue_tasks": (
         "宽限日（无宽限即应完成日）< 今天 ≤ 失效日，且未完成",
         "grace day (due day where there is none) < today ≤ expiry, not done",
     ),

@@ -128,7 +128,7 @@ def township_sheet(found: Overview, programme: str, title: str, *, published: bo
 
 
 def team_sheet(found: Overview, *, published: bool) -> Sheet:
-    columns = [t("责任单位", "Responsible"), t("待办", "Open"), t("逾期", "Overdue")]
+    columns = [t("责任单位", "Responsible"), t("待办任务", "Open tasks"), t("逾期任务", "Overdue tasks")]
     opened: Sequence[Any] = [team.open for team in found.teams]
     late: Sequence[Any] = [team.overdue for team in found.teams]
     if published:

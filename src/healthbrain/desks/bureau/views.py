@@ -43,7 +43,7 @@ def _stats(found: Any, programme: str, feeds: Any, may_list: bool) -> list[dict[
     for measure in ("residents", "enrolled", "rate", "standard_rate", "overdue"):
         value = figures.total(found, programme, measure)
         href = f"/county/list?measure={programme}.{measure}" if may_list and measure in LISTED else ""
-        unit = "" if measure in figures.RATES else t("件", "") if measure == "overdue" else t("人", "")
+        unit = "" if measure in figures.RATES else t("人", "")
         shown.append({
             "label": name(measure), "value": figures.words(value, measure), "unit": unit, "href": href, "note": "",
             "definition": f"/county/definition/{measure}?programme={programme}",
@@ -164,7 +164,7 @@ def team(request: HttpRequest, organisation_id: int) -> HttpResponse:
     unit = next(
         (one.name for one in figures.overview(actor, day).value.teams if one.organisation_id == organisation_id), ""
     )
-    title = f"{unit} · {name('overdue') if late else t('待办任务', 'Open tasks')}"
+    title = f"{unit} · {name('overdue_tasks') if late else t('待办任务', 'Open tasks')}"
     if listing.exporting:
         return listing.workbook(request, title)
     return render(request, "bureau/people.html", {"listing": listing, "title": title, "tasks": True,

@@ -55,13 +55,14 @@ def action_of(programme: str, task: str, resident_id: int, task_id: int) -> tupl
     name = forms.form_of(programme, task)
     if name is None:  # a county's own programme without a form yet
         return t("打开档案", "Open record"), f"/residents/{resident_id}"
-    return _word(task), f"/today/residents/{resident_id}/visit/{name}?{urlencode({'task': task_id})}"
+    return _word(task, name), f"/today/residents/{resident_id}/visit/{name}?{urlencode({'task': task_id})}"
 
 
-def _word(task: str) -> str:
+def _word(task: str, form_id: str) -> str:
+    """What the button opens: the follow-up of the line's own programme, else the form by its name."""
     if task == "follow-up":
         return t("记录随访", "Record visit")
-    return t("记录转诊", "Record referral") if task in {"referral", "urgent-referral"} else t("记录", "Record")
+    return t("记录{form}", "Record: {form}", form=said(forms.load(form_id).short))
 
 
 def form_path(line: Line) -> str:
