@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from healthbrain.audit.models import AuditEvent
+from healthbrain.county.queries import township_tiles
 from healthbrain.kernel.bus import publish
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
 from healthbrain.records.events import EventsRecorded
@@ -305,7 +306,7 @@ def test_the_board_ranks_counts_and_shows_the_people_masked_and_audited(small: S
     assert [(m.name, m.age, m.where) for m in children] == [("李*四", 4, "东溪村")] * 3
     with pytest.raises(NotAllowed):
         queries.line_list(small.actor("bureau", "C").__class__(1, "x", "village_doctor", 1, "/"), board.rows[0].id)
-    (tile,) = queries.tiles(officer, as_of=TODAY)
+    (tile,) = queries.tiles(officer, township_tiles(), as_of=TODAY)
     assert (tile.signals, tile.worst, tile.cases_7_days) == (2, "cluster", 3)
     week_ago = TODAY - 6 * DAY
     assert queries.chart(officer, keys=["hfmd"], first=week_ago, last=TODAY, place_code="330197")[-1] == 3

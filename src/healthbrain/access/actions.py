@@ -152,7 +152,7 @@ def _own(by: Actor) -> Account:
     """The actor's own account, locked. Raises NotAllowed for the system, which has none."""
     if by.account_id is None:
         raise NotAllowed("系统没有账号 The system has no account")
-    return Account.objects.select_for_update().get(pk=by.account_id)
+    return Account.objects.select_for_update(of=("self",)).get(pk=by.account_id)
 
 
 @transaction.atomic

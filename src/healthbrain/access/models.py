@@ -8,6 +8,11 @@ from healthbrain.county.models import Organisation
 
 
 class AccountManager(BaseUserManager["Account"]):
+    """An account comes with its organisation: every request needs its path, which is the scope."""
+
+    def get_queryset(self) -> models.QuerySet["Account"]:
+        return super().get_queryset().select_related("organisation")
+
     def get_by_natural_key(self, username: str | None) -> "Account":
         return self.get(username=username)
 

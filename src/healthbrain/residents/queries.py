@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -148,8 +148,10 @@ def resident(actor: Actor, resident_id: int, purpose: str) -> ResidentRow:
 
 def residents(actor: Actor, resident_ids: list[int], purpose: str) -> list[ResidentRow]:
     """Several golden records, in the order asked for; errors as `resident`."""
-    targets = [_living(i) for i in resident_ids]
-    rows = {row.id: row for row in _rows(visible(Resident.objects.filter(pk__in=targets), actor, purpose))}
+    rows = _seen(actor, resident_ids, purpose)
+    targets = [i if i in rows and rows[i].merged_into is None else _living(i) for i in resident_ids]
+    if moved := set(targets) - set(resident_ids):
+        rows |= _seen(actor, moved, purpose)
     for target in targets:
         if target in rows:
             continue
@@ -159,6 +161,11 @@ def residents(actor: Actor, resident_ids: list[int], purpose: str) -> list[Resid
             raise NotAllowed("这位居民不在您的责任区 This resident is outside your scope")
         rows |= {row.id: row for row in _rows(Resident.objects.filter(pk=target))}
     return [rows[target] for target in targets]
+
+
+def _seen(actor: Actor, resident_ids: Iterable[int], purpose: str) -> dict[int, ResidentRow]:
+    found = visible(Resident.objects.filter(pk__in=list(resident_ids)), actor, purpose)
+    return {row.id: row for row in _rows(found)}
 
 
 def _living(resident_id: int) -> int:

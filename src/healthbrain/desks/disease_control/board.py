@@ -79,7 +79,8 @@ def signal_board(request: HttpRequest) -> HttpResponse:
     rows = sorted(found.rows, key=lambda r: FIRST.get(r.life, 1))
     listing.rows, listing.total = rows, found.total
     extras = board.beside(actor, [row.id for row in rows])
-    tiles = signals.tiles(actor, as_of=today, syndrome=query["syndrome"])
+    townships = township_tiles()
+    tiles = signals.tiles(actor, townships, as_of=today, syndrome=query["syndrome"])
     coverage = feeds.coverage(actor)
     context = {
         "listing": listing,
@@ -105,7 +106,7 @@ def signal_board(request: HttpRequest) -> HttpResponse:
             ),
         ],
         "map": tile_map(
-            township_tiles(),
+            townships,
             {tile.code: float(tile.signals) for tile in tiles},
             {tile.code: str(tile.signals) for tile in tiles},
         ),

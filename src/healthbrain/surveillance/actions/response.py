@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Value
 
 from healthbrain.access.gate import require, visible
 from healthbrain.access.rules import Actor
@@ -18,7 +19,7 @@ from healthbrain.kernel.errors import Conflict, Invalid, NotFound
 from healthbrain.surveillance import behind, handbook
 from healthbrain.surveillance.actions import notify, steps
 from healthbrain.surveillance.actions.papers import draft_closing, draft_due_report
-from healthbrain.surveillance.models import PublicHealthEvent, Signal, SignalStep
+from healthbrain.surveillance.models import CaseRow, PublicHealthEvent, Signal, SignalStep
 from healthbrain.surveillance.rules.grading import Known, Verdict, judge
 
 SETTINGS = {"school", "childcare", "nursing-home", "workplace", "hospital", "lodging", "village"}
@@ -170,16 +171,15 @@ def withdraw_verification(*, by: Actor, event_id: int, at: dt.datetime) -> None:
     steps.write(event, by, at, "verification-withdrawn")
 
 
-def verdict_of(event: PublicHealthEvent) -> Verdict:
+def verdict_of(event: PublicHealthEvent, cases: Iterable[CaseRow]) -> Verdict:
     """Grade and deadline of an event as its line list stands."""
-    counted = event.cases.exclude(classification="excluded")
-    rows = list(counted.values_list("onset_at", "added_at", "outcome", "hospitalised"))
+    rows = [case for case in cases if case.classification != "excluded"]
     known = Known(
         event.disease,
         event.setting,
-        [(onset or added.astimezone(COUNTY_ZONE)).date() for onset, added, _, _ in rows],
-        deaths=sum(outcome == "dead" for *_, outcome, _ in rows),
-        hospitalised=sum(bool(in_hospital) for *_, in_hospital in rows),
+        [(case.onset_at or case.added_at.astimezone(COUNTY_ZONE)).date() for case in rows],
+        deaths=sum(case.outcome == "dead" for case in rows),
+        hospitalised=sum(bool(case.hospitalised) for case in rows),
     )
     return judge(handbook.criteria(), known)
 
@@ -193,7 +193,7 @@ def settle(event: PublicHealthEvent, by: Actor, at: dt.datetime) -> None:
         event.save(update_fields=["first_case_on"])
     if event.status != PublicHealthEvent.Status.CONFIRMED:
         return
-    verdict = verdict_of(event)
+    verdict = verdict_of(event, event.cases.all())
     if verdict.grade != event.grade:
         event.grade = verdict.grade
         event.save(update_fields=["grade"])
@@ -201,23 +201,22 @@ def settle(event: PublicHealthEvent, by: Actor, at: dt.datetime) -> None:
     draft_due_report(event, by, at, verdict)
 
 
-def _not_entered(event: PublicHealthEvent) -> int:
-    return event.reports.filter(entered_at=None, due_at__isnull=False).count()
-
-
 def owed(event: PublicHealthEvent) -> list[tuple[str, str]]:
     """What keeps an event from being closed, as (zh, en)."""
-    found = []
-    for count, zh, en in (
-        (event.measures.filter(status="open").count(), "{n} 项措施未完成", "{n} measures open"),
-        (event.contacts.filter(status="following").count(), "{n} 名密切接触者在随访", "{n} contacts under follow-up"),
-        (event.samples.filter(result="pending").count(), "{n} 份标本未出结果", "{n} samples without result"),
-        (event.cases.filter(match="waiting").count(), "{n} 行病例待核对身份", "{n} rows wait for a person"),
-        (_not_entered(event), "{n} 份报告未填报", "{n} reports not entered"),
-    ):  # fmt: skip
-        if count:
-            found.append((zh.format(n=count), en.format(n=count)))
-    return found
+    open_things = (
+        (event.measures.filter(status="open"), "{n} 项措施未完成", "{n} measures open"),
+        (event.contacts.filter(status="following"), "{n} 名密切接触者在随访", "{n} contacts under follow-up"),
+        (event.samples.filter(result="pending"), "{n} 份标本未出结果", "{n} samples without result"),
+        (event.cases.filter(match="waiting"), "{n} 行病例待核对身份", "{n} rows wait for a person"),
+        (event.reports.filter(entered_at=None, due_at__isnull=False), "{n} 份报告未填报", "{n} reports not entered"),
+    )
+    kinds = [rows.order_by().values_list(Value(kind)) for kind, (rows, _, _) in enumerate(open_things)]
+    counted = Counter(kind for (kind,) in kinds[0].union(*kinds[1:], all=True))
+    return [
+        (zh.format(n=counted[kind]), en.format(n=counted[kind]))
+        for kind, (_, zh, en) in enumerate(open_things)
+        if counted[kind]
+    ]
 
 
 @transaction.atomic

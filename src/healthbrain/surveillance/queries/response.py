@@ -177,14 +177,15 @@ def room(actor: Actor, event_id: int, now: dt.datetime) -> Room:
     event = _events(actor).filter(pk=event_id).first()
     if event is None:
         raise NotFound("没有这个事件，或不在您的范围内 No such event in your scope")
-    cases = tuple(_case(case) for case in _cases(event))
+    listed = list(_cases(event))
+    cases = tuple(_case(case) for case in listed)
     counted = [case for case in cases if case.classification != "excluded"]
     moments = [(case.onset_at, case.classification) for case in counted if case.onset_at]
     hours = _bar_hours([at for at, _ in moments], event.disease)
     today = local(now).date()
     return Room(
         row=_row(event, now), event=event, cases=cases, curve=epicurve.epidemic_curve(moments, hours), bin_hours=hours,
-        rates=_rates(event, counted), common=common(event, cases), chain=_chain(event, counted),
+        rates=_rates(event, counted), common=common(event, cases), chain=_chain(counted),
         contacts=tuple(_contact(contact, today) for contact in _contacts(event)),
         samples=tuple(event.samples.select_related("case").order_by("-taken_at", "code")),
         measures=tuple(event.measures.select_related("organisation").order_by("status", "deadline")),
@@ -192,7 +193,7 @@ def room(actor: Actor, event_id: int, now: dt.datetime) -> Room:
         warnings=tuple(event.warnings.prefetch_related("recipients__organisation").order_by("-formed_at")),
         steps=tuple(event.steps.order_by("-at", "-id")[:200]),
         signals=tuple(event.signals.select_related("organisation").order_by("opened_at")),
-        advice=tuple(_advice(event, counted, today)), verdict=verdict_of(event), owed=tuple(owed(event)),
+        advice=tuple(_advice(event, counted, today)), verdict=verdict_of(event, listed), owed=tuple(owed(event)),
     )  # fmt: skip
 
 
@@ -230,14 +231,10 @@ def _rates(event: PublicHealthEvent, counted: Sequence[CaseLine]) -> tuple[epicu
     return epicurve.attack_rates(cases, known)
 
 
-def _chain(event: PublicHealthEvent, counted: Sequence[CaseLine]) -> chains.Chain[int]:
+def _chain(counted: Sequence[CaseLine]) -> chains.Chain[int]:
     """By case number; excluded cases and their links are left out."""
     onsets = {case.number: case.onset_at.date() if case.onset_at else None for case in counted}
-    links = [
-        (infector, infectee)
-        for infector, infectee in event.transmissions.values_list("infector__number", "infectee__number")
-        if infector in onsets and infectee in onsets
-    ]
+    links = [(case.infected_by, case.number) for case in counted if case.infected_by and case.infected_by in onsets]
     linked = {number for link in links for number in link}
     return chains.layout({number: onset for number, onset in onsets.items() if number in linked}, links)
 

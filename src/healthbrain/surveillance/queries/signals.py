@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q
 
 from healthbrain.access.gate import require, visible
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
-from healthbrain.county import queries as county
+from healthbrain.county.queries import PlaceTile
 from healthbrain.kernel.db import select, select_dicts
 from healthbrain.kernel.errors import NotFound
 from healthbrain.kernel.masking import mask_name
@@ -25,6 +25,7 @@ from healthbrain.surveillance.watching import EXPOSED
 
 PURPOSE = "public-health"
 BASES = ("visit", "onset", "report")
+STATES = ("waiting", "watch", "verify", "noise", "over")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +149,18 @@ def signals(
         rows = rows.filter(Q(place_code__startswith=place) | Q(organisation_id__in=_organisations_of(place)))
     if text:
         rows = rows.filter(Q(sentence_zh__icontains=text) | Q(sentence_en__icontains=text))
-    counts = {name: _in_state(rows, name).count() for name in ("waiting", "watch", "verify", "noise", "over")}
-    chosen = _in_state(rows, state).select_related("organisation").order_by("-score", "-updated_at", "-pk")
-    return Board([_row(r) for r in chosen[offset : offset + limit]], counts.get(state, chosen.count()), counts)
+    counts = rows.aggregate(**{name: Count("pk", filter=_in_state(name)) for name in STATES}, every=Count("pk"))
+    total = counts[state or "every"]
+    chosen = rows.filter(_in_state(state)).select_related("organisation").order_by("-score", "-updated_at", "-pk")
+    return Board([_row(r) for r in chosen[offset : offset + limit]], total, {name: counts[name] for name in STATES})
 
 
-def _in_state(rows: QuerySet[Signal], state: str) -> QuerySet[Signal]:
+def _in_state(state: str) -> Q:
     if state == "over":
-        return rows.filter(life=Signal.Life.OVER, answer="")
+        return Q(life=Signal.Life.OVER, answer="")
     if state == "waiting":
-        return rows.filter(answer="").exclude(life=Signal.Life.OVER)
-    return rows.filter(answer=state) if state else rows
+        return Q(answer="") & ~Q(life=Signal.Life.OVER)
+    return Q(answer=state) if state else Q()
 
 
 def _organisations_of(code: str) -> list[int]:
@@ -318,8 +320,8 @@ def chart(
     return [by_day.get(first + dt.timedelta(days=n), 0) for n in range((last - first).days + 1)]
 
 
-def tiles(actor: Actor, *, as_of: dt.date, syndrome: str = "") -> list[Tile]:
-    """The townships: open signals, the worst level, cases of the last 7 days by residence."""
+def tiles(actor: Actor, townships: Sequence[PlaceTile], *, as_of: dt.date, syndrome: str = "") -> list[Tile]:
+    """`townships` on the map: open signals, the worst level, cases of the last 7 days by residence."""
     require(actor, "signals.read")
     keys = [k for k, f in classifier().family.items() if f == syndrome] if syndrome else list(classifier().family)
     open_ones = visible(Signal.objects.all(), actor, PURPOSE).exclude(life=Signal.Life.OVER).exclude(answer="noise")
@@ -343,5 +345,5 @@ def tiles(actor: Actor, *, as_of: dt.date, syndrome: str = "") -> list[Tile]:
             t.code, t.name, t.x, t.y, len(found.get(t.code, ())),
             max(found[t.code])[1] if t.code in found else "", int(cases.get(t.code, 0)),
         )
-        for t in county.township_tiles()
+        for t in townships
     ]  # fmt: skip
