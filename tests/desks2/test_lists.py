@@ -153,3 +153,21 @@ def test_sorting_reaches_over_all_pages(sign_in, audit_log, people):
     assert re.search(r'href="/today/residents/(\d+)"', page)[1] == str(people[0].pk)
     assert len(body_of(doctor.get("/today?sort=name&export=xlsx"))) == MANY
     assert client.get("/administrator/audit?sort=hash;drop").status_code == 200, "an unknown column falls back"
+
+
+def test_thresholds_are_found_counted_and_exported(county, sign_in):
+    bureau = sign_in("bureau")
+    found = text_of(bureau.get("/thresholds", {"find": "手足口病 report_hours-none"}))
+    assert "没有符合的数值" in found
+    hfmd = text_of(bureau.get("/thresholds", {"find": "hfmd-school-outbreak"}))
+    assert "手足口病聚集性和暴发疫情处置工作规范（2012版）" in hfmd
+    assert "卫办疾控发〔2012〕80号" in hfmd
+    assert "1 个数值，0 个待核实" in hfmd
+    assert "已核实" in hfmd
+    fees = body_of(bureau.get("/thresholds", {"find": "起步费", "topic": "transport", "export": "xlsx"}))
+    assert [row[:5] for row in fees] == [["起步费（含 3 公里）", "30", "元/趟", "待核实", "本系统默认值，县里可改"]]
+    whole = text_of(bureau.get("/thresholds", {"all": "1", "state": "open"}))
+    rows = whole.count("<tr data-row")
+    assert rows > 800
+    assert f"{rows:,} 个待核实" in whole
+    assert "data-print" in whole

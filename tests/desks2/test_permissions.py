@@ -27,6 +27,7 @@ PAGES = {
     "/steward/residents/{east}": {"steward"},
     "/steward/quarantine": {"steward"},
     "/steward/upload": {"steward"},
+    "/thresholds": {"township_doctor", "hospital_doctor", "bureau", "steward"},
     "/administrator": {"administrator"},
     "/administrator/accounts/new": {"administrator"},
     "/administrator/roles": {"administrator"},

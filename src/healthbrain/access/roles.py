@@ -31,6 +31,7 @@ PERMISSIONS: dict[str, tuple[str, str]] = {
     "homecare.apply": ("为居民申请居家护理", "Apply for home care for a resident"),
     "homecare.plan": ("评估、计划和安排居家护理", "Assess, plan and schedule home care"),
     "homecare.visit": ("上门护理和记录", "Visit at home and record it"),
+    "thresholds.read": ("查看阈值和出处", "See thresholds and their sources"),
     "audit.read": ("查询审计日志", "Search the audit log"),
     "fhir.read": ("通过 FHIR 接口读取", "Read through the FHIR API"),
     "fhir.write": ("通过 FHIR 接口写入", "Write through the FHIR API"),
@@ -79,7 +80,9 @@ class TownshipDoctor(Role):
     key, zh, en = "township_doctor", "卫生院医生", "Township doctor"
     held_by_zh = "乡镇卫生院或社区卫生服务中心的医生和公卫人员，看本中心及下属站点的居民。"
     held_by = "A doctor or public-health worker of a township centre; sees the centre's and its stations' residents."
-    permissions = VillageDoctor.permissions | {"people.list", "indicators.read", "transport.book"}
+    permissions = VillageDoctor.permissions | {
+        "people.list", "indicators.read", "transport.book", "thresholds.read"
+    }  # fmt: skip
     home = "/today"
 
 
@@ -92,7 +95,7 @@ class HospitalDoctor(Role):
     permissions = frozenset(
         {
             "record.search", "record.read", "record.break_glass", "cases.report", "emergency.arrivals",
-            "transport.book", "homecare.apply",
+            "transport.book", "homecare.apply", "thresholds.read",
         }
     )  # fmt: skip
     home = "/find"
@@ -104,7 +107,7 @@ class Bureau(Role):
     held_by = (
         "An officer of the health bureau; sees the county's figures, and lists behind them with a purpose, audited."
     )
-    permissions = frozenset({"indicators.read", "people.list", "signals.read", "emergency.plan"})
+    permissions = frozenset({"indicators.read", "people.list", "signals.read", "emergency.plan", "thresholds.read"})
     county_wide = True
     home = "/county"
 
@@ -113,7 +116,9 @@ class Steward(Role):
     key, zh, en = "steward", "数据管理员", "Data steward"
     held_by_zh = "负责数据质量的人员：处理批次、退回行、匹配复核、合并与拆分。"
     held_by = "The person responsible for data quality: batches, rejected rows, match reviews, merges and un-merges."
-    permissions = frozenset({"steward.work", "intake.upload", "record.search", "record.read", "indicators.read"})
+    permissions = frozenset(
+        {"steward.work", "intake.upload", "record.search", "record.read", "indicators.read", "thresholds.read"}
+    )
     county_wide = True
     home = "/steward"
 
@@ -149,8 +154,11 @@ class DiseaseControl(Role):
     held_by_zh = "疾病预防控制中心负责监测预警和现场处置的人员，看全区信号、事件和病例名单。"
     held_by = "An officer of the CDC who works signals and outbreaks; sees the county's signals and their line lists."
     permissions = frozenset(
-        {"signals.read", "signals.work", "places.report", "cases.report", "record.search", "record.read", "people.list"}
-    )
+        {
+            "signals.read", "signals.work", "places.report", "cases.report", "record.search", "record.read",
+            "people.list", "thresholds.read",
+        }
+    )  # fmt: skip
     county_wide = True
     home = "/signals"
 
@@ -191,7 +199,7 @@ class Dispatcher(Role):
     key, zh, en = "dispatcher", "120 调度员", "Emergency dispatcher"
     held_by_zh = "急救中心调度席位人员，受理呼救、调派车辆、通知医院。"
     held_by = "Sits at a seat of the ambulance centre: takes calls, sends vehicles, tells hospitals."
-    permissions = frozenset({"emergency.dispatch", "emergency.arrivals", "emergency.plan"})
+    permissions = frozenset({"emergency.dispatch", "emergency.arrivals", "emergency.plan", "thresholds.read"})
     county_wide = True
     home = "/dispatch"
     on_watch = True
@@ -210,7 +218,7 @@ class TransportPlanner(Role):
     key, zh, en = "transport_planner", "转运调度员", "Transport planner"
     held_by_zh = "非急救转运中心人员，受理预约、安排车次、调整和结算。"
     held_by = "Works at the non-emergency transport centre: takes bookings, plans trips, changes and settles them."
-    permissions = frozenset({"transport.book", "transport.plan"})
+    permissions = frozenset({"transport.book", "transport.plan", "thresholds.read"})
     county_wide = True
     home = "/transport"
 
