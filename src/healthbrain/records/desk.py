@@ -134,5 +134,8 @@ def _store(
         detail={"form": name},
     )
     keys = [key.hex() for key in written.versions]
-    events = db.select("SELECT id FROM records_event WHERE resource = ANY(%s::uuid[]) ORDER BY id", (keys,))
+    events = db.select(
+        "SELECT id FROM records_event WHERE identity_id = %s AND resource = ANY(%s::uuid[]) ORDER BY id",
+        (person.identity_id, keys),
+    )
     return FormResult(batch.pk, tuple(keys), tuple(row[0] for row in events))

@@ -120,10 +120,7 @@ class Event(models.Model):
     recorded = models.DateTimeField()
 
     class Meta:
-        indexes = [
-            models.Index(fields=["identity", "kind", "at"], name="event_of_identity"),
-            models.Index(fields=["resource"], name="event_of_resource"),
-        ]
+        indexes = [models.Index(fields=["identity", "kind", "at"], name="event_of_identity")]
 
 
 class Superseded(models.Model):

@@ -188,11 +188,11 @@ def _correct(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organi
     keys = fresh.filter(there)["key"].to_list()
     fresh = fresh.drop("version").join(_locked(keys), on="key", how="left", maintain_order="left")
     fresh = fresh.with_columns(version=pl.col("version").fill_null(0) + 1)
-    last_event = _withdraw_point(keys)
+    before, point = standing(keys), _last_event_id()
     _replace(fresh.filter(there), now)
     told = _events(fresh, events, now, organisation_id)
     copy_frames(("records_resource", _rows(fresh.filter(~there), now)), ("records_event", told))
-    supersede(keys, before=last_event, now=now)
+    supersede(before, _newer(keys, point), now=now)
     return fresh
 
 
@@ -280,30 +280,48 @@ def _events(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organis
     return rows.select(made.get(n, pl.col(n)).cast(kind).alias(n) for n, kind in EVENT_COLUMNS.items())
 
 
-def _withdraw_point(keys: Sequence[bytes]) -> int:
-    """The newest event id before the corrections' own: what is at or below it is superseded."""
-    row = db.select(
-        "SELECT coalesce(max(id), 0) FROM records_event WHERE resource = ANY(%s::uuid[])", (uuid_array(keys),)
-    )
-    return int(row[0][0])
+_TOLD: dict[str, Any] = {"event_id": pl.Int64, "resource": pl.Binary, "kind": pl.Utf8, "code": pl.Utf8}
 
 
-def supersede(keys: Sequence[bytes], *, before: int | None, now: dt.datetime) -> int:
-    """Mark the current events of these resources superseded, by their successor of the same kind and code if any.
+def standing(keys: Sequence[bytes]) -> pl.DataFrame:
+    """The events of these resources that hold, as the resources are now: event_id, resource, kind, code.
 
-    `before`: events with a greater id are the successors; None withdraws all. Returns how many were superseded.
+    Events have no index by resource, which every row of a bulk load would pay for: they stand with whom the resource
+    is about. Cost: one look into the index of resources a key, one range of the ledger's a person.
     """
-    return db.execute(
-        """INSERT INTO records_superseded (event_id, by_event_id, recorded)
-           SELECT o.id, min(n.id), %(now)s
-           FROM records_event o
-           LEFT JOIN records_superseded s ON s.event_id = o.id
-           LEFT JOIN records_event n ON n.resource = o.resource AND n.id > %(before)s
-                AND n.kind = o.kind AND n.code = o.code
-           WHERE o.resource = ANY(%(keys)s::uuid[]) AND s.event_id IS NULL AND o.id <= %(before)s
-           GROUP BY o.id""",
-        {"now": now, "keys": uuid_array(keys), "before": before if before is not None else 2**62},
+    rows = db.select(
+        """SELECT e.id, uuid_send(e.resource), e.kind, e.code
+           FROM (SELECT DISTINCT identity_id FROM records_resource WHERE key = ANY(%(keys)s::uuid[])) whose
+           JOIN records_event e USING (identity_id)
+           JOIN unnest(%(keys)s::uuid[]) AS asked(key) ON asked.key = e.resource
+           WHERE NOT EXISTS (SELECT FROM records_superseded s WHERE s.event_id = e.id)""",
+        {"keys": uuid_array(keys)},
     )
+    return pl.DataFrame(rows, schema=_TOLD, orient="row")
+
+
+def _last_event_id() -> int:
+    """Where the sequence of events stands; what is written from now on comes after it."""
+    return int(db.select("SELECT last_value FROM records_event_id_seq")[0][0])
+
+
+def _newer(keys: Sequence[bytes], after: int) -> pl.DataFrame:
+    """The events of these resources written since the sequence stood at `after`."""
+    rows = db.select(
+        """SELECT id, uuid_send(resource), kind, code FROM records_event
+           WHERE id > %s AND resource = ANY(%s::uuid[])""",
+        (after, uuid_array(keys)),
+    )
+    return pl.DataFrame(rows, schema=_TOLD, orient="row")
+
+
+def supersede(events: pl.DataFrame, newer: pl.DataFrame | None = None, *, now: dt.datetime) -> None:
+    """Mark `events` (as `standing` gives them) superseded, by the first of `newer` that says the same of them."""
+    newer = pl.DataFrame(schema=_TOLD) if newer is None else newer
+    same = ["resource", "kind", "code"]
+    first = newer.group_by(same).agg(by_event_id=pl.col("event_id").min())
+    found = events.join(first, on=same, how="left").select("event_id", "by_event_id", recorded=pl.lit(now).cast(MOMENT))
+    copy_frame("records_superseded", found)
 
 
 # --- counting ---------------------------------------------------------------------------------------------------------

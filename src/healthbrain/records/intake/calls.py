@@ -153,12 +153,13 @@ def delete_resource(resource_type: str, resource_id: str, *, by: Actor) -> int:
 def withdraw(keys: Sequence[bytes], *, moment: dt.datetime) -> int:
     """Delete these resources: a new version says so, the old one stays in the history, their events no longer hold."""
     store.keep_versions(keys)
+    events = store.standing(keys)
     rows = db.select(
         """UPDATE records_resource SET version = version + 1, updated = %s, deleted = true, tokens = '{}'
            WHERE key = ANY(%s::uuid[]) AND NOT deleted RETURNING identity_id""",
         (moment, uuid_array(keys)),
     )
-    store.supersede(keys, before=None, now=moment)
+    store.supersede(events, now=moment)
     touched = sorted({row[0] for row in rows if row[0] is not None})
     if touched:
         bus.publish(EventsRecorded(touched))
