@@ -250,6 +250,7 @@ def _test(random: Random) -> str:
             f"latest_organisation({happened}) = 1",
             f"latest_id({happened}) > 20",
             f"first_id({happened}) > 20",
+            f"latest_clock({happened}) - first_clock({random.choice(HAPPENED)}) {random.choice(['<=', '>'])} 16",
             f"previous_id({happened}) > 9",
         ]
     )

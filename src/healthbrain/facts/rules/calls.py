@@ -13,17 +13,20 @@ from healthbrain.facts.rules.catalogue import Fact
 from healthbrain.facts.rules.duration import Duration
 
 NAME_LIMIT = 60  # PostgreSQL cuts names at 63 bytes
+CLOCKS = frozenset({"first_clock", "latest_clock"})  # a moment in hours, for windows shorter than days
 ALIASES = {"last": "latest_at", "since": "first_at"}
 VALUE_FUNCTIONS = frozenset({"latest", "previous", "min", "max"})  # of a fact that has a value
 FUNCTIONS = {  # what each one gives when nothing has happened is said in knowledge/facts/README.md
     "latest": "value",
     "latest_at": "date",
+    "latest_clock": "number",
     "latest_id": "number",
     "latest_organisation": "number",
     "previous": "value",
     "previous_at": "date",
     "previous_id": "number",
     "first_at": "date",
+    "first_clock": "number",
     "first_id": "number",
     "streak_at": "date",
     "count": "number",
@@ -107,7 +110,9 @@ class Call:
     @property
     def evidence(self) -> dict[str, Call]:
         """The calls that say when, by which event and where the value of this call came about; empty for counts."""
-        stem = self.function.removesuffix("_at").removesuffix("_id").removesuffix("_organisation")
+        stem = (
+            self.function.removesuffix("_at").removesuffix("_id").removesuffix("_organisation").removesuffix("_clock")
+        )
         if stem not in {"latest", "previous", "first"}:
             return {}
         names = {"at": f"{stem}_at", "id": f"{stem}_id"} | (

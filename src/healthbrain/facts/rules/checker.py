@@ -10,7 +10,7 @@ from typing import Any
 from sqlglot import exp
 
 from healthbrain.facts.rules import operators
-from healthbrain.facts.rules.calls import ALIASES, FUNCTIONS, VALUE_FUNCTIONS, Call, Selection, Tree
+from healthbrain.facts.rules.calls import ALIASES, CLOCKS, FUNCTIONS, VALUE_FUNCTIONS, Call, Selection, Tree
 from healthbrain.facts.rules.catalogue import Catalogue, Fact, together
 from healthbrain.facts.rules.duration import Duration, parse_duration
 from healthbrain.facts.rules.located import located, where
@@ -201,7 +201,9 @@ class Checker:
         selection = self._selection(selected, named, scope)
         if function == "streak_at":
             selection = self._streak(selection, scope)
-        if function in {"first_at", "first_id", "streak_at"} and within:  # within a window: of what lies in it
+        if (
+            function in {"first_at", "first_clock", "first_id", "streak_at"} and within
+        ):  # within a window: of what lies in it
             selection, within = _starting(selection, within), None
         if function == "days_since":
             return self._days_since(Call("latest_at", selection, within=within))
@@ -211,7 +213,7 @@ class Checker:
     def _column_of(self, call: Call, scope: Scope) -> Typed:
         fact = call.selection.fact
         if call.function not in VALUE_FUNCTIONS:
-            return self._use(call, Type(call.result))
+            return self._use(call, Type(call.result, "h" if call.function in CLOCKS else ""))
         if not fact.value:
             raise self.wrong(f"{fact.name!r} has no value; ask {call.function}_at or ever", scope)
         if fact.value == "pair":

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable
 import sqlglot
 from sqlglot import exp
 
-from healthbrain.facts.rules.calls import Call, Selection
+from healthbrain.facts.rules.calls import CLOCKS, Call, Selection
 from healthbrain.facts.rules.catalogue import Fact
 from healthbrain.facts.rules.duration import Duration
 from healthbrain.facts.rules.types import interval_node, shifted
@@ -268,6 +268,8 @@ selected AS (
         column = f"fact.{call.column}"
         if call.function == "ever":
             return f"COALESCE({column}, 0) > 0 AS {call.column}"
+        if call.function in CLOCKS:
+            return f"CAST(EXTRACT(EPOCH FROM {column}) AS DOUBLE PRECISION) / 3600 AS {call.column}"
         return f"COALESCE({column}, 0) AS {call.column}" if call.function.startswith("count") else column
 
 
@@ -286,12 +288,14 @@ _LAST_OF_DAY = "last_of_day AND nth_day = {nth}"
 _AGGREGATES = {  # function → aggregate, and which rows besides the selection's own
     "latest": ("MAX({value})", "newest = 1"),
     "latest_at": ("MAX(day)", ""),
+    "latest_clock": ("MAX(occurred)", ""),
     "latest_id": ("MAX(id)", "newest = 1"),
     "latest_organisation": ("MAX(organisation_id)", "newest = 1"),
     "previous": ("MAX({value})", _LAST_OF_DAY),
     "previous_at": ("MAX(day)", _LAST_OF_DAY),
     "previous_id": ("MAX(id)", _LAST_OF_DAY),
     "first_at": ("MIN(day)", ""),
+    "first_clock": ("MIN(occurred)", ""),
     "first_id": ("MIN(id)", "oldest = 1"),
     "streak_at": ("MIN(day)", "run_day = {nth}"),
     "count": ("COUNT(*)", ""),

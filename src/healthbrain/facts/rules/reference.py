@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from healthbrain.facts.rules.calls import Call, Selection
+from healthbrain.facts.rules.calls import CLOCKS, Call, Selection
 from healthbrain.facts.rules.catalogue import Fact
 from healthbrain.facts.rules.duration import full_months
 from healthbrain.facts.rules.interpreter import value_of
@@ -251,6 +251,8 @@ def _nth_of_run(call: Call, history: History, as_of: dt.date) -> Occurrence | No
 def _aspect(call: Call, source: Occurrence) -> Any:
     if call.function.endswith("_at"):
         return source.day
+    if call.function in CLOCKS:
+        return (source.at - dt.datetime(1970, 1, 1)).total_seconds() / 3600
     if call.function.endswith("_id"):
         return source.id
     if call.function.endswith("_organisation"):
