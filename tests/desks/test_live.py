@@ -28,7 +28,7 @@ def test_who_is_told(payload, organisations, expected):
     assert live.concerns(payload, organisations) is expected
 
 
-async def _ask(query: str, seconds: float, after_start=None) -> tuple[int, str]:
+async def _ask(query: str, seconds: float, after_start=None, wanted: bytes = b"event: tasks") -> tuple[int, str]:
     """Open the stream for a moment; its status and everything it sent."""
     sent: list[dict] = []
     gone = asyncio.Event()
@@ -48,7 +48,7 @@ async def _ask(query: str, seconds: float, after_start=None) -> tuple[int, str]:
     if after_start:
         await asyncio.sleep(0.3)
         await after_start()
-        while time.monotonic() < deadline and not any(b"event: tasks" in m.get("body", b"") for m in sent):
+        while time.monotonic() < deadline and not any(wanted in m.get("body", b"") for m in sent):
             await asyncio.sleep(0.05)
     gone.set()
     running.cancel()
@@ -70,24 +70,36 @@ def test_without_a_valid_token_nothing_is_told():
     assert status == 403
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_notification_reaches_an_open_page():
+def _told(statement: str, wanted: bytes, times: int = 1) -> tuple[int, str]:
+    """What an open page hears when another connection says `statement` that many times."""
     _fresh_hub()
     token = signing.dumps({"path": "/", "wide": True}, salt=live.SALT, compress=True)
     connection.ensure_connection()
 
     async def change():
         async with await live._connect() as other:
-            await other.execute("SELECT pg_notify('tasks', %s)", (json.dumps({"organisations": [1]}),))
+            for _ in range(times):
+                await other.execute(statement)
 
     async def scenario():
         try:
-            return await _ask(f"token={token}", 10, change)
+            return await _ask(f"token={token}", 20, change, wanted)
         finally:
             if live.hub.listener:
                 live.hub.listener.cancel()
 
-    status, text = run(scenario())
+    return run(scenario())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_notification_reaches_an_open_page():
+    status, text = _told(f"SELECT pg_notify('tasks', '{json.dumps({'organisations': [1]})}')", b"event: tasks")
     assert status == 200
     assert "event: tasks" in text
     assert "organisations" not in text  # only the name of the change travels
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_arriving_records_are_one_change_to_a_reader():
+    _, text = _told("SELECT pg_notify('dirty', '')", b"event: intake", times=20)
+    assert text.count("event: intake") == 1

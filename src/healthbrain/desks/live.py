@@ -23,7 +23,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "healthbrain.settings")
 SALT = "healthbrain.live"
 LIFETIME = 12 * 3600
 HEARTBEAT = 20.0  # seconds; proxies close silent connections
-CHANNELS = ("tasks", "intake", "reviews", "signals", "outbreaks", "emergency", "transport", "homecare")
+CHANNELS = ("tasks", "intake", "signals", "outbreaks", "emergency", "transport", "homecare")
+ARRIVED = "dirty"  # facts says so with every record that arrives; pages hear "intake" of it
+GATHER = 2.0  # seconds: a feed of fifty readings a second is one change to a reader
 HELLO = b"retry: 3000\n\nevent: ready\ndata: 1\n\n"
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -60,7 +62,7 @@ class Hub:
     def __init__(self) -> None:
         self.waiting: dict[asyncio.Queue[str], frozenset[int] | None] = {}
         self.listener: asyncio.Task[None] | None = None
-        self.connection: psycopg.AsyncConnection[Any] | None = None
+        self.arrived: asyncio.TimerHandle | None = None
 
     async def join(self, path: str, wide: bool) -> asyncio.Queue[str]:
         """A queue of event names for one page."""
@@ -81,12 +83,23 @@ class Hub:
         while True:
             try:
                 async with await _connect() as connection:
-                    for channel in CHANNELS:
+                    for channel in (*CHANNELS, ARRIVED):
                         await connection.execute(f'LISTEN "{channel}"')
                     async for notice in connection.notifies():
-                        self._tell(notice.channel, notice.payload)
+                        if notice.channel == ARRIVED:
+                            self._gather()
+                        else:
+                            self._tell(notice.channel, notice.payload)
             except psycopg.OperationalError:
                 await asyncio.sleep(2)  # the server restarts: pages poll meanwhile
+
+    def _gather(self) -> None:
+        if self.arrived is None:
+            self.arrived = asyncio.get_running_loop().call_later(GATHER, self._tell_arrived)
+
+    def _tell_arrived(self) -> None:
+        self.arrived = None
+        self._tell("intake", "")
 
     def _tell(self, channel: str, payload: str) -> None:
         for queue, organisations in self.waiting.items():

@@ -1,8 +1,9 @@
-"""The county page's blocks, each with the moment its data are of. Costly ones are kept for a minute."""
+"""The county page's blocks, each with the moment its data are of. What is costly to read is kept for a while."""
 
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,8 @@ from healthbrain.kernel import clock
 from healthbrain.records import queries as records
 from healthbrain.records.queries import Feed, FeedHealth
 
-KEEP = 60  # seconds
+LONGEST = 60  # seconds a figure is kept
+SHARE = 20  # kept that many times as long as it took to read: reading takes at most a twentieth of one core
 RATES = frozenset({"rate", "standard_rate"})
 MEASURES = (
     "residents", "enrolled", "controlled", "uncontrolled", "unknown", "standard", "substandard", "overdue", "rate",
@@ -38,17 +40,21 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A value and the moment it was read."""
+    """A value, the moment it was read, and from when on it is read anew."""
 
     value: Any
     at: dt.datetime
+    until: dt.datetime
 
 
 def _kept(key: str, make: Callable[[], Any]) -> Kept:
     found: Kept | None = cache.get(key)
     if found is None:
-        found = Kept(make(), clock.now())
-        cache.set(key, found, KEEP)
+        started = time.perf_counter()
+        value, at = make(), clock.now()
+        seconds = min(LONGEST, 1 + SHARE * (time.perf_counter() - started))
+        found = Kept(value, at, at + dt.timedelta(seconds=seconds))
+        cache.set(key, found, seconds)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +16,7 @@ from healthbrain.desks.bureau.definitions import definition, name
 from healthbrain.desks.i18n import age_of, date, said, sex_of, t, until
 from healthbrain.desks.listing import Column, Listing
 from healthbrain.desks.shell import as_of, render
+from healthbrain.kernel import clock
 from healthbrain.kernel.errors import NotFound
 
 LISTED = (  # measures with people behind them
@@ -69,6 +71,7 @@ def county(request: HttpRequest) -> HttpResponse:
         "at": found.at,
         "feeds": feeds.value,
         "feeds_at": feeds.at,
+        "again": math.ceil((max(found.until, feeds.until) - clock.now()).total_seconds()) + 1,
         "feed_state": figures.feed_state,
         "percent": figures.percent,
         "complete": figures.complete,

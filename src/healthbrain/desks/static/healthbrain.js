@@ -122,11 +122,23 @@
 
   /* Live changes: a stream of event names; regions with data-on="tasks" ask for themselves again. Without a stream, every 15 s. */
   const regions = (name) => all(`[data-on~="${name}"]`);
-  let pending = new Map();
+  const pending = new Set();
+  function ask(id, seconds) {
+    const key = `${id} ${seconds > 1}`;
+    if (pending.has(key)) return;
+    pending.add(key);
+    setTimeout(() => {
+      pending.delete(key);
+      const region = document.getElementById(id);
+      if (region && one("details.menu[open]", region)) ask(id, 2); /* not while somebody chooses in it */
+      else if (region) window.htmx.trigger(region, "refresh");
+    }, seconds * 1000);
+  }
+  /* data-again: what the server shows may be kept that many seconds; then the change is asked for once more. */
   function refresh(name) {
     regions(name).forEach((region) => {
-      if (pending.has(region) || one("details.menu[open]", region)) return; /* not while somebody chooses in it */
-      pending.set(region, setTimeout(() => { pending.delete(region); window.htmx.trigger(region, "refresh"); }, 250));
+      ask(region.id, 0.25);
+      if (region.dataset.again) ask(region.id, Number(region.dataset.again));
     });
   }
   function state(word) {
@@ -141,7 +153,7 @@
     const address = body.dataset.live;
     if (address && window.EventSource) {
       const stream = new EventSource(address);
-      ["tasks", "intake", "reviews", "signals", "outbreaks", "emergency", "transport", "homecare"].forEach((name) => stream.addEventListener(name, () => refresh(name)));
+      ["tasks", "intake", "signals", "outbreaks", "emergency", "transport", "homecare"].forEach((name) => stream.addEventListener(name, () => refresh(name)));
       stream.addEventListener("ready", () => { hb.polling = false; state("live"); });
       stream.addEventListener("error", () => { hb.polling = true; state("poll"); });
       window.addEventListener("pagehide", () => stream.close());
