@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from healthbrain.kernel.home import folder, secret_key
+from healthbrain.kernel.home import folder, old_keys, secret_key
 from healthbrain.kernel.postgres import database_url, django_database
 
 PACKAGE = Path(__file__).parent
 SECRET_KEY = secret_key()
+SECRET_KEY_FALLBACKS = list(old_keys())  # a changed key signs nobody out
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("HEALTHBRAIN_HOSTS", "127.0.0.1,localhost,testserver").split(",")
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("HEALTHBRAIN_ORIGINS", "").split(",") if o]

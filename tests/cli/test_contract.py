@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from healthbrain.kernel import vault
+
 COMMANDS = [
     "demo",
     "ingest",
@@ -23,6 +25,7 @@ COMMANDS = [
     "doctor",
     "backup",
     "restore",
+    "rotate-key",
     "bench",
 ]
 
@@ -154,6 +157,20 @@ def test_a_backup_comes_back_whole(fed, home: Path, tmp_path: Path) -> None:
     (kept / "manifest.json").write_text(json.dumps(manifest | {"sealed_by": "0123456789abcdef"}))
     refused = healthbrain("restore", str(kept), "--replace", home=elsewhere)  # its key was given from outside
     assert (refused.returncode, "HEALTHBRAIN_SECRET_KEY" in refused.stderr) == (1, True)
+
+
+def test_a_changed_key_opens_everything_kept_with_the_old_one(fed, home: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HEALTHBRAIN_HOME", str(home))
+    vault.put("photos", b"a made-up wound")
+    name, before = hashlib.sha256(b"a made-up wound").hexdigest(), (home / "secret_key").read_text()
+    done = answer(healthbrain("rotate-key", "--json", home=home))
+    assert (done["sealed_anew"], done["not_opened"], done["old_keys"]) == (1, 0, 1)
+    assert (home / "secret_key").read_text() != before
+    assert vault.get("photos", name) == b"a made-up wound"
+    again = answer(healthbrain("rotate-key", "--forget-old", "--json", home=home))
+    assert (again["sealed_anew"], again["old_keys"]) == (1, 0)
+    assert before not in "".join(path.read_text() for path in home.glob("secret_key*"))
+    assert vault.get("photos", name) == b"a made-up wound"
 
 
 def test_a_damaged_backup_leaves_what_is_there(fed, home: Path, tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
+from dataclasses import asdict
+from importlib import import_module
 
 import pytest
 import python_calamine
@@ -13,6 +16,7 @@ from django.utils import timezone
 from healthbrain.audit.models import AuditEvent
 from healthbrain.desks.steward import jobs, uploads
 from healthbrain.desks.steward.compare import ENGLISH, WORDS
+from healthbrain.kernel.home import home
 from healthbrain.records.models import Batch, ColumnMapping, Event, RejectedRow
 from healthbrain.residents import pairs, train
 from healthbrain.residents.models import Identity, Link, Resident, Review
@@ -168,10 +172,32 @@ def test_empty_file_and_no_file(steward, county):
     assert "文件是空的" in text_of(steward.post("/steward/upload", {"file": SimpleUploadedFile("a.csv", b"")}))
 
 
-def test_a_name_cannot_leave_its_folder(county):
-    made = uploads.receive(SimpleUploadedFile("../../x/观察 表.csv", b"a"), account_id=1, source="")
-    assert made.path.parent.name == made.id
-    assert made.path.read_bytes() == b"a"
+def test_an_upload_lies_sealed_and_opens_under_its_own_name_inside_its_folder(county):
+    made = uploads.receive(
+        SimpleUploadedFile("../../x/观察 表.csv", "人员编号\n33019719".encode()), account_id=1, source=""
+    )
+    files = [path for path in (home() / "uploads").rglob(f"{made.id}*") if path.is_file()]
+    assert len(files) == 2, "the file and its state"
+    for file in files:
+        assert (b"33019719" in file.read_bytes(), file.stat().st_mode & 0o077) == (False, 0)
+        assert "观察".encode() not in file.read_bytes()
+    with uploads.opened(uploads.load(made.id)) as path:
+        assert path.name == "观察_表.csv"
+        assert path.is_relative_to(home() / "tmp")
+        assert path.read_bytes() == "人员编号\n33019719".encode()
+    assert not path.exists(), "the open copy goes with the reading"
+
+
+def test_uploads_of_an_earlier_version_are_sealed_by_the_upgrade(county):
+    old = home() / "uploads" / ("ab" * 16)
+    old.mkdir(parents=True)
+    (old / "march.csv").write_text(SHEET, encoding="utf-8")
+    state = asdict(uploads.Upload("ab" * 16, "march.csv", len(SHEET.encode()), 1, "2026-03-30"))
+    (old / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    import_module("healthbrain.desks.migrations.0003_seal_uploads").seal(None, None)
+    assert not old.exists()
+    with uploads.opened(uploads.load("ab" * 16)) as path:
+        assert path.read_text(encoding="utf-8") == SHEET
 
 
 def test_templates_open_in_the_reader(steward):

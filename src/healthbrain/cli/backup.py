@@ -22,7 +22,7 @@ from healthbrain.cli.boot import boot
 from healthbrain.cli.output import emit, json_option
 from healthbrain.kernel import vault
 from healthbrain.kernel.errors import HealthBrainError
-from healthbrain.kernel.home import KEY, home
+from healthbrain.kernel.home import KEY, home, old_keys, secret_key
 from healthbrain.kernel.postgres import database_url
 
 DUMP, FILES, MANIFEST = "healthbrain.dump", "files.tar.gz", "manifest.json"
@@ -127,7 +127,7 @@ def _checked(folder: Path) -> dict[str, Any]:
 def _refuse_other_key(manifest: dict[str, Any]) -> None:
     """A key of the data folder comes back with its files; one that was given must be given again."""
     sealed_by, given = manifest.get("sealed_by", ""), KEY in os.environ
-    if sealed_by and vault.fingerprint() != sealed_by:
+    if sealed_by and sealed_by not in {vault.fingerprint(key) for key in (secret_key(), *old_keys())}:
         raise HealthBrainError(
             f"照片等文件由另一把密钥加密 Photos were sealed with another {KEY}",
             hint=f"把当时的密钥设回 {KEY} set {KEY} to the key of then",

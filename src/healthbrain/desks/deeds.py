@@ -55,6 +55,7 @@ DEEDS = {
     "fhir.write": ("接口：写入", "API: wrote"),
     "fhir.transaction": ("接口：事务写入", "API: wrote a transaction"),
     "fhir.delete": ("接口：删除", "API: deleted"),
+    "vault.rotate": ("更换密钥并重新加密文件", "changed the key and sealed the files anew"),
     "export.workbook": ("导出 Excel", "exported a workbook"),
     "export.links": ("导出身份链接", "exported the links"),
     "export.residents": ("导出居民", "exported the residents"),

@@ -9,7 +9,7 @@ import platformdirs
 
 from healthbrain.kernel.errors import HealthBrainError
 
-KEY = "HEALTHBRAIN_SECRET_KEY"
+KEY, OLD_KEYS = "HEALTHBRAIN_SECRET_KEY", "HEALTHBRAIN_OLD_SECRET_KEYS"
 
 
 def home() -> Path:
@@ -43,12 +43,44 @@ def secret_key() -> str:
         return given
     path = home() / "secret_key"
     if not path.exists():
-        import secrets
-
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+        _write_key(path, os.O_EXCL)
     return path.read_text().strip()
+
+
+def old_keys() -> tuple[str, ...]:
+    """Keys of before that may still open a file or a session: given ones (one, or several with spaces between), then
+    kept ones."""
+    given, kept = os.environ.get(OLD_KEYS, "").strip(), home() / "secret_keys_old"
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    return tuple(dict.fromkeys(key for key in (given, *given.split(), *lines) if key))
+
+
+def change_key() -> None:
+    """A new key in the data folder; the old one is kept with the old ones first, so that no crash loses it."""
+    old = home() / "secret_keys_old"
+    descriptor = os.open(old, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret_key() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside = home() / "secret_key.new"
+    _write_key(beside, os.O_TRUNC)
+    beside.replace(home() / "secret_key")
+
+
+def forget_old_keys() -> None:
+    """Only once nothing is sealed with them."""
+    (home() / "secret_keys_old").unlink(missing_ok=True)
+
+
+def _write_key(path: Path, how: int) -> None:
+    import secrets
+
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def mark_synthetic(text: str) -> None:

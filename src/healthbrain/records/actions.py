@@ -169,3 +169,8 @@ def template(name: str, form: str = "xlsx") -> bytes:
 def error_sheet(*, by: Actor, batch_id: int) -> tuple[str, bytes]:
     """(file name, workbook): the sender's sheet with one more column saying what is wrong. Raises NotFound."""
     return workbooks.error_sheet(by=by, batch_id=batch_id)
+
+
+def kept_sealed(batch_ids: Iterable[int], *, shelf: str, name: str) -> None:
+    """The file of these batches lies in the vault from now on: the sheet that goes back is made from it."""
+    workbooks.kept_sealed(batch_ids, shelf=shelf, name=name)

@@ -13,6 +13,7 @@ from django.db import transaction
 from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
+from healthbrain.kernel import vault
 from healthbrain.kernel.errors import Invalid, NotFound
 from healthbrain.records.intake import batches, sheets
 from healthbrain.records.intake.files import Refused
@@ -21,6 +22,7 @@ from healthbrain.records.rules.templates import TEMPLATES, Template
 
 ROWS = 5_000  # rows of the template the drop-downs reach
 COLUMN = "错误"
+SEALED = "sealed:"  # of a batch's path: the file lies in the vault, "shelf/name"
 # What a cell says is written as text: a cell that begins with = is somebody's data, never a formula of ours.
 OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
@@ -96,12 +98,27 @@ def error_sheet(*, by: Actor, batch_id: int) -> tuple[str, bytes]:
 Row = tuple[list[str], str]  # cells, what is wrong
 
 
+def kept_sealed(batch_ids: Iterable[int], *, shelf: str, name: str) -> None:
+    """See `actions.kept_sealed`."""
+    Batch.objects.filter(pk__in=list(batch_ids)).update(path=f"{SEALED}{shelf}/{name}")
+
+
 def _original(batch: Batch, problems: dict[int, str]) -> list[Row] | None:
     """Every row of the sheet as it was sent, None when the file is gone, changed, or no sheet."""
-    path = Path(batch.path)
-    if batch.format not in {"csv", "xlsx"} or not batch.path or not path.is_file():
+    if batch.format not in {"csv", "xlsx"} or not batch.path:
         return None
-    if batches.content_hash(path) != bytes(batch.content_hash or b""):
+    if not batch.path.startswith(SEALED):
+        return _whole(batch, Path(batch.path), problems)
+    shelf, _, name = batch.path.removeprefix(SEALED).partition("/")
+    try:
+        with vault.opened(shelf, name, batch.name) as path:
+            return _whole(batch, path, problems)
+    except NotFound:
+        return None
+
+
+def _whole(batch: Batch, path: Path, problems: dict[int, str]) -> list[Row] | None:
+    if not path.is_file() or batches.content_hash(path) != bytes(batch.content_hash or b""):
         return None
     try:
         opened = sheets.open_sheet(path, batch.format)

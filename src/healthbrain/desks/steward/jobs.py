@@ -36,9 +36,10 @@ def run(upload_id: str, *, dry_run: bool) -> Upload:
             db.notify("intake")
 
     try:
-        report = records.ingest(
-            [upload.path], by=by, source=upload.source or None, progress=advance, dry_run=dry_run, as_of=clock.today()
-        )
+        with uploads.opened(upload) as path:
+            report = records.ingest(
+                [path], by=by, source=upload.source or None, progress=advance, dry_run=dry_run, as_of=clock.today()
+            )
     except HealthBrainError as refused:
         return uploads.change(uploads.load(upload_id), stage="failed", error=str(refused))
     except Exception:
@@ -48,6 +49,7 @@ def run(upload_id: str, *, dry_run: bool) -> Upload:
     rejects = [[r.row, r.field, r.message] for r in report.rejects[: uploads.KEPT_REJECTS]]
     stage = "checked" if dry_run else "done"
     batch_ids = [] if dry_run else list(report.batch_ids)
+    records.kept_sealed(batch_ids, shelf=uploads.SHELF, name=upload.id)
     found = uploads.change(
         uploads.load(upload_id), stage=stage, report=report.as_dict(), rejects=rejects, batch_ids=batch_ids, error=""
     )

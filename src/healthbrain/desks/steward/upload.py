@@ -83,13 +83,18 @@ def _mapping_rows(peek: Peek) -> list[dict[str, Any]]:
     ]
 
 
+def _peek(upload: Upload, template: str) -> Peek:
+    with uploads.opened(upload) as path:
+        return queries.peek(path, source=upload.source, template=template if template in TEMPLATES else "")
+
+
 @page(permission="intake.upload")
 @require_GET
 def show(request: HttpRequest, upload_id: str) -> HttpResponse:
     """Where one upload stands: mapping, dry run, import, result. Renews itself while the worker reads."""
     upload = _mine(request, upload_id)
     wanted = request.GET.get("template", upload.template)
-    peek = queries.peek(upload.path, source=upload.source, template=wanted if wanted in TEMPLATES else "")
+    peek = _peek(upload, wanted) if upload.stage == "received" else Peek("")  # later stages show no columns
     chosen = TEMPLATES.get(peek.template)
     context = {
         "upload": upload,
@@ -119,7 +124,7 @@ def _remember(request: HttpRequest, upload: Upload) -> None:
         raise Invalid(
             t("同一项不能对应两列，请改正对应关系", "One item may not stand in two columns: correct the mapping")
         )
-    header = queries.peek(upload.path, source=upload.source, template=chosen).header
+    header = _peek(upload, chosen).header
     if upload.source and mapping:
         records.remember_mapping(source=upload.source, template=chosen, header=list(header), mapping=mapping)
 

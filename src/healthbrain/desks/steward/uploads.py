@@ -1,19 +1,20 @@
-"""Files people upload, with where each stands. A folder per upload in the data folder: the file and `state.json`."""
+"""Files people upload, with where each stands: both sealed in the vault as they come, opened to be read (ADR 16)."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import uuid
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from healthbrain.kernel import vault
 from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import Invalid, NotFound
-from healthbrain.kernel.home import folder
 
+SHELF = "uploads"
 LARGEST = 512 << 20  # bytes; larger loads go through the command line
 KEPT_REJECTS = 50
 
@@ -41,16 +42,13 @@ class Upload:
     error: str = ""
 
     @property
-    def path(self) -> Path:
-        return _folder(self.id) / self.name
-
-    @property
     def waiting(self) -> bool:
         return self.stage in {"checking", "importing"}
 
 
-def _folder(upload_id: str) -> Path:
-    return folder("uploads", upload_id)
+def opened(upload: Upload) -> AbstractContextManager[Path]:
+    """A copy of the file to read inside the block, under the name it came with."""
+    return vault.opened(SHELF, upload.id, upload.name)
 
 
 def _safe_name(name: str) -> str:
@@ -67,27 +65,21 @@ def receive(file: Any, *, account_id: int, source: str) -> Upload:
     if size > LARGEST:
         raise Invalid("文件超过 512 MB，请用命令行 healthbrain ingest。 Over 512 MB: use healthbrain ingest.")
     upload = Upload(uuid.uuid4().hex, _safe_name(file.name or ""), size, account_id, now().isoformat(), source)
-    with upload.path.open("wb") as kept:
-        for piece in file.chunks():
-            kept.write(piece)
-    os.chmod(upload.path, 0o600)
+    vault.put_pieces(SHELF, file.chunks(), upload.id)
     save(upload)
     return upload
 
 
 def save(upload: Upload) -> None:
     """Write the state whole or not at all: a reader never sees half of it."""
-    target = _folder(upload.id) / "state.json"
-    beside = target.with_suffix(".new")
-    beside.write_text(json.dumps(asdict(upload), ensure_ascii=False), encoding="utf-8")
-    os.replace(beside, target)
+    vault.put(SHELF, json.dumps(asdict(upload), ensure_ascii=False).encode(), f"{upload.id}.state", replace=True)
 
 
 def load(upload_id: str) -> Upload:
     """Raises NotFound for an unknown id."""
-    if not re.fullmatch(r"[0-9a-f]{32}", upload_id) or not (folder("uploads") / upload_id / "state.json").exists():
+    if not re.fullmatch(r"[0-9a-f]{32}", upload_id) or not vault.holds(SHELF, f"{upload_id}.state"):
         raise NotFound("没有这次上传，可能已清理。 No such upload; it may have been cleared.")
-    return Upload(**json.loads((_folder(upload_id) / "state.json").read_text(encoding="utf-8")))
+    return Upload(**json.loads(vault.get(SHELF, f"{upload_id}.state")))
 
 
 def change(upload: Upload, **fields: Any) -> Upload:
