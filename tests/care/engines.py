@@ -17,10 +17,12 @@ from healthbrain.care.rules.loader import load_programmes
 from healthbrain.care.rules.occurrence import Deferred, Place
 from healthbrain.care.rules.programme import Programme
 from healthbrain.care.rules.reference import judge_history
-from healthbrain.facts.knowledge import catalogue
+from healthbrain.facts.knowledge import SHIPPED as FACTS
+from healthbrain.facts.rules.catalogue import Catalogue, load_catalogue
 from healthbrain.facts.rules.compile import facts_sql
 from healthbrain.facts.rules.reference import History
 
+DEFINITIONS = Path(__file__).parents[1] / "spec" / "definitions"  # programmes that show what the language can say
 SHIPPED = Path(__file__).parents[2] / "src" / "healthbrain" / "knowledge" / "programmes"
 TABLES = {
     "residents": "resident_id bigint, birth_date date, sex text, deceased_on date, moved_on date, "
@@ -40,8 +42,14 @@ class Case:
 
 
 @functools.cache
+def catalogue() -> Catalogue:
+    return load_catalogue(FACTS, DEFINITIONS / "facts")
+
+
+@functools.cache
 def programmes() -> tuple[Programme, ...]:
-    return load_programmes([SHIPPED], catalogue())
+    """The shipped ones, and those of the tests."""
+    return load_programmes([SHIPPED, DEFINITIONS / "programmes"], catalogue())
 
 
 def reference(cases: Sequence[Case], as_of: dt.date, only: Sequence[Programme] | None = None) -> tuple[dict, dict]:

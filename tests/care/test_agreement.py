@@ -28,6 +28,9 @@ CONDITIONS = [
     "D12.600",
     "Z82.4",
     "Z34",
+    "O80",
+    "O03",
+    "A15.000",
 ]
 NUMBERS = {  # code: (unit, values around every threshold)
     "loinc|8480-6": ("mm[Hg]", [118, 129, 130, 139, 140, 149, 150, 160, 179, 180, 20]),
@@ -51,6 +54,7 @@ ANSWERS = {
     "hb|adverse-drug-reaction": ["yes", "no"],
     "hb|new-complication": ["yes", "no"],
     "hb|hypertension-symptom": ["none", "dyspnoea"],
+    "hb|tb-treatment": ["ended"],
     "hb|diagnosis-outcome": ["hypertension-excluded", "diabetes-excluded", "copd-excluded"],
 }
 VISITS = [
@@ -62,6 +66,8 @@ VISITS = [
     "type|health-check",
     "type|child-visit",
 ]
+OTHERS = [("immunization", f"vaccine|{v}") for v in ("HepB", "HepB", "DTaP", "DT", "JE-L", "JE-I", "MPSV-A", "MMR")]
+OTHERS += [("observation", "loinc|8665-2"), ("medication", "atc|J04AM02"), ("procedure", "icd9cm3|95.0900")]
 VISITS += ["type|newborn-visit", "type|discharge", "type|tcm-service", "class|IMP", "class|EMER"]
 BIRTHS = [0, 0.1, 0.5, 1, 2.5, 4, 6.9, 7, 20, 34.9, 35, 36, 40, 49.9, 50, 54.9, 55, 64.9, 65, 66, 74, 75, 80]
 
@@ -121,7 +127,9 @@ def person(number: int, chance: random.Random, as_of: dt.date) -> Case:
             elif what < 0.88:
                 status = chance.choice(["active", "active", "active", "resolved"])
                 add("condition", f"icd10|{chance.choice(CONDITIONS)}", at, organisation, text=status)
-            elif what < 0.94:
+            elif what < 0.92:
+                add(*chance.choice(OTHERS), at, organisation)
+            elif what < 0.95:
                 add("procedure", chance.choice(["icd9cm3|45.2300", "icd9cm3|89.37"]), at, organisation)
             else:
                 add("referral", "hb|referral", at, organisation, text=chance.choice(["active", "draft"]))

@@ -34,6 +34,8 @@ ANSWERS = {
     "complication": "hb|new-complication",
     "symptom": "hb|hypertension-symptom",
     "outcome": "hb|diagnosis-outcome",
+    "sputum": "loinc|11477-7",
+    "treatment": "hb|tb-treatment",
 }
 CONTACTS = {
     "visit": ("encounter", "class|AMB"), "home visit": ("encounter", "class|HH"), "phone": ("encounter", "class|PHONE"),
@@ -43,6 +45,11 @@ CONTACTS = {
     "follow-up visit": ("encounter", "type|follow-up"), "child visit": ("encounter", "type|child-visit"),
     "newborn visit": ("encounter", "type|newborn-visit"), "colonoscopy": ("procedure", "icd9cm3|45.2300"),
     "spirometry": ("procedure", "icd9cm3|89.3700"), "referral": ("referral", "hb|referral"),
+    "HepB": ("immunization", "vaccine|HepB"), "DTaP": ("immunization", "vaccine|DTaP"),
+    "JE-L": ("immunization", "vaccine|JE-L"), "JE-I": ("immunization", "vaccine|JE-I"),
+    "MMR": ("immunization", "vaccine|MMR"), "MenA": ("immunization", "vaccine|MPSV-A"),
+    "last period": ("observation", "loinc|8665-2"), "TB drug": ("medication", "atc|J04AM02"),
+    "eye check": ("procedure", "icd9cm3|95.0900"),
 }  # fmt: skip
 DATE = r"(?:\d{4}-)?\d{2}-\d{2}"
 
@@ -157,7 +164,7 @@ def expectation(wanted: str, row: Row, enrolment: tuple | None, tasks: dict[tupl
         assert standard is (wanted == "standard")
     elif wanted == "suspected":
         assert status == "suspected"
-    elif match := re.fullmatch(r"ended (\w+)", wanted):
+    elif match := re.fullmatch(r"ended ([\w-]+)", wanted):
         assert (status, reason) == ("ended", match[1])
     elif match := re.fullmatch(rf"since ({DATE})", wanted):
         assert since == date(match[1], row.as_of)

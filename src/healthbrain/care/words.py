@@ -83,7 +83,8 @@ def task_title(programme_id: str, task_id: str, ordinal: int = 1) -> Words:
     task = found.task(task_id) if found else None
     if task is None:
         return Words(task_id, task_id)
-    age = next((a for a in task.ages if a.ordinal == ordinal and len(task.ages) > 1), None)
+    # Of several versions of a row the newest names it: all are the same visit or dose.
+    age = next((a for a in reversed(task.ages) if a.ordinal == ordinal and len(task.ages) > 1), None)
     if age is None:
         return words(task.title)
     return Words(f"{task.title.zh}（{age.title.zh}）", f"{task.title.en} ({age.title.en})")
@@ -97,7 +98,7 @@ def why(programme_id: str, task_id: str, reason: Mapping[str, Any]) -> Words:
         return Words("", "")
     state = found.state(str(reason.get("state", "")))
     values = reason.get("because") or {}
-    if task.kind in {"calendar", "ages"}:
+    if task.kind in {"calendar", "ages", "series"}:
         return _by_schedule(found, task, values)
     return Words(*(_line(found, task, state, values, lang) for lang in ("zh", "en")))
 
@@ -109,6 +110,10 @@ def _by_schedule(found: Programme, task: Task, values: Mapping[str, Any]) -> Wor
         zh, en = f"{_day(day, 'zh')}出院", f"discharged on {_day(day, 'en')}"
         if day is None:
             zh, en = "出院日未知，按通常的住院天数推算", "day of discharge not known, counted from the usual stay"
+    elif task.kind == "series":
+        zh, en = "按程序该做下一次", "the next one of its schedule"
+    elif task.kind == "ages" and task.counts_from is not None:
+        zh, en = "到了规定时间", "its time has come"
     elif task.kind == "ages":
         zh, en = "到了规定月龄", "the age for it has come"
     return Words(f"{zh}（{_cited(found, task.source, 'zh')}）", f"{en} ({_cited(found, task.source, 'en')})")

@@ -73,7 +73,8 @@ def windows_of(programme: Programme) -> list[tuple[Call, Duration]]:
     deciding += [
         programme.reading,
         programme.standard,
-        *(e for t in programme.tasks for e in (t.when, t.anchor, t.again)),
+        *(e for t in programme.tasks for e in t.expressions),
+        *(e.day for e in programme.exits),
     ]
     calls = all_calls(e for e in deciding if e is not None)
     edges = {(edge, c.within) for c in calls if c.within and (edge := window_edge(c))}
@@ -90,12 +91,19 @@ def compile_programmes(
     names = {key: name for key, (_, name) in sets.items()}
     asked = [(p, t) for p in programmes for t in p.tasks if t.kind == "chain" or t.again is not None]
     chains = sorted({names[p.id, t.evidence] for p, t in asked})
+    in_turn = sorted({names[p.id, t.evidence] for p in programmes for t in p.tasks if t.kind == "series"})
     seen = codes or "(SELECT DISTINCT kind, code FROM events)"
     steps = hits(facts_of(distinct.values(), catalogue), "events", f"{seen} AS seen", as_of)
     lasts = " UNION ALL ".join(_last(number_of(name), distinct[name]) for name in chains)
     steps.append(("last_evidence", lasts or _NOTHING))
     for n, programme in enumerate(programmes):
         steps += [(f"p{n}_base", _base(programme, dialect)), (f"p{n}", _standing(programme, f"p{n}_base"))]
+    days = " UNION ALL ".join(
+        f"SELECT DISTINCT resident_id, {number_of(name)} AS set_no, day FROM ({set_sql(distinct[name])}) c"
+        for name in in_turn
+    )
+    steps += [("series_days", days)] if days else []
+    steps += tasks_sql.series(programmes, names, as_of)
     steps.append(("task_list", tasks_sql.task_list(programmes, {k: number_of(v) for k, v in names.items()})))
     steps.append(("occurrences", " UNION ALL ".join(tasks_sql.occurrences(programmes, names, as_of))))
     windows = sorted({names[p.id, t.evidence] for p in programmes for t in p.tasks if t.kind != "chain"})
@@ -170,6 +178,13 @@ def _base(programme: Programme, dialect: str) -> str:
     columns += [f"{sql(t.when)} AS {name_of('when', t.id)}" for t in programme.tasks if t.when is not None]
     columns += [f"CAST({sql(t.anchor)} AS DATE) AS {name_of('anchor', t.id)}" for t in programme.tasks if t.anchor]
     columns += [f"CAST({sql(t.again)} AS DATE) AS {name_of('again', t.id)}" for t in programme.tasks if t.again]
+    columns += [
+        f"CAST({sql(t.counts_from)} AS DATE) AS {name_of('zero', t.id)}" for t in programme.tasks if t.counts_from
+    ]
+    columns += [
+        f"CAST({sql(t.not_before)} AS DATE) AS {name_of('wait', t.id)}" for t in programme.tasks if t.not_before
+    ]
+    columns += [f"CAST({sql(one.day)} AS DATE) AS {name_of('exit', one.id)}" for one in programme.exits]
     entry = sql(programme.enrol)
     if programme.suspect is not None:
         entry = f"({entry} IS TRUE OR {sql(programme.suspect)} IS TRUE)"
@@ -202,14 +217,20 @@ def _standing(programme: Programme, base: str) -> str:
         f"COALESCE(GREATEST(COALESCE(condition_since, {by_age}), COALESCE({by_age}, condition_since)), as_of) "
         "ELSE COALESCE(suspect_since, as_of) END"
     )
-    left = "LEAST(COALESCE(deceased_on, DATE '9999-12-31'), COALESCE(moved_on, DATE '9999-12-31'))"
-    reason = "CASE WHEN deceased_on = ended_on THEN 'died' ELSE 'moved' END"
-    inner = (
-        f"SELECT *, CASE WHEN enrolled IS TRUE THEN 'active' ELSE 'suspected' END AS entry, {since} AS since, "
-        f"CASE WHEN {left} <= as_of THEN {left} END AS ended_on FROM {base}"
-    )
+    ways = {"died": "deceased_on", "moved": "moved_on"} | {
+        one.id: f"CASE WHEN entry = 'active' AND {name_of('exit', one.id)} >= since THEN {name_of('exit', one.id)} END"
+        for one in programme.exits
+    }
+    left = f"LEAST({', '.join(f'COALESCE({day}, {tasks_sql.NEVER})' for day in ways.values())})"
+    named = " ".join(f"WHEN {day} = ended_on THEN {quoted(way)}" for way, day in ways.items())
+    reason = f"CASE {named} END"
+    entry = "CASE WHEN enrolled IS TRUE THEN 'active' ELSE 'suspected' END AS entry"
+    entered = f"SELECT *, {entry}, {since} AS since FROM {base}"
+    inner = f"SELECT *, CASE WHEN {left} <= as_of THEN {left} END AS ended_on FROM ({entered}) e"
     begun = "since" if programme.begins == ALWAYS else f"GREATEST(since, DATE '{programme.begins.isoformat()}')"
     ages = "".join(f", {_future(f'CAST(birth_date + {span_sql(age)} AS DATE)')}" for age in programme.ages)
+    ages += "".join(f", {_future(name_of('exit', one.id))}" for one in programme.exits)
+    ages += "".join(f", {_future(f"DATE '{day.isoformat()}'")}" for day in programme.changes)
     new_year = ", make_date(CAST(EXTRACT(YEAR FROM as_of) AS INTEGER) + 1, 1, 1)" if programme.yearly else ""
     return (
         f"SELECT *, {begun} AS begun, CASE WHEN ended_on IS NULL THEN entry ELSE 'ended' END AS status, "

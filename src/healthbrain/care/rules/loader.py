@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from healthbrain.care.rules.programme import (
     ALWAYS,
+    NEVER,
     Age,
     Due,
     Evidence,
     EvidenceSet,
+    Exit,
     From,
     Kind,
     Parameter,
@@ -28,7 +30,8 @@ from healthbrain.facts.rules.duration import Duration
 from healthbrain.facts.rules.language import Expression, parse
 from healthbrain.facts.rules.located import load_yaml, wrong
 
-_KINDS = {"chain", "once", "calendar", "ages"}
+_KINDS = {"chain", "once", "calendar", "ages", "series"}
+_ALWAYS_OUT = ["died", "moved"]  # named for the reader: they hold for every programme
 _FROM = {"visit", "reading", "enrolment", "anchor", "year-end"}
 _TOP = {
     "id", "version", "title", "sources", "begins", "parameters", "terms", "population", "enrol", "suspect", "reading",
@@ -37,7 +40,7 @@ _TOP = {
 _TASK = {
     "id", "title", "kind", "source", "evidence", "due", "never_done", "states", "suspected", "when", "anchor",
     "anchor_name", "again", "opens_before", "grace", "expires", "evidence_after", "quota", "ages", "urgent", "escalate",
-    "performer", "modality",
+    "performer", "modality", "counts_from", "not_before",
 }  # fmt: skip
 
 
@@ -100,6 +103,7 @@ class _Builder:
             because={str(k): self._parse(v) for k, v in raw.get("because", {}).items()},
             evidence=evidence,
             tasks=tuple(self._task(row, states, evidence) for row in raw["tasks"]),
+            exits=tuple(self._exit(row) for row in raw.get("exit", ()) if row not in _ALWAYS_OUT),
             ages=tuple(self._ages(raw)),
             behind=self._span(horizon.get("behind", "60 days")),
             ahead=self._span(horizon.get("ahead", "180 days")),
@@ -217,17 +221,37 @@ class _Builder:
             expires=self._span(row["expires"]) if "expires" in row else None,
             evidence_after=self._span(row.get("evidence_after", "same day")).days,
             quota=int(self._value(row["quota"])) if "quota" in row else 0,
-            ages=tuple(self._visit(n, visit) for n, visit in enumerate(row.get("ages", ()), 1)),
+            ages=tuple(self._visit(n, visit, row["kind"]) for n, visit in enumerate(row.get("ages", ()), 1)),
+            counts_from=self._optional(row.get("counts_from")),
+            not_before=self._optional(row.get("not_before")),
             urgent=bool(row.get("urgent", False)),
             escalate=tuple((str(e["to"]), self._span(e["overdue"]).days) for e in row.get("escalate", ())),
             performer=tuple(map(str, row.get("performer", ("contract", "village", "township")))),
             modality=str(row.get("modality", "")),
         )
 
-    def _visit(self, ordinal: int, row: Mapping[str, Any]) -> Age:
-        _only(row, {"title", "opens", "due", "until"}, "ages")
-        spans = (self._span(row[key]) for key in ("opens", "due", "until"))
-        return Age(ordinal, _title(row["title"]), *spans)
+    def _visit(self, place: int, row: Mapping[str, Any], kind: str) -> Age:
+        _only(row, {"number", "title", "opens", "due", "until", "after", "from", "to"}, "ages")
+        if kind == "ages" and "until" not in row:
+            raise wrong("a row of kind ages needs until", row["title"]["zh"])
+        if ("from" in row or "to" in row) and "number" not in row:
+            raise wrong("a row with from or to needs its number", row["title"]["zh"])
+        return Age(
+            ordinal=int(row.get("number", place)),
+            title=_title(row["title"]),
+            opens=self._span(row["opens"]),
+            due=self._span(row["due"]),
+            until=self._span(row["until"]) if "until" in row else None,
+            after=self._span(row.get("after", "same day")),
+            first_day=row.get("from", ALWAYS),
+            last_day=row.get("to", NEVER),
+        )
+
+    def _exit(self, row: Any) -> Exit:
+        if not isinstance(row, Mapping):
+            raise wrong(f"exit {row!r}: write died, moved, or a mapping with id, title and day", row)
+        _only(row, {"id", "title", "day", "source"}, "exit")
+        return Exit(str(row["id"]), _title(row["title"]), self._parse(row["day"]), str(row.get("source", "")))
 
 
 def _source(entry: Mapping[str, Any]) -> Source:

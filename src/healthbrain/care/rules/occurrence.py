@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from healthbrain.care.rules.programme import NEVER, Due, Programme, Task
+from healthbrain.care.rules.programme import NEVER, Age, Due, Programme, Task
 from healthbrain.facts.rules.duration import Duration
 
 DAY = dt.timedelta(days=1)
+GRACELESS = {"calendar", "ages"}  # their rows say the last day themselves
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ class Base:
     whens: Mapping[str, bool | None]  # task id → its condition
     anchors: Mapping[str, dt.date | None]  # task id → its anchor
     agains: Mapping[str, dt.date | None] = field(default_factory=dict)  # task id → the anchor of the next time
+    counted_from: Mapping[str, dt.date | None] = field(default_factory=dict)  # task id → the day its rows count from
+    not_before: Mapping[str, dt.date | None] = field(default_factory=dict)  # task id → the day the next one waits for
+    exits: Mapping[str, dt.date | None] = field(default_factory=dict)  # way out → its day
     windows: tuple[dt.date, ...] = ()  # days on which a value leaves its window
 
 
@@ -143,15 +147,15 @@ def _standing(programme: Programme, base: Base) -> Enrolment | None:
         status, since = "suspected", base.suspect_since or base.as_of
     else:
         return None
-    left = [
-        (day, why) for day, why in ((base.deceased_on, "died"), (base.moved_on, "moved")) if day and day <= base.as_of
-    ]
+    ways = [(base.deceased_on, "died"), (base.moved_on, "moved")]
+    ways += [(day, why) for why, day in base.exits.items() if day and status == "active" and since <= day]
+    left = [(day, why) for day, why in ways if day and day <= base.as_of]
     if not left:
         state_since = base.reading or since
         return Enrolment(
             base.resident_id, programme.id, status, base.state, since, state_since, None, None, base.standard, None
         )
-    ended_on, reason = min(left)
+    ended_on, reason = min(left, key=lambda way: way[0])  # of two on one day the one named first
     if status == "suspected" or since > ended_on:
         return None
     return Enrolment(
@@ -188,7 +192,7 @@ def _occurrences(
     programme: Programme, task: Task, base: Base, begun: dt.date, proofs: Sequence[Proof]
 ) -> Iterator[Occurrence]:
     def occurrence(anchor: dt.date, ordinal: int, opens: dt.date, due: dt.date, expires: dt.date) -> Occurrence:
-        grace = due if task.kind in {"calendar", "ages"} else task.grace.after(due)
+        grace = due if task.kind in GRACELESS else task.grace.after(due)
         return Occurrence(
             base.resident_id, programme.id, task.id, anchor, ordinal, opens, due, grace, expires, urgent=task.urgent
         )
@@ -210,14 +214,46 @@ def _occurrences(
                 if begun <= last:
                     yield _closed(occurrence(first, 1, max(first, begun), last, last), proofs, first, last)
         case "ages":
-            birth = base.birth_date
-            if birth is None:
+            zero = _zero(task, base)
+            if zero is None:
                 return
-            start = base.anchors.get(task.id) or birth
-            for age in task.ages:
-                first, due = age.opens.after(birth), age.due.after(start)
-                expires = max(age.until.after(birth) - DAY, due)
-                yield _closed(occurrence(birth, age.ordinal, max(first, start), due, expires), proofs, first, expires)
+            start = base.anchors.get(task.id) or zero
+            for age in task.rows(base.as_of):
+                first, due = age.opens.after(zero), age.due.after(start)
+                expires = max(_end(age, zero), due)
+                yield _closed(occurrence(zero, age.ordinal, max(first, start), due, expires), proofs, first, expires)
+        case "series":
+            zero = _zero(task, base)
+            if zero is not None:
+                yield from _series(task, base, zero, proofs, occurrence)
+
+
+def _zero(task: Task, base: Base) -> dt.date | None:
+    """The day a timetable counts from."""
+    return base.birth_date if task.counts_from is None else base.counted_from[task.id]
+
+
+def _end(row: Age, zero: dt.date) -> dt.date:
+    """The last day of a row."""
+    return NEVER if row.until is None else row.until.after(zero) - DAY
+
+
+def _series(task: Task, base: Base, zero: dt.date, proofs: Sequence[Proof], occurrence: Any) -> Iterator[Occurrence]:
+    """One after the other: what has been given, then the next, unless its time is over."""
+    last: dt.date | None = None
+    for row in task.rows(base.as_of):
+        soonest = zero if last is None else row.after.after(last)
+        given = min((p for p in proofs if p.day >= soonest), key=lambda p: p.day, default=None)
+        wait = base.not_before.get(task.id) if given is None else None
+        opens = max(day for day in (row.opens.after(zero), soonest, wait) if day)
+        due, end = max(row.due.after(zero), opens), _end(row, zero)
+        if given is None:
+            if opens <= end:
+                yield occurrence(zero, row.ordinal, opens, due, end)
+            return
+        made: Occurrence = occurrence(zero, row.ordinal, opens, due, max(end, given.day))
+        yield replace(made, closed_on=given.day, closed_by_event=given.event_id)
+        last = given.day
 
 
 def _armed(task: Task, base: Base, proofs: Sequence[Proof]) -> dt.date | None:
@@ -311,7 +347,8 @@ def _wakes(programme: Programme, base: Base, found: Sequence[Occurrence]) -> Ite
     yield from base.windows
     if base.birth_date:
         yield from (age.after(base.birth_date) for age in programme.ages)
-    yield from (day for day in (base.deceased_on, base.moved_on) if day)
+    yield from (day for day in (base.deceased_on, base.moved_on, *base.exits.values()) if day)
+    yield from programme.changes
     if programme.yearly:
         yield dt.date(base.as_of.year + 1, 1, 1)
     for made in found:

@@ -13,9 +13,10 @@ from healthbrain.facts.rules.language import Expression
 from healthbrain.facts.rules.located import wrong
 
 NEVER = dt.date(9999, 12, 31)  # an occurrence that stays open until evidence comes
+SAME_DAY = Duration()
 ALWAYS = dt.date(1, 1, 1)  # a programme that names no day on which it came into force
 
-Kind = Literal["chain", "once", "calendar", "ages"]
+Kind = Literal["chain", "once", "calendar", "ages", "series"]
 From = Literal["visit", "reading", "enrolment", "anchor", "year-end"]
 
 
@@ -110,16 +111,22 @@ class Due:
 
 @dataclass(frozen=True)
 class Age:
-    """One occurrence of a series by age. Evidence counts from `opens` until the day before `until`.
+    """One row of a timetable: an age, or a time since the day the timetable counts from (`Task.counts_from`).
 
-    Where the task has an anchor (a newborn's discharge), `due` counts from it and the task opens no sooner.
+    ages: each row stands alone; evidence counts from `opens` until the day before `until`. Where the task has an anchor
+    (a newborn's discharge), `due` counts from it and the task opens no sooner.
+    series: the rows come one after the other; a day of evidence at least `after` the one before it is the next of them,
+    whenever it was, so that nothing is begun anew.
     """
 
     ordinal: int
     title: Title
     opens: Duration
     due: Duration
-    until: Duration
+    until: Duration | None = None  # only a series may have none: it can be caught up at any time
+    after: Duration = SAME_DAY  # series: the least time after the one before
+    first_day: dt.date = ALWAYS  # the row is in force from this day ...
+    last_day: dt.date = NEVER  # ... to this day
 
 
 @dataclass(frozen=True)
@@ -145,10 +152,35 @@ class Task:
     evidence_after: int = 0  # days after the anchor from which evidence counts
     quota: int = 0  # at least so many a year: an interval is never longer than a year divided by it
     ages: tuple[Age, ...] = ()
+    counts_from: Expression | None = None  # ages, series: the day the rows count from; None = birth
+    not_before: Expression | None = None  # series: the next one waits for this day
     urgent: bool = False
     escalate: tuple[tuple[str, int], ...] = ()  # (township|county, days overdue)
     performer: tuple[str, ...] = ("contract", "village", "township")
     modality: str = ""
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        found = (self.when, self.anchor, self.again, self.counts_from, self.not_before)
+        return tuple(e for e in found if e is not None)
+
+    def rows(self, as_of: dt.date) -> tuple[Age, ...]:
+        """The rows of the timetable in force on a day."""
+        rows = (row for row in self.ages if row.first_day <= as_of <= row.last_day)
+        return tuple(sorted(rows, key=lambda row: row.ordinal))
+
+
+@dataclass(frozen=True)
+class Exit:
+    """A way out besides death and moving away: the day on which the programme ended for a resident.
+
+    A day before he came in counts for nothing: who comes in again later is in again.
+    """
+
+    id: str
+    title: Title
+    day: Expression
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +209,7 @@ class Programme:
     because: Mapping[str, Expression]  # the values a person is shown
     evidence: Mapping[str, EvidenceSet]
     tasks: tuple[Task, ...]
+    exits: tuple[Exit, ...]
     ages: tuple[Duration, ...]  # birthdays at which something changes by itself
     behind: Duration
     ahead: Duration
@@ -192,7 +225,8 @@ class Programme:
         parts = [e for e in single if e is not None]
         parts += [s.when for s in self.states if s.when is not None]
         parts += list(self.because.values())
-        parts += [e for t in self.tasks for e in (t.when, t.anchor, t.again) if e is not None]
+        parts += [e for t in self.tasks for e in t.expressions]
+        parts += [e.day for e in self.exits]
         parts += [e for e, _ in self.missing.values()]
         return tuple(parts)
 
@@ -200,6 +234,13 @@ class Programme:
     def yearly(self) -> bool:
         """Something changes with the calendar year."""
         return any(t.kind == "calendar" or any(d.start == "year-end" for d in t.due.values()) for t in self.tasks)
+
+    @property
+    def changes(self) -> tuple[dt.date, ...]:
+        """Days on which a timetable changes."""
+        rows = [row for task in self.tasks for row in task.ages]
+        days = {row.first_day for row in rows if row.first_day > ALWAYS}
+        return tuple(sorted(days | {row.last_day + dt.timedelta(days=1) for row in rows if row.last_day < NEVER}))
 
     def state(self, state_id: str) -> State | None:
         return next((s for s in self.states if s.id == state_id), None)

@@ -55,6 +55,9 @@ def base_of(programme: Programme, history: History, as_of: dt.date) -> Base:
         whens={t.id: value(t.when) for t in programme.tasks if t.when is not None},
         anchors={t.id: value(t.anchor) for t in programme.tasks if t.anchor is not None},
         agains={t.id: value(t.again) for t in programme.tasks if t.again is not None},
+        counted_from={t.id: value(t.counts_from) for t in programme.tasks if t.counts_from is not None},
+        not_before={t.id: value(t.not_before) for t in programme.tasks if t.not_before is not None},
+        exits={one.id: value(one.day) for one in programme.exits},
         windows=tuple(_leaving(programme, history, as_of)),
     )
 

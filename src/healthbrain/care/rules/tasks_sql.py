@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from healthbrain.care.rules.evidence import quoted
-from healthbrain.care.rules.programme import Due, Programme, Task, span_sql
+from healthbrain.care.rules.occurrence import GRACELESS
+from healthbrain.care.rules.programme import ALWAYS, Due, Programme, Task, span_sql
+from healthbrain.care.rules.programme import NEVER as LAST
 from healthbrain.facts.rules.duration import Duration
 
-NEVER = "DATE '9999-12-31'"
+NEVER = f"DATE '{LAST.isoformat()}'"
 
 
 def numbered(programmes: Sequence[Programme]) -> list[tuple[int, int, Programme, Task]]:
@@ -45,9 +47,11 @@ def _task(number: int, n: int, programme: Programme, task: Task, set_no: int, as
         dated = _chain(task, f"p{n}", set_no)
     elif task.kind == "once":
         dated = _once(task, f"p{n}", set_no)
+    elif task.kind == "calendar":
+        dated = _calendar(task, f"p{n}", as_of)
     else:
-        dated = _calendar(task, f"p{n}", as_of) if task.kind == "calendar" else _ages(task, f"p{n}")
-    grace = "due" if task.kind in {"calendar", "ages"} else after("due", task.grace)
+        dated = _ages(task, f"p{n}", as_of) if task.kind == "ages" else _series(number, task, f"p{n}", as_of)
+    grace = "due" if task.kind in GRACELESS else after("due", task.grace)
     return (
         f"SELECT resident_id, {number} AS task_no, {n} AS p_no, {set_no} AS set_no, anchor, ordinal, opens, due, "
         f"{grace} AS grace_until, expires, ev_from, ev_to, as_of, {before(as_of, programme.behind)} AS behind, "
@@ -131,18 +135,89 @@ def _calendar(task: Task, relation: str, as_of: str) -> str:
     )
 
 
-def _ages(task: Task, relation: str) -> str:
+def _zero(task: Task) -> str:
+    """The day a timetable counts from."""
+    return "p.birth_date" if task.counts_from is None else f"p.{_column('zero', task)}"
+
+
+def _column(kind: str, task: Task) -> str:
+    return f"{kind}_{task.id.replace('-', '_')}"
+
+
+def _rows(task: Task) -> str:
+    """The timetable as a relation v: ordinal, opens, due, until (null: none), after, in force from, to."""
     rows = ", ".join(
-        f"({age.ordinal}, {span_sql(age.opens)}, {span_sql(age.due)}, {span_sql(age.until)})" for age in task.ages
+        f"({row.ordinal}, {span_sql(row.opens)}, {span_sql(row.due)}, "
+        f"{'CAST(NULL AS INTERVAL)' if row.until is None else span_sql(row.until)}, {span_sql(row.after)}, "
+        f"DATE '{row.first_day.isoformat()}', DATE '{row.last_day.isoformat()}')"
+        for row in task.ages
     )
-    start = "p.birth_date" if task.anchor is None else f"COALESCE(p.anchor_{task.id.replace('-', '_')}, p.birth_date)"
-    first, until = (f"CAST(p.birth_date + v.{part} AS DATE)" for part in ("o", "u"))
+    return f"(VALUES {rows}) v(ordinal, o, d, u, a, in_force, out_of_force)"
+
+
+def _in_force(task: Task, as_of: str) -> str:
+    dated = any(row.first_day > ALWAYS or row.last_day < LAST for row in task.ages)
+    return f" AND {as_of} BETWEEN v.in_force AND v.out_of_force" if dated else ""
+
+
+def _ages(task: Task, relation: str, as_of: str) -> str:
+    zero = _zero(task)
+    start = zero if task.anchor is None else f"COALESCE(p.{_column('anchor', task)}, {zero})"
+    first, until = (f"CAST({zero} + v.{part} AS DATE)" for part in ("o", "u"))
     due = f"CAST({start} + v.d AS DATE)"
     expires = f"GREATEST({until} - 1, {due})"
     return (
-        f"SELECT p.*, p.birth_date AS anchor, v.ordinal AS ordinal, GREATEST({first}, {start}) AS opens, {due} AS due, "
+        f"SELECT p.*, {zero} AS anchor, v.ordinal AS ordinal, GREATEST({first}, {start}) AS opens, {due} AS due, "
         f"{expires} AS expires, {first} AS ev_from, {expires} AS ev_to FROM {relation} p "
-        f"CROSS JOIN (VALUES {rows}) v(ordinal, o, d, u) WHERE {_chosen(task)} AND p.birth_date IS NOT NULL"
+        f"CROSS JOIN {_rows(task)} WHERE {_chosen(task)} AND {zero} IS NOT NULL{_in_force(task, as_of)}"
+    )
+
+
+def series(programmes: Sequence[Programme], names: Mapping[tuple[str, str], str], as_of: str) -> list[tuple[str, str]]:
+    """For each task of kind series, who was given which of its rows on which day: the first on the first day of
+    evidence, each next on the first day at least `after` the one before it."""
+    return [
+        step
+        for number, n, programme, task in numbered(programmes)
+        if task.kind == "series"
+        for step in _turns(number, task, f"p{n}", int(names[programme.id, task.evidence][1:]), as_of)
+    ]
+
+
+def _turns(number: int, task: Task, relation: str, set_no: int, as_of: str) -> list[tuple[str, str]]:
+    steps = []
+    before = f"SELECT p.resident_id, {_zero(task)} AS soonest FROM {relation} p WHERE {_chosen(task)}"
+    places = sorted({row.ordinal for row in task.ages})
+    for place in places:
+        name = f"s{number}_{place}"
+        steps.append((name, (
+            f"SELECT b.resident_id, {place} AS ordinal, min(d.day) AS day FROM ({before}) b JOIN series_days d ON "
+            f"d.resident_id = b.resident_id AND d.set_no = {set_no} AND d.day >= b.soonest GROUP BY b.resident_id"
+        )))  # fmt: skip
+        before = (
+            f"SELECT g.resident_id, CAST(g.day + v.a AS DATE) AS soonest FROM {name} g CROSS JOIN {_rows(task)} "
+            f"WHERE v.ordinal = {place + 1}{_in_force(task, as_of)}"
+        )
+    given = " UNION ALL ".join(f"SELECT * FROM s{number}_{place}" for place in places)
+    return [*steps, (f"s{number}", given)]
+
+
+def _series(number: int, task: Task, relation: str, as_of: str) -> str:
+    zero = _zero(task)
+    wait = f"CASE WHEN own.day IS NULL THEN p.{_column('wait', task)} END" if task.not_before is not None else "NULL"
+    soonest = f"COALESCE(CAST(past.day + v.a AS DATE), {zero})"
+    inner = (
+        f"SELECT p.*, {zero} AS anchor, v.ordinal AS ordinal, own.day AS given_on, "
+        f"GREATEST(CAST({zero} + v.o AS DATE), {soonest}, {wait}) AS opens, CAST({zero} + v.d AS DATE) AS wanted, "
+        f"COALESCE(CAST({zero} + v.u AS DATE) - 1, {NEVER}) AS row_ends FROM {relation} p CROSS JOIN {_rows(task)} "
+        f"LEFT JOIN s{number} past ON past.resident_id = p.resident_id AND past.ordinal = v.ordinal - 1 "
+        f"LEFT JOIN s{number} own ON own.resident_id = p.resident_id AND own.ordinal = v.ordinal "
+        f"WHERE {_chosen(task)} AND {zero} IS NOT NULL AND (v.ordinal = 1 OR past.day IS NOT NULL)"
+        f"{_in_force(task, as_of)}"
+    )
+    return (
+        "SELECT *, GREATEST(wanted, opens) AS due, GREATEST(row_ends, given_on) AS expires, given_on AS ev_from, "
+        f"given_on AS ev_to FROM ({inner}) c WHERE given_on IS NOT NULL OR opens <= row_ends"
     )
 
 

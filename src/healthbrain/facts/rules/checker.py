@@ -37,6 +37,7 @@ from healthbrain.facts.rules.types import (
 from healthbrain.kernel.errors import DefinitionError
 
 Parse = Callable[[str], exp.Expr]
+STARTING = frozenset({"first_at", "first_clock", "first_id", "streak_at"})
 COUNTED = {"previous": 2, "previous_at": 2, "previous_id": 2, "streak_at": 1}  # calls with a count, and its lowest
 
 
@@ -201,9 +202,7 @@ class Checker:
         selection = self._selection(selected, named, scope)
         if function == "streak_at":
             selection = self._streak(selection, scope)
-        if (
-            function in {"first_at", "first_clock", "first_id", "streak_at"} and within
-        ):  # within a window: of what lies in it
+        if function in STARTING and within:  # within a window: of what lies in it
             selection, within = _starting(selection, within), None
         if function == "days_since":
             return self._days_since(Call("latest_at", selection, within=within))

@@ -252,7 +252,7 @@ def _aspect(call: Call, source: Occurrence) -> Any:
     if call.function.endswith("_at"):
         return source.day
     if call.function in CLOCKS:
-        return (source.at - dt.datetime(1970, 1, 1)).total_seconds() / 3600
+        return (source.at - dt.datetime(1970, 1, 1)).total_seconds() / 3600  # noqa: DTZ001  county time
     if call.function.endswith("_id"):
         return source.id
     if call.function.endswith("_organisation"):
