@@ -17,6 +17,7 @@ from healthbrain.access.rules import Actor
 from healthbrain.audit import actions as audit
 from healthbrain.care.knowledge import folders, programmes
 from healthbrain.care.models import Deferral, ProgrammeVersion, Quarantine, Task
+from healthbrain.care.months import write_months
 from healthbrain.care.online import evaluate_batch
 from healthbrain.care.what_if import Diff, compare
 from healthbrain.care.whole_county import evaluate_lake
@@ -27,7 +28,7 @@ from healthbrain.kernel.errors import Invalid, NotFound
 
 __all__ = [
     "Diff", "Summary", "catch_up", "defer", "evaluate", "publish_programmes", "refuse", "run_wakeups", "think",
-    "what_if",
+    "what_if", "write_months",
 ]  # fmt: skip
 
 BATCH = 1000

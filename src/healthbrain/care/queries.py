@@ -18,6 +18,7 @@ from healthbrain.care.bureau import Overview, Person, TeamTask, measure_list, ov
 from healthbrain.care.explain import Explanation, explain
 from healthbrain.care.knowledge import programmes
 from healthbrain.care.models import Enrolment, Quarantine
+from healthbrain.care.months import Month, last_days, monthly
 from healthbrain.care.rules.occurrence import status_of
 from healthbrain.care.words import Words, programme_title, state_title, task_title, why
 from healthbrain.facts.rules.duration import full_months
@@ -26,10 +27,29 @@ from healthbrain.kernel.masking import mask_name
 from healthbrain.residents.models import Resident
 
 __all__ = [
-    "EnrolmentRow", "Explanation", "Overview", "Person", "QuarantineRow", "TaskLine", "TeamTask", "Today", "enrolments",
+    "EnrolmentRow",
+    "Explanation",
+    "Month",
+    "Overview",
+    "Person",
+    "QuarantineRow",
+    "TaskLine",
+    "TeamTask",
+    "Today",
+    "enrolments",
     "explain",
-    "export_enrolments", "export_tasks", "measure_list", "overview", "programme_title", "programmes",
-    "quarantine", "state_title", "team_list", "today",
+    "export_enrolments",
+    "export_tasks",
+    "last_days",
+    "measure_list",
+    "monthly",
+    "overview",
+    "programme_title",
+    "programmes",
+    "quarantine",
+    "state_title",
+    "team_list",
+    "today",
 ]  # fmt: skip
 STATES = ("urgent", "overdue", "returned", "abnormal", "due", "upcoming")
 SOON = 14  # days: what is due later than this may be done early, but it is not today's work

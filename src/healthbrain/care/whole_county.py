@@ -36,7 +36,7 @@ def evaluate_lake(as_of: dt.date, fallback: Fallback) -> tuple[int, Changes, int
             f"SELECT resident_id, programme, task, kind, from_date, until, {_day(as_of)} AS as_of FROM care_deferral",
         )
         try:
-            count = write_facts(duck, calls_of(programmes()), as_of, buckets=_buckets(duck))
+            count = write_facts(duck, calls_of(programmes()), as_of, buckets=buckets(duck))
             run_plan(duck, programmes(), as_of)
         except duckdb.Error:
             everyone = [row[0] for row in duck.execute("SELECT resident_id FROM residents ORDER BY 1").fetchall()]
@@ -68,7 +68,7 @@ def measure(as_of: dt.date) -> dict[str, float]:
     with lake_connection() as duck:
         places_of_lake(duck)
         begun = time.monotonic()
-        count = write_facts(duck, calls_of(programmes()), as_of, buckets=_buckets(duck))
+        count = write_facts(duck, calls_of(programmes()), as_of, buckets=buckets(duck))
         known = time.monotonic()
         run_plan(duck, programmes(), as_of)
         duck.execute("CREATE TEMP TABLE all_tasks AS SELECT * FROM tasks")
@@ -165,7 +165,7 @@ def _texts(columns: Sequence[str]) -> str:
     return ", ".join(c for c in columns if c in {"programme", "escalated_to", "reason", "risk_level"})
 
 
-def _buckets(duck: duckdb.DuckDBPyConnection) -> int:
+def buckets(duck: duckdb.DuckDBPyConnection) -> int:
     """Parts of the county to do one after the other, so that the facts of a million stay within memory."""
     count = int(duck.execute("SELECT count(*) FROM residents").fetchall()[0][0])
     return max(1, count // 400_000)

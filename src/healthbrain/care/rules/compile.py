@@ -96,8 +96,7 @@ def compile_programmes(
     steps = hits(facts_of(distinct.values(), catalogue), "events", f"{seen} AS seen", as_of)
     lasts = " UNION ALL ".join(_last(number_of(name), distinct[name]) for name in chains)
     steps.append(("last_evidence", lasts or _NOTHING))
-    for n, programme in enumerate(programmes):
-        steps += [(f"p{n}_base", _base(programme, dialect)), (f"p{n}", _standing(programme, f"p{n}_base"))]
+    steps += standings(programmes, dialect)[0]
     days = " UNION ALL ".join(
         f"SELECT DISTINCT resident_id, {number_of(name)} AS set_no, day FROM ({set_sql(distinct[name])}) c"
         for name in in_turn
@@ -124,6 +123,19 @@ def compile_programmes(
     steps.append(("last_done", everything))
     steps.append(("done", _done(programmes, names)))
     return Plan(tuple(steps))
+
+
+def standings(programmes: Sequence[Programme], dialect: str) -> tuple[list[tuple[str, str]], str]:
+    """Only how everybody stands, without tasks: the steps over `facts`, and the SELECT of resident_id, programme,
+    status, risk_level, since, state_since, standard."""
+    steps, selects = [], []
+    for n, programme in enumerate(programmes):
+        steps += [(f"p{n}_base", _base(programme, dialect)), (f"p{n}", _standing(programme, f"p{n}_base"))]
+        selects.append(
+            f"SELECT resident_id, {quoted(programme.id)} AS programme, status, state AS risk_level, since, "
+            f"state_since, standard FROM p{n}"
+        )
+    return steps, " UNION ALL ".join(selects)
 
 
 def number_of(name: str) -> int:
