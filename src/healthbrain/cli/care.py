@@ -26,19 +26,23 @@ as_of_option = click.option("--as-of", callback=_date, help="Day to judge by, YY
 
 @click.command()
 @as_of_option
+@click.option("--months", default=0, help="Write also how everybody stood at the end of each of the last N months.")
 @json_option
-def evaluate(as_of: dt.date | None, as_json: bool) -> None:
+def evaluate(as_of: dt.date | None, months: int, as_json: bool) -> None:
     """Re-think the whole county: enrolments and tasks of every resident under every programme."""
     boot()
     from healthbrain.care import actions as care
+    from healthbrain.care.queries import last_days
     from healthbrain.kernel.clock import today
     from healthbrain.records import actions as records
 
     with progress("全区评估 evaluate", quiet=as_json):
         records.refresh_lake()
         care.publish_programmes()
-        summary = care.evaluate(as_of=as_of or today())
-    emit(asdict(summary), as_json=as_json, title="评估结果 Evaluation")
+        summary = asdict(care.evaluate(as_of=as_of or today()))
+        if months:
+            summary["month_rows"] = care.write_months(last_days(months, as_of or today()))
+    emit(summary, as_json=as_json, title="评估结果 Evaluation")
 
 
 @click.command("what-if")
