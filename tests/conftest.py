@@ -57,3 +57,37 @@ def browser(chromium_path):
         opened = playwright.chromium.launch(executable_path=chromium_path, headless=True, args=arguments)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def open_as(browser, live_server, request):
+    """A page signed in: `open_as("steward")`, a name the folder's `enter` fixture knows, or a signed-in client.
+
+    `page.base` is the server's address; `page.problems` what the scripts and the content policy complain about.
+    csp=False lets a test put axe into the page.
+    """
+    contexts = []
+
+    def opened(who, width=1366, height=768, *, language="zh-hans", view="standard", csp=True, touch=False):
+        client = request.getfixturevalue("enter")(who) if isinstance(who, str) else who
+        size = {"width": width, "height": height}
+        context = browser.new_context(viewport=size, locale="zh-CN", bypass_csp=not csp, has_touch=touch)
+        contexts.append(context)
+        cookies = {"sessionid": client.cookies["sessionid"].value, "django_language": language, "hb_view": view}
+        context.add_cookies([{"name": n, "value": v, "url": live_server.url} for n, v in cookies.items()])
+        page = context.new_page()
+        page.set_default_timeout(120_000)  # a busy machine, a first page
+        page.base, page.problems = live_server.url, []
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("console", lambda said: page.problems.append(said.text) if _complaint(said) else None)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def _complaint(said) -> bool:
+    """An error that is not about the network: tests cut it on purpose, and refused requests are answers."""
+    network = ("Failed to load resource", "ERR_", "htmx:")
+    return said.type == "error" and not any(word in said.text for word in network)

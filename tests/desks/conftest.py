@@ -30,10 +30,10 @@ class Station:
     doctor: Account
     people: dict[str, Resident] = field(default_factory=dict)
 
-    def session(self) -> str:
+    def client(self) -> Client:
         client = Client()
         client.force_login(self.doctor, backend="django.contrib.auth.backends.ModelBackend")
-        return client.cookies["sessionid"].value
+        return client
 
 
 def event(identity: Identity, organisation: Organisation, kind: str, code: str, at: dt.datetime, value=None, unit=None):
@@ -105,15 +105,9 @@ def crowd(station) -> list[Resident]:
 
 
 @pytest.fixture
-def desk(browser, live_server, station):
+def desk(open_as, station):
     """A browser page of the village doctor, signed in, in Chinese, at the size of an office PC."""
-    context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
-    context.add_cookies([{"name": "sessionid", "value": station.session(), "url": live_server.url}])
-    page = context.new_page()
-    page.base = live_server.url  # type: ignore[attr-defined]
-    page.set_default_timeout(60_000)  # a busy machine, a first page
-    yield page
-    context.close()
+    return open_as(station.client())
 
 
 @pytest.fixture

@@ -214,7 +214,9 @@ def test_signing_out_throws_it_away_and_asks_before_losing_a_visit(desk, station
     desk.context.set_offline(False)
     desk.get_by_text("登录已过期").wait_for()
     assert recorded() == 0
-    desk.context.add_cookies([{"name": "sessionid", "value": station.session(), "url": desk.base}])
+    desk.context.add_cookies(
+        [{"name": "sessionid", "value": station.client().cookies["sessionid"].value, "url": desk.base}]
+    )
     desk.goto(desk.base + "/today")
     until(lambda: recorded() == 1)
     until(lambda: desk.evaluate(STORED)["visits"] == 0)

@@ -112,6 +112,54 @@ def test_a_hypertension_visit_takes_less_than_two_minutes(desk, station):
     assert follow_ups(desk) == ["张*明", "王*英"]
 
 
+def through(desk, hands: Hands, answers: dict[str, str]) -> int:
+    """Pass every field of the open form with the keyboard, type what was measured, save; how many keys it took."""
+    before = hands.keys
+    desk.wait_for_selector("#sbp:focus")
+    while not desk.evaluate("document.activeElement.matches('[data-save]')"):
+        hands.answer(answers.get(focused(desk), ""))
+    hands.press("Enter")
+    desk.wait_for_url("**/today/visits/*")
+    desk.wait_for_load_state()
+    return hands.keys - before
+
+
+# What only the diabetes sheet asks: glucose, foot pulse, symptoms and other, hypoglycaemia, insulin, staple food and its
+# target, HbA1c and its date.
+ONLY_DIABETES = 10
+
+
+def test_two_conditions_are_one_visit_and_one_form(desk, station):
+    from healthbrain.care import actions as care
+
+    person, hands = station.people["李建国"], Hands(desk)
+    identity, at = person.link_set.get().identity, dt.datetime(2025, 12, 15, 9)  # noqa: DTZ001
+    Event.objects.bulk_create([
+        event(identity, station.organisation, "condition", "icd10|E11.900", dt.datetime(2024, 5, 6, 9)),  # noqa: DTZ001
+        event(identity, station.organisation, "observation", "loinc|14771-0", at, 6.2, "mmol/L"),
+    ])  # fmt: skip
+    care.evaluate([person.pk], as_of=AS_OF)
+    open_form(desk, station, "王秀英")
+    alone = through(desk, hands, {"sbp": "136", "dbp": "84", "adherence": "1"})
+    desk.goto(desk.base + "/today?q=李")
+    both = desk.locator(".task .do a")
+    assert [text.strip() for text in both.all_inner_texts()] == ["记录高血压和糖尿病随访"] * 2
+    both.first.click()
+    together = through(desk, hands, {"sbp": "136", "dbp": "84", "adherence": "1", "glucose": "6.4"})
+    assert together <= alone + ONLY_DIABETES + len("6.4")
+    text = desk.inner_text("main")
+    assert text.count("1 控制满意") == 2
+    assert "7月1日 周三" in text
+    desk.goto(desk.base + "/today?q=李")
+    desk.wait_for_load_state()
+    assert desk.locator(".task", has_text="随访").count() == 0
+    for sheet, value in (("hypertension-follow-up", "136／84"), ("type-2-diabetes-follow-up", "6.4 mmol/L")):
+        desk.goto(f"{desk.base}/today/residents/{person.pk}/sheet/{sheet}")
+        assert value in desk.inner_text(".paper-sheet")
+    today = Event.objects.filter(identity=identity, at__date=AS_OF)
+    assert today.filter(code="loinc|8480-6").count() == 1, "measured once, recorded once"
+
+
 def test_the_short_way_is_readings_and_one_key(desk, station):
     hands = Hands(desk)
     open_form(desk, station, "王秀英")
@@ -264,35 +312,24 @@ RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'bes
 
 
 @pytest.mark.parametrize("view", ["standard", "elder", "contrast", "dark"])
-def test_axe_finds_nothing(browser, live_server, station, view):
-    context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN", bypass_csp=True)
-    context.add_cookies([
-        {"name": "sessionid", "value": station.session(), "url": live_server.url},
-        {"name": "hb_view", "value": view, "url": live_server.url},
-    ])  # fmt: skip
-    page, found = context.new_page(), []
+def test_axe_finds_nothing(open_as, station, view):
+    page, found = open_as(station.client(), view=view, csp=False), []
     for path in PAGES:
-        page.goto(live_server.url + path.format(id=station.people["张小明"].pk))
+        page.goto(page.base + path.format(id=station.people["张小明"].pk))
         page.wait_for_load_state("networkidle") if path == "/sign-in" else page.wait_for_timeout(200)
         page.evaluate(AXE.read_text() + ";0")
         result = page.evaluate(f"axe.run(document, {RULES})")
         found += [f"{path}: {v['id']} {v['nodes'][0]['html'][:120]}" for v in result["violations"]]
-    context.close()
     assert not found
 
 
 @pytest.mark.parametrize("view", ["standard", "elder"])
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
-def test_the_phone_shows_everything_within_its_width_and_with_room_for_a_finger(
-    browser, live_server, station, view, language
-):
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    cookies = {"sessionid": station.session(), "hb_view": view, "django_language": language}
-    context.add_cookies([{"name": k, "value": v, "url": live_server.url} for k, v in cookies.items()])
-    page = context.new_page()
+def test_the_phone_shows_everything_within_its_width_and_with_room_for_a_finger(open_as, station, view, language):
+    page = open_as(station.client(), 390, 844, view=view, language=language)
     least = 60 if view == "elder" else 48
     for path in PAGES:
-        page.goto(live_server.url + path.format(id=station.people["张小明"].pk))
+        page.goto(page.base + path.format(id=station.people["张小明"].pk))
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
         small = page.evaluate(
             "(least) => [...document.querySelectorAll('main .button, .bottom a, main .chip, main .options label')]"
@@ -301,7 +338,6 @@ def test_the_phone_shows_everything_within_its_width_and_with_room_for_a_finger(
             least,
         )
         assert not small, (path, small)
-    context.close()
 
 
 def test_pages_do_not_break_the_content_policy(desk, station):

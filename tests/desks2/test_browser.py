@@ -17,50 +17,8 @@ from .conftest import identity, person
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def open_as(browser, live_server, county, sign_in):
-    """A page signed in as a role: `open_as("steward")`; size and language by argument."""
-    contexts = []
-
-    def enter(
-        role: str,
-        *,
-        width: int = 1366,
-        height: int = 768,
-        language: str = "zh-hans",
-        view: str = "standard",
-        purpose: str = "",
-    ):
-        client = sign_in(role)
-        if purpose:
-            client.post("/find/purpose", {"purpose": purpose})
-        session = client.cookies["sessionid"].value
-        context = browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
-        contexts.append(context)
-        context.add_cookies([
-            {"name": name, "value": value, "url": live_server.url}
-            for name, value in (("sessionid", session), ("django_language", language), ("hb_view", view))
-        ])  # fmt: skip
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.problems = []
-        page.on(
-            "console",
-            lambda m: (
-                page.problems.append(m.text) if m.type == "error" and "ERR_CONNECTION_REFUSED" not in m.text else None
-            ),
-        )
-        page.on("pageerror", lambda e: page.problems.append(str(e)))
-        page.base = live_server.url
-        return page
-
-    yield enter
-    for context in contexts:
-        context.close()
-
-
-def test_find_read_print_with_the_keyboard(open_as, county):
-    page = open_as("hospital_doctor")
+def test_find_read_print_with_the_keyboard(open_as, sign_in, county):
+    page = open_as(sign_in("hospital_doctor"))
     page.goto(page.base + "/find")
     page.get_by_role("button", name="诊疗").click()
     page.locator("#who:focus").wait_for()  # the box has the cursor by itself
@@ -90,8 +48,8 @@ def test_find_read_print_with_the_keyboard(open_as, county):
     assert page.problems == []
 
 
-def test_a_masked_value_is_shown_for_a_reason(open_as, county):
-    page = open_as("hospital_doctor")
+def test_a_masked_value_is_shown_for_a_reason(open_as, sign_in, county):
+    page = open_as(sign_in("hospital_doctor"))
     page.goto(page.base + "/find")
     page.get_by_role("button", name="诊疗").click()
     page.locator("#who:focus").wait_for()
@@ -114,9 +72,9 @@ def pair(county):
     )
 
 
-def test_review_by_one_key_and_undo(open_as, county, pair):
+def test_review_by_one_key_and_undo(open_as, sign_in, county, pair):
     before = dict(Link.objects.values_list("identity_id", "resident_id"))
-    page = open_as("steward")
+    page = open_as(sign_in("steward"))
     page.goto(page.base + "/steward/reviews")
     page.get_by_role("link", name="从第一对开始复核").click()
     page.get_by_text("月日对调").wait_for()
@@ -136,8 +94,8 @@ ph-e,A-17,8480-6,20260230,150,mmHg,E1
 """
 
 
-def test_upload_dry_run_import_roll_back(open_as, county):
-    page = open_as("steward")
+def test_upload_dry_run_import_roll_back(open_as, sign_in, county):
+    page = open_as(sign_in("steward"))
     page.goto(page.base + "/steward/upload")
     page.set_input_files("#file", {"name": "observations.csv", "mimeType": "text/csv", "buffer": SHEET.encode()})
     page.get_by_role("button", name="上传文件").click()
@@ -180,12 +138,14 @@ LOOKS = (
 
 
 @pytest.mark.parametrize("role", PAGES)
-def test_pages_hold_in_both_languages_on_phone_pc_and_paper(open_as, county, batch, pair, role):
+def test_pages_hold_in_both_languages_on_phone_pc_and_paper(open_as, sign_in, county, batch, pair, role):
     """Nothing beyond the edge, cut off, over one another or too small to hit; axe has no complaint."""
     Account.objects.filter(role=role).update(name="欧阳建国")
     found = []
     for look in LOOKS:
-        eye = Eye(open_as(role, language=look.language, view=look.view, purpose="treatment"), look, our_words(), None)
+        client = sign_in(role)
+        client.post("/find/purpose", {"purpose": "treatment"})
+        eye = Eye(open_as(client, language=look.language, view=look.view), look, our_words(), None)
         for address in PAGES[role]:
             eye.open(eye.page.base, address.format(id=county.east.pk), "")
         found += [one for one in eye.found if "ERR_CONNECTION_REFUSED" not in one[3]]  # no live stream runs here

@@ -7,6 +7,8 @@ import re
 import pytest
 from django.test import Client
 
+from tests.sweep.walk import costs, crawl
+
 from .conftest import text_of
 
 # page → roles that may see it; everybody else gets 403, a stranger the sign-in page
@@ -51,6 +53,16 @@ def test_role_by_page(county, sign_in, role):
     client.post("/find/purpose", {"purpose": "treatment"})
     got = {page: client.get(page.format(east=county.east.pk)).status_code for page in PAGES}
     assert got == {page: 200 if role in roles else 403 for page, roles in PAGES.items()}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_page_a_role_reaches_asks_much_of_the_database(sign_in, county, batch, role):
+    """Neither many questions nor one a row; tests.sweep does the same over a whole demo county."""
+    client = sign_in(role)
+    client.post("/find/purpose", {"purpose": "treatment"})
+    visited = crawl(role, client)
+    assert len(visited) >= 3
+    assert costs(visited) == []
 
 
 def test_a_stranger_is_sent_to_sign_in(county, client):

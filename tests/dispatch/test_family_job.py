@@ -34,25 +34,15 @@ def the_morning(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def opened(browser, live_server):
-    """A page of somebody signed in; all are closed in the end."""
-    contexts = []
+def opened(open_as):
+    """A page of an account."""
 
     def enter(account: Account, width: int = 1366, height: int = 768):
         client = Client()
         client.force_login(account, backend="django.contrib.auth.backends.ModelBackend")
-        context = browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
-        contexts.append(context)
-        cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
-        context.add_cookies([cookie])
-        page = context.new_page()
-        page.set_default_timeout(120_000)
-        page.base = live_server.url
-        return page
+        return open_as(client, width, height)
 
-    yield enter
-    for context in contexts:
-        context.close()
+    return enter
 
 
 def go(page, address: str) -> None:

@@ -108,7 +108,7 @@ def test_bad_input_is_said_and_changes_nothing(town, action: str, given: dict) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_nurses_visit_on_a_phone(live_server, browser, monkeypatch) -> None:
+def test_a_nurses_visit_on_a_phone(open_as, monkeypatch) -> None:
     town = homecare_county.build()
     monkeypatch.setenv("HEALTHBRAIN_AS_OF", "2026-04-01")
     town.admit(0, line("pressure-sore", window_from=dt.time(8), window_until=dt.time(16)))
@@ -117,12 +117,8 @@ def test_a_nurses_visit_on_a_phone(live_server, browser, monkeypatch) -> None:
     visits.plan_day(by=head, now=homecare_county.NOW, day=day, seconds=0.3)
     visit = HomeVisit.objects.get()
     nurse = next(n for n in ("head", "second") if visit.nurses.filter(nurse_id=town.accounts[n].pk).exists())
-    client = enter(town, nurse)
-    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN")
-    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
-    context.add_cookies([cookie])
-    page = context.new_page()
-    page.goto(f"{live_server.url}/homecare")
+    page = open_as(enter(town, nurse), 390, 844)
+    page.goto(f"{page.base}/homecare")
     page.get_by_role("link", name="试卧0").click()
     page.get_by_role("button", name="记录到达").click()
     for name, value in (("wound_length", "42"), ("wound_width", "30"), ("wound_depth", "5"), ("pulse", "76")):
@@ -137,7 +133,6 @@ def test_a_nurses_visit_on_a_phone(live_server, browser, monkeypatch) -> None:
     assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
     page.get_by_role("button", name="保存并完成上门").click()
     page.get_by_text("今天的上门都完成了").wait_for()
-    context.close()
     visit.refresh_from_db()
     assert (visit.status, visit.signed_by, visit.taught) == ("done", "试卧家属", {"turning": "alone"})
     assert visit.record["measures"] == {"wound_length": 42, "wound_width": 30, "wound_depth": 5, "pulse": 76}

@@ -138,26 +138,6 @@ class TestInTheBrowser:
         monkeypatch.setattr(clock, "now", lambda: NOW)
         return transport_county.build()
 
-    @pytest.fixture
-    def open_as(self, browser, live_server, day, enter):
-        contexts = []
-
-        def opened(name: str, width: int = 1366, height: int = 768):
-            context = browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
-            contexts.append(context)
-            session = enter(name).cookies["sessionid"].value
-            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-            page = context.new_page()
-            page.set_default_timeout(30_000)
-            page.problems = []
-            page.on("pageerror", lambda e: page.problems.append(str(e)))
-            page.base = live_server.url
-            return page
-
-        yield opened
-        for context in contexts:
-            context.close()
-
     def fill(self, page, on: dt.date, at: str) -> None:
         for one in page.locator(".questions input[value=no]").all():
             one.check()

@@ -97,3 +97,11 @@ def build() -> Transport:
     made = Transport(centre, vehicles, accounts | centre.accounts, residents, hospital=Spot("第一人民医院", x, y + 0.3))
     made.actors = {name: actor_of(account) for name, account in made.accounts.items()}
     return made
+
+
+def at(hour: float, on: dt.date = TODAY) -> dt.datetime:
+    return dt.datetime.combine(on, dt.time(), NOW.tzinfo) + dt.timedelta(hours=hour)
+
+
+def told(ride: Ride) -> tuple[float, float]:
+    return ride.promised_from, ride.promised_until

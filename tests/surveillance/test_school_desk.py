@@ -66,14 +66,9 @@ def test_the_sheet_goes_down_filled_and_comes_up_as_one_report(nurse: Client, sm
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
-def test_on_a_phone_in_under_a_minute(browser, live_server, nurse: Client, small: SmallCounty) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, locale="zh-CN")
-    context.add_cookies([{"name": "sessionid", "value": nurse.cookies["sessionid"].value, "url": live_server.url}])
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{live_server.url}/absence")
+def test_on_a_phone_in_under_a_minute(open_as, nurse: Client, small: SmallCounty) -> None:
+    page = open_as(nurse, 390, 844, touch=True)
+    page.goto(f"{page.base}/absence")
     begun, taps = time.monotonic(), 0
     page.get_by_role("link", name="三年级（2）班").tap()
     taps += 1
@@ -90,7 +85,6 @@ def test_on_a_phone_in_under_a_minute(browser, live_server, nurse: Client, small
     assert taps <= 6
     assert time.monotonic() - begun < 60
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    assert problems == []
-    context.close()
+    assert page.problems == []
     assert run_pass(now=NOW).signals == (Signal.objects.get().pk,)
     assert Signal.objects.get().level == "watch"
