@@ -332,6 +332,23 @@ def test_a_crew_reports_for_its_own_vehicle_only(centre) -> None:
         positions.record_positions([Report(centre.vehicles["west1"].pk, 1, 1, NOW)], now=NOW, by=centre.actors["crew"])
 
 
+def test_a_phone_moves_its_vehicle_only_while_the_terminal_is_silent(centre) -> None:
+    one, crew = centre.vehicles["east1"].pk, centre.actors["crew"]
+
+    def told(seconds: int, x: float, **more) -> tuple:
+        given = positions.record_positions([Report(one, x, 1.0, after(seconds))], now=after(seconds), **more)
+        return given.moved, given.terminal, Position.objects.get(vehicle=one).x
+
+    assert told(0, 1.0, by=crew) == (1, False, 1.0)  # no terminal was ever heard
+    assert told(5, 2.0) == (1, False, 2.0)  # the terminal's word
+    assert told(10, 3.0, by=crew) == (0, True, 2.0)
+    assert told(64, 4.0, by=crew) == (0, True, 2.0)
+    assert told(66, 5.0, by=crew) == (1, False, 5.0)  # silent for more than 60 s
+    assert told(70, 6.0) == (1, False, 6.0)
+    assert told(75, 7.0, by=crew) == (0, True, 6.0)
+    assert PositionLog.objects.filter(doubt="second").count() == 3  # all are kept
+
+
 def test_silence_and_loss_are_written_once(centre) -> None:
     mission = send(centre, waiting_call(centre), "east1", now=NOW)
     by = centre.actors["dispatcher"]

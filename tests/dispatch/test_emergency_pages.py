@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import uuid
 from pathlib import Path
@@ -15,8 +16,12 @@ from healthbrain.access import actions as access
 from healthbrain.access.models import Account
 from healthbrain.access.rules import SYSTEM
 from healthbrain.audit.models import AuditEvent
+from healthbrain.dispatch import network
+from healthbrain.dispatch.actions import calls, missions, positions
 from healthbrain.dispatch.models import Call, EcgFile, HospitalState, Mission, Position, TimelineEvent, Vitals
+from healthbrain.dispatch.rules.positions import Report
 from healthbrain.kernel import clock
+from healthbrain.kernel.home import folder
 from tests.dispatch import emergency_county
 
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
@@ -30,6 +35,20 @@ PAGES = {
     "/crew": {"crew"},
     "/arrivals": {"dispatcher", "hospital"},
 }
+
+
+@pytest.fixture
+def map_in_degrees():
+    """Two crossings and a road between them, as a county with a real map has."""
+    roads = folder("roads")
+    (roads / "nodes.csv").write_text("index,x,y,offRoadAccess\n1,120.0,30.0,1\n2,120.1,30.1,1\n")
+    (roads / "arcs.csv").write_text(
+        "index,fromNode,toNode,distance,mode_1,mode_2\n1,1,2,15,0.01,0.01\n2,2,1,15,0.01,0.01\n"
+    )
+    network.forget()
+    yield
+    shutil.rmtree(roads)
+    network.forget()
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -91,7 +110,8 @@ def test_crew_positions_over_http(enter, centre) -> None:
     client = enter("crew")
     body = json.dumps([{"x": 1.0, "y": 1.0, "at": 0}, {"x": 1.5, "y": 1.0, "at": 4102444800000}])
     answer = client.post("/crew/position", body, content_type="application/json")
-    assert answer.json() == {"moved": 1, "kept": 1, "refused": 0}  # 1970 is history only, 2100 counts as now
+    told = {"moved": 1, "kept": 1, "refused": 0, "terminal": False}  # 1970 is history only, 2100 counts as now
+    assert answer.json() == told
     assert Position.objects.get().doubt == "future"
     for broken in ("{", "[{}]", '[{"x": "a", "y": 1, "at": 0}]', "7"):
         assert client.post("/crew/position", broken, content_type="application/json").status_code == 422
@@ -277,6 +297,48 @@ class TestInTheBrowser:
         assert event.device_at is not None
         assert event.at < event.received, "the moment of the press, not of the sending"
         assert Vitals.objects.count() == 0
+
+    def test_the_phone_tells_where_it_is_when_the_crew_agreed_and_the_terminal_is_silent(
+        self, open_as, centre, map_in_degrees
+    ) -> None:
+        self._sent_here(centre)
+        one, phone = centre.vehicles["east1"].pk, open_as("crew", 390, 844)
+        phone.context.grant_permissions(["geolocation"], origin=phone.base)
+        phone.context.set_geolocation({"longitude": 120.05, "latitude": 30.05, "accuracy": 8})
+        asked = []
+        phone.on("request", lambda r: asked.append(r) if r.url.endswith("/crew/position") else None)
+        phone.goto(phone.base + "/crew")
+        phone.get_by_text("没有上报。同意后").wait_for()
+        assert not asked, "nothing before the crew agreed"
+        phone.get_by_role("button", name="同意，上报本机位置").click()
+        phone.get_by_text("正在上报位置").wait_for()
+        self._until(lambda: Position.objects.filter(vehicle=one, phone=True, x=120.05).exists())
+        phone.context.set_offline(True)
+        phone.context.set_geolocation({"longitude": 120.06, "latitude": 30.05, "accuracy": 8})
+        phone.get_by_text("位置暂存本机").wait_for()
+        phone.context.set_offline(False)
+        self._until(lambda: Position.objects.filter(vehicle=one, x=120.06).exists())
+        positions.record_positions([Report(one, 120.09, 30.05)], now=clock.now())  # the vehicle's terminal
+        phone.context.set_geolocation({"longitude": 120.07, "latitude": 30.05, "accuracy": 8})
+        phone.get_by_text("车载终端在上报").wait_for()
+        assert Position.objects.get(vehicle=one).x == 120.09
+        phone.get_by_role("button", name="停止上报位置").click()
+        phone.get_by_text("没有上报。同意后").wait_for()
+        assert phone.problems == []
+
+    def _sent_here(self, centre) -> None:
+        by, now = centre.actors["dispatcher"], clock.now()
+        call = calls.take_call(by=by, now=now, phone="15400000003")
+        calls.locate(by=by, now=now, call_id=call, place="路口", x=120.0, y=30.0, how="map")
+        calls.set_priority(by=by, now=now, call_id=call, priority=1, suspected="trauma")
+        missions.assign(by=by, now=now, call_id=call, vehicle_id=centre.vehicles["east1"].pk)
+
+    def _until(self, there) -> None:
+        for _ in range(300):
+            if there():
+                return
+            time.sleep(0.1)
+        raise AssertionError("it never came")
 
     def test_an_ecg_waits_on_the_phone_over_a_reload_and_comes_whole(self, open_as, centre) -> None:
         self._sent(open_as("dispatcher"), centre)

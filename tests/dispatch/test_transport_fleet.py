@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthbrain.access.models import Account, Proxy
+from healthbrain.audit.models import AuditEvent
 from healthbrain.dispatch.actions import transport, transport_drive, transport_fleet
 from healthbrain.dispatch.models import Booking, DayPlan, Ride, TransportVehicle, Vehicle
+from healthbrain.dispatch.queries import fleet
 from healthbrain.dispatch.queries import transport as reads
 from healthbrain.dispatch.rules.darp.booking import _told
 from healthbrain.dispatch.rules.darp.model import Window
@@ -20,17 +22,7 @@ from healthbrain.dispatch.rules.transport import Spot
 from healthbrain.kernel import clock
 from healthbrain.kernel.errors import Conflict, Invalid, NotAllowed
 from healthbrain.notices.models import Delivery, Notification
-from tests.dispatch import transport_county
-from tests.dispatch.transport_county import NOW, TODAY, TOMORROW
-
-
-@pytest.fixture
-def day(db):
-    return transport_county.build()
-
-
-def told(ride: Ride) -> tuple[float | None, float | None]:
-    return ride.promised_from, ride.promised_until
+from tests.dispatch.transport_county import NOW, TODAY, TOMORROW, told
 
 
 def lose(day, name: str = "first", **more) -> transport_fleet.Lost:
@@ -74,6 +66,20 @@ def test_until_it_is_back_its_days_are_planned_without_it_and_from_then_on_with_
     assert away == {TODAY: "off", after: ""}
     with pytest.raises(Invalid, match="今天以后"):
         lose(day, back_on=TODAY)
+
+
+def test_on_its_day_it_is_in_service_again_by_itself_for_the_emergency_desk_too(day) -> None:
+    lose(day, back_on=TOMORROW)
+    lose(day, "second")  # nobody knows how long: nobody brings it back
+    assert transport_fleet.bring_back(now=NOW.replace(hour=23, minute=59)) == []
+    morning = NOW.replace(hour=0, minute=0) + dt.timedelta(days=1)
+    code = day.vehicles["first"].code
+    assert transport_fleet.bring_back(now=morning) == [code]
+    rows = {row.code: row.status for row in fleet.fleet(day.centre.actors["dispatcher"], now=morning)}
+    assert (rows[code], rows[day.vehicles["second"].code]) == ("idle", "off")
+    assert transport_fleet.bring_back(now=morning) == []
+    said = AuditEvent.objects.filter(action="transport.vehicle", role="system").get()
+    assert said.subject == f"vehicle/{code}"
 
 
 def test_who_cannot_be_kept_has_a_message_and_stands_to_be_phoned(day) -> None:

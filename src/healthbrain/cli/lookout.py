@@ -1,4 +1,5 @@
-"""Beside the worker: every five seconds the emergency fleet is watched for silence; a synthetic county also drives."""
+"""Beside the worker: every five seconds the fleet is watched for silence, and for vehicles whose day to be back has come;
+a synthetic county also drives."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from django.db import OperationalError, close_old_connections, connection
 
 from healthbrain.access.rules import SYSTEM
 from healthbrain.demo.emergency_traffic import TICK, Traffic, start
-from healthbrain.dispatch.actions import missions
+from healthbrain.dispatch.actions import missions, transport_fleet
 from healthbrain.dispatch.models import Vehicle
 from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import HealthBrainError
@@ -25,6 +26,7 @@ def keep_watch(stopping: threading.Event) -> None:
         try:
             if not Vehicle.objects.exists():
                 continue
+            transport_fleet.bring_back(now=now())
             if traffic is not None:
                 traffic.tick(now())
             else:

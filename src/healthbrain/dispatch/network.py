@@ -24,6 +24,7 @@ from healthbrain.kernel import db
 from healthbrain.kernel.errors import Invalid, NotFound
 from healthbrain.kernel.home import folder
 
+GEOGRAPHIC = 50_000  # metres per unit: a map in degrees has some 111,000, a schematic one in km 1,000
 _building = threading.Lock()  # two requests of a fresh process must not build the same hierarchy twice
 
 
@@ -147,6 +148,11 @@ def forget() -> None:
 def scale() -> tuple[float, float]:
     """Metres per unit of x and of y."""
     return graph().scale
+
+
+def geographic() -> bool:
+    """Does the county's map stand in degrees, so that a phone's position means something on it?"""
+    return scale()[1] > GEOGRAPHIC
 
 
 def metres(x: float, y: float, others: list[tuple[float, float]]) -> list[float]:

@@ -16,7 +16,7 @@ from healthbrain.desks import posted
 from healthbrain.desks.dispatcher import words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import render, say
-from healthbrain.dispatch import knowledge
+from healthbrain.dispatch import knowledge, network
 from healthbrain.dispatch.actions import missions, patients, positions
 from healthbrain.dispatch.queries import crew as reads
 from healthbrain.dispatch.rules.positions import Report
@@ -36,6 +36,9 @@ def show(request: HttpRequest) -> HttpResponse:
         "signs": knowledge.vitals(),
         "largest": patients.LARGEST_ECG,
         "fresh": lambda: str(uuid.uuid4()),
+        "geographic": network.geographic(),
+        "fence": knowledge.desk("fence"),
+        "quiet": knowledge.desk("silence_after"),
         **words.context(),
     }
     return render(request, "ambulance/crew.html", context)
@@ -156,4 +159,5 @@ def position(request: HttpRequest) -> HttpResponse:
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise Invalid("位置格式不对 Positions must be [{x, y, at}]") from error
     written = positions.record_positions(reports, now=clock.now(), by=request.actor)  # type: ignore[attr-defined]
-    return JsonResponse({"moved": written.moved, "kept": written.kept_only, "refused": written.refused})
+    counts = {"moved": written.moved, "kept": written.kept_only, "refused": written.refused}
+    return JsonResponse(counts | {"terminal": written.terminal})

@@ -16,6 +16,7 @@ from healthbrain.desks.home_care import words
 from healthbrain.desks.i18n import t
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.dispatch import knowledge_homecare as knowledge
+from healthbrain.dispatch import network
 from healthbrain.dispatch.actions import homecare_visits as visits
 from healthbrain.dispatch.queries import homecare as reads
 from healthbrain.dispatch.queries import homecare_record as record
@@ -57,7 +58,7 @@ def _visit(request: HttpRequest, visit_id: int, error: str = "") -> HttpResponse
         )
     context = {
         "view": view, "error": error, "typed": words.typed(request), "ticked": request.POST.getlist("done"),
-        "geographic": reads.geographic(), "far": knowledge.figure("arrival_metres"),
+        "geographic": network.geographic(), "far": knowledge.figure("arrival_metres"),
         "photo_kinds": knowledge.photo_kinds(), "box": SIGNATURE_BOX, **words.context(),
     }  # fmt: skip
     return render(request, "home_care/visit.html", context, status=422 if error else 200)

@@ -13,19 +13,23 @@ from healthbrain.access import gate
 from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.dispatch import knowledge, network
 from healthbrain.dispatch.actions import journal, missions
-from healthbrain.dispatch.models import Mission, Vehicle
-from healthbrain.dispatch.rules.positions import ANCIENT, FUTURE, NOWHERE, Report, judge
+from healthbrain.dispatch.models import Mission, Position, Vehicle
+from healthbrain.dispatch.rules.positions import ANCIENT, FUTURE, NOWHERE, SECOND, Report, judge
 from healthbrain.kernel import db
 from healthbrain.kernel.errors import NotAllowed
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a batch: they add up. `refused`: no numbers, or a vehicle nobody knows."""
+    """What became of a batch: they add up. `refused`: no numbers, or a vehicle nobody knows.
+
+    `terminal`: a phone sent them, and its vehicle's own terminal reports: it need not.
+    """
 
     moved: int
     kept_only: int
     refused: int
+    terminal: bool = False
 
 
 # One statement writes the history and the last position, whatever the number of reports: the arrays travel as they are.
@@ -38,12 +42,13 @@ WITH given AS (
   INSERT INTO dispatch_positionlog (vehicle_id, x, y, at, received, doubt)
   SELECT vehicle_id, x, y, at, %(now)s, doubt FROM given RETURNING 1
 ), latest AS (
-  SELECT DISTINCT ON (vehicle_id) * FROM given WHERE doubt <> 'ancient' ORDER BY vehicle_id, at DESC, n DESC
+  SELECT DISTINCT ON (vehicle_id) * FROM given WHERE doubt NOT IN ('ancient', 'second')
+  ORDER BY vehicle_id, at DESC, n DESC
 ), moved AS (
-  INSERT INTO dispatch_position AS p (vehicle_id, x, y, at, received, doubt)
-  SELECT vehicle_id, x, y, at, %(now)s, doubt FROM latest
+  INSERT INTO dispatch_position AS p (vehicle_id, x, y, at, received, doubt, phone)
+  SELECT vehicle_id, x, y, at, %(now)s, doubt, %(phone)s FROM latest
   ON CONFLICT (vehicle_id) DO UPDATE SET x = excluded.x, y = excluded.y, at = excluded.at,
-    received = excluded.received, doubt = excluded.doubt WHERE p.at <= excluded.at
+    received = excluded.received, doubt = excluded.doubt, phone = excluded.phone WHERE p.at <= excluded.at
   RETURNING 1
 )
 SELECT (SELECT count(*) FROM logged), (SELECT count(*) FROM moved)
@@ -54,11 +59,14 @@ SELECT (SELECT count(*) FROM logged), (SELECT count(*) FROM moved)
 def record_positions(reports: Sequence[Report], *, now: dt.datetime, by: Actor = SYSTEM) -> Recorded:
     """Keep reports (any number, any vehicles). A clock that runs ahead is overruled by the moment of arrival.
 
-    A report older than the lost limit goes to the history only: it must not put a vehicle where it no longer is.
+    A report older than the lost limit goes to the history only: it must not put a vehicle where it no longer is. So
+    does a phone's while the vehicle's terminal is heard: two devices would pull the vehicle to and fro.
     """
-    _check_own(reports, by)
+    phone = _check_own(reports, by)
     ahead, oldest = knowledge.desk("clock_tolerance"), knowledge.desk("lost_after")
+    heard = _terminals(reports, now) if phone else set()
     judged = [(r, judge(r, now, ahead=ahead, oldest=oldest)) for r in reports]
+    judged = [(r, SECOND if r.vehicle_id in heard and doubt != NOWHERE else doubt) for r, doubt in judged]
     good = [(r, doubt) for r, doubt in judged if doubt != NOWHERE]
     if not good:
         return Recorded(0, 0, len(reports))
@@ -71,20 +79,29 @@ def record_positions(reports: Sequence[Report], *, now: dt.datetime, by: Actor =
             "at": [now if r.at is None or doubt == FUTURE else r.at for r, doubt in good],
             "doubt": [doubt for _, doubt in good],
             "now": now,
+            "phone": phone,
         },
     )
-    _fences([r for r, doubt in good if doubt != ANCIENT], now=now)
-    return Recorded(moved, logged - moved, len(reports) - logged)
+    _fences([r for r, doubt in good if doubt not in (ANCIENT, SECOND)], now=now)
+    return Recorded(moved, logged - moved, len(reports) - logged, bool(heard))
 
 
-def _check_own(reports: Sequence[Report], by: Actor) -> None:
-    """A phone reports for its own vehicle; the tracking platform and dispatchers for any."""
+def _terminals(reports: Sequence[Report], now: dt.datetime) -> set[int]:
+    """Vehicles among these whose own terminal was heard less than the silence limit ago."""
+    since = now - dt.timedelta(seconds=knowledge.desk("silence_after"))
+    mine = Position.objects.filter(vehicle__in={r.vehicle_id for r in reports})
+    return set(mine.filter(phone=False, received__gt=since).values_list("vehicle_id", flat=True))
+
+
+def _check_own(reports: Sequence[Report], by: Actor) -> bool:
+    """Is it a phone? It reports for its own vehicle; the tracking platform and dispatchers for any."""
     if by.may("emergency.dispatch") or by.may("emergency.feed"):
-        return
+        return False
     gate.require(by, "emergency.crew")
     own = set(Vehicle.objects.filter(crew_id=by.account_id).values_list("id", flat=True))
     if {r.vehicle_id for r in reports} - own:
         raise NotAllowed("只能上报本车位置 You report your own vehicle only")
+    return True
 
 
 def _fences(reports: Sequence[Report], *, now: dt.datetime) -> None:

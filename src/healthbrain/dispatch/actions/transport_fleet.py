@@ -9,10 +9,10 @@ from django.db import transaction
 
 from healthbrain.access import gate
 from healthbrain.access.models import Account
-from healthbrain.access.rules import Actor
+from healthbrain.access.rules import SYSTEM, Actor
 from healthbrain.audit import actions as audit
 from healthbrain.dispatch import transport_day
-from healthbrain.dispatch.actions import families, transport, transport_drive
+from healthbrain.dispatch.actions import families, journal, transport, transport_drive
 from healthbrain.dispatch.models import Ride, TransportVehicle, Vehicle
 from healthbrain.dispatch.rules.transport import Spot
 from healthbrain.kernel.clock import local
@@ -68,6 +68,27 @@ def set_working(
     detail |= {"back_on": back_on.isoformat()} if back_on else {}
     audit.record(by=by, action="transport.vehicle", subject=f"vehicle/{vehicle.code}", detail=detail)
     return found
+
+
+@transaction.atomic
+def bring_back(*, now: dt.datetime) -> list[str]:
+    """Vehicles whose day has come are in service again, for the emergency desk too: their codes. The worker asks."""
+    due = list(
+        Vehicle.objects.select_for_update(of=("self",))
+        .select_related("transport")
+        .filter(status=Vehicle.Status.OFF, transport__back_on__lte=local(now).date())
+    )
+    for vehicle in due:
+        vehicle.status = Vehicle.Status.IDLE
+        vehicle.save(update_fields=["status"])
+        day = vehicle.transport.back_on
+        TransportVehicle.objects.filter(pk=vehicle.pk).update(back_on=None)
+        detail = {"working": True, "reason": f"到了恢复日期 {day} the day it was to be back"}
+        audit.record(by=SYSTEM, action="transport.vehicle", subject=f"vehicle/{vehicle.code}", detail=detail)
+    if due:
+        transport.tell(local(now).date())
+        journal.tell()
+    return [vehicle.code for vehicle in due]
 
 
 def _out(vehicle: Vehicle, back_on: dt.date | None, *, by: Actor, now: dt.datetime, stands_at: Spot | None) -> Lost:

@@ -81,6 +81,7 @@ class Position(models.Model):
     at = models.DateTimeField()
     received = models.DateTimeField()
     doubt = models.TextField(default="")  # "future": the device's clock runs ahead
+    phone = models.BooleanField(default=False, db_default=False)  # the crew's, while the terminal was silent
 
 
 class PositionLog(models.Model):

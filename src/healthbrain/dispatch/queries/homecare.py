@@ -12,15 +12,12 @@ from django.db.models import QuerySet
 from healthbrain.access import gate
 from healthbrain.access.rules import Actor
 from healthbrain.dispatch import knowledge_homecare as knowledge
-from healthbrain.dispatch import network
 from healthbrain.dispatch.actions.families import visit_key
 from healthbrain.dispatch.actions.homecare import purpose_of
 from healthbrain.dispatch.models import Application, CareNurse, HomeBed, HomeVisit, LandMark, NurseAbsence, VisitNurse
 from healthbrain.dispatch.rules.homecare import Said, Service
 from healthbrain.kernel.errors import NotAllowed, NotFound
 from healthbrain.residents.models import Resident
-
-GEOGRAPHIC = 50_000  # metres per unit: a map in degrees has some 111,000, a schematic one in km 1,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +144,6 @@ class VisitView:
 
 def _person(row: Resident) -> Person:
     return Person(row.pk, row.name, row.sex, row.birth_date, row.phone)
-
-
-def geographic() -> bool:
-    """Does the county's map stand in degrees, so that a phone's position means something on it?"""
-    return network.scale()[1] > GEOGRAPHIC
 
 
 def applications(actor: Actor) -> list[ApplicationRow]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 FUTURE = "future"
 ANCIENT = "ancient"
 NOWHERE = "nowhere"
+SECOND = "second"  # from the crew's phone while the vehicle's terminal reports: history only
 
 
 @dataclass(frozen=True, slots=True)
