@@ -14,7 +14,7 @@ from healthbrain.desks.i18n import until
 from healthbrain.facts.knowledge import catalogue
 from healthbrain.facts.rules.reference import EventRow, History, ResidentRow
 from healthbrain.records.rules import ledger
-from healthbrain.records.rules.forms import resources_of, visit_of
+from healthbrain.records.rules.forms import resources_of, responses_of, values_of, visit_of
 from healthbrain.records.rules.r4 import check
 
 TODAY = dt.date(2026, 4, 1)
@@ -28,6 +28,7 @@ PAPER = {
         空腹血糖 糖化血红蛋白 糖化血红蛋白检查日期 其他检查 服药依从性 药物不良反应 低血糖反应
         用药情况 胰岛素种类、用法和用量 转诊原因 转诊机构及科别""",
 }
+JOINT = "hypertension-diabetes-follow-up"
 SYMPTOMS = {
     "hypertension-follow-up": "无症状 头痛头晕 恶心呕吐 眼花耳鸣 呼吸困难 心悸胸闷 鼻衄出血不止 四肢发麻 下肢水肿",
     "type-2-diabetes-follow-up": "无症状 多饮 多食 多尿 视力模糊 感染 手脚麻木 下肢浮肿 体重明显下降",
@@ -59,6 +60,45 @@ def test_every_row_of_the_paper_is_a_field(form_id):
 def test_symptoms_keep_the_numbers_of_the_paper(form_id):
     options = forms.load(form_id).field("symptoms").options
     assert [(o.number, o.words["zh"]) for o in options] == list(enumerate(SYMPTOMS[form_id].split(), start=1))
+
+
+def test_the_form_for_two_conditions_asks_each_thing_once_and_fills_both_sheets():
+    form, labels = forms.load(JOINT), [field.id for field in forms.load(JOINT).fields]
+    assert len(labels) == len(set(labels))
+    entry = forms.read_entry(
+        form,
+        typed(
+            **filled(form),
+            diabetes_symptoms=["polyuria"],
+            symptoms=["nausea-vomiting"],
+            staple_food="250",
+            salt="heavy",
+        ),
+        today=TODAY,
+    )
+    assert entry.problems == ()
+    ours = {"id": "v", "subject": {"reference": "Patient/1"}, "at": dt.datetime.combine(TODAY, dt.time(9))}
+    seen = visit_of(JOINT, entry.values, **ours)
+    assert [r["resourceType"] for r in resources_of(seen)].count("Encounter") == 1
+    hypertension, diabetes = (values_of(one) for one in responses_of(seen, JOINT, entry.values))
+    assert (hypertension["symptoms"], diabetes["symptoms"]) == (["nausea-vomiting"], ["polyuria"])
+    assert (hypertension["salt"], diabetes["staple_food"]) == ("heavy", 250)
+    assert "staple_food" not in hypertension
+    assert "salt" not in diabetes
+    assert hypertension["sbp"] == diabetes["sbp"]
+    assert any("恶心呕吐" in sign for sign in forms.urgent_signs(form, entry.values | {"glucose": 17.0}))
+    assert any("17" in sign for sign in forms.urgent_signs(form, entry.values | {"glucose": 17.0}))
+    for part, names in form.parts.items():
+        assert set(names.values()) <= set(labels), f"{part}: a field of the sheet is not asked"
+
+
+def test_two_conditions_share_a_form_only_when_both_wait():
+    both = {"hypertension", "type-2-diabetes"}
+    assert (
+        forms.form_of("hypertension", "follow-up", both) == forms.form_of("type-2-diabetes", "follow-up", both) == JOINT
+    )
+    assert forms.form_of("hypertension", "follow-up", {"hypertension"}) == "hypertension-follow-up"
+    assert forms.form_of("hypertension", "follow-up", {"hypertension", "copd"}) == "hypertension-follow-up"
 
 
 AGES = {"child-0-6": (0, 1, 3, 6, 8, 12, 18, 24, 30, 36, 48, 60, 72), "elderly": (780,)}  # months; else an adult of 50

@@ -31,6 +31,7 @@ def test_first_visit_has_todays_date_and_the_usual_answers_only():
 def test_habits_of_the_last_visit_are_carried_with_their_date():
     before = {
         "at": dt.datetime.combine(dt.date(2026, 1, 5), dt.time(9)),
+        "batch_id": 7,
         "values": {"adherence": "irregular", "cigarettes": 10.0, "sbp": 152.0},
     }
     begun = start([before])

@@ -10,6 +10,8 @@ import pytest
 
 from healthbrain.records.models import Event
 
+from .conftest import event
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 AS_OF = dt.date(2026, 4, 1)
@@ -124,8 +126,8 @@ def through(desk, hands: Hands, answers: dict[str, str]) -> int:
     return hands.keys - before
 
 
-# What only the diabetes sheet asks: glucose, foot pulse, symptoms and other, hypoglycaemia, insulin, staple food and its
-# target, HbA1c and its date.
+# What only the diabetes sheet asks: glucose, foot pulse, symptoms and others, hypoglycaemia, insulin, staple food and
+# its target, HbA1c and its date.
 ONLY_DIABETES = 10
 
 
@@ -142,7 +144,7 @@ def test_two_conditions_are_one_visit_and_one_form(desk, station):
     open_form(desk, station, "王秀英")
     alone = through(desk, hands, {"sbp": "136", "dbp": "84", "adherence": "1"})
     desk.goto(desk.base + "/today?q=李")
-    both = desk.locator(".task .do a")
+    both = desk.locator(".task").filter(has=desk.locator("b", has_text="随访")).locator(".do a")
     assert [text.strip() for text in both.all_inner_texts()] == ["记录高血压和糖尿病随访"] * 2
     both.first.click()
     together = through(desk, hands, {"sbp": "136", "dbp": "84", "adherence": "1", "glucose": "6.4"})

@@ -50,7 +50,8 @@ __all__ = [
     "state_title",
     "team_list",
     "today",
-]  # fmt: skip
+    "waiting_together",
+]
 STATES = ("urgent", "overdue", "returned", "abnormal", "due", "upcoming")
 SOON = 14  # days: what is due later than this may be done early, but it is not today's work
 RETURNED = "referral-check"
@@ -212,6 +213,19 @@ def enrolments(actor: Actor, resident_id: int, as_of: dt.date, purpose: str = "p
     lines = [_line(row, as_of) for row in rows]
     found = Enrolment.objects.filter(resident_id=resident_id).order_by("status", "programme")
     return [_enrolment(e, [line for line in lines if line.programme == e.programme]) for e in found]
+
+
+def waiting_together(resident_ids: Iterable[int], task: str, as_of: dt.date) -> dict[int, set[str]]:
+    """Of residents already seen by the actor: the programmes in which this task is open on a day."""
+    rows = select(
+        f"SELECT t.resident_id, t.programme FROM care_task t WHERE {_OPEN} AND t.task = %(task)s AND t.resident_id = "
+        "ANY(%(residents)s)",
+        {"as_of": as_of, "task": task, "residents": list(resident_ids)},
+    )
+    found: dict[int, set[str]] = {}
+    for resident_id, programme in rows:
+        found.setdefault(resident_id, set()).add(programme)
+    return found
 
 
 def quarantine(actor: Actor) -> list[QuarantineRow]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
 from healthbrain.desks.i18n import said, t
 from healthbrain.desks.scores import Score, body_mass_index, score_of, total
 from healthbrain.kernel.errors import NotFound
+from healthbrain.records import queries as records
 
 __all__ = [
     "Entry", "Field", "Form", "Problem", "body_mass_index", "classify", "form_ids", "form_of", "load", "read_entry",
@@ -86,11 +85,22 @@ class Form:
     urgent_source: str
     sheet: str
     classification: tuple[Mapping[str, Any], ...]
+    parts: Mapping[str, Mapping[str, str]]  # of a form for two conditions: part → its field → the field here
 
     @property
     def programme(self) -> str:
         """The programme whose record sheet this is; of a form that serves several, the first."""
         return next(iter(self.answers))
+
+    @property
+    def kept_as(self) -> tuple[str, ...]:
+        """The forms an entry is kept as, and printed as."""
+        return tuple(self.parts) or (self.id,)
+
+    def values_for(self, part: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the values of an entry those of one of the forms it is kept as, under its own names."""
+        names = self.parts.get(part)
+        return dict(values) if names is None else {n: values[here] for n, here in names.items() if here in values}
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -174,10 +184,9 @@ def _field(row: dict[str, Any]) -> Field:
 @functools.cache
 def load(form_id: str) -> Form:
     """The definition of a form. Raises NotFound for an unknown id."""
-    path = FOLDER / f"{form_id}.yaml"
     if form_id not in form_ids():
         raise NotFound(t("没有这张表", "No such form"))
-    read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    read = records.form_definition(form_id)
     urgent = read.get("urgent", {})
     source = urgent.get("source", {})
     return Form(
@@ -192,6 +201,7 @@ def load(form_id: str) -> Form:
         urgent_source=f"{source.get('document', '')} {source.get('part', '')}".strip(),
         sheet=read.get("sheet", ""),
         classification=tuple(read.get("classification", ())),
+        parts={part: names for part, names in records.form_parts(form_id).items() if part != form_id},
     )
 
 
@@ -200,9 +210,12 @@ def form_ids() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
-def form_of(programme: str, task: str) -> str | None:
-    """The form whose entry is the evidence a task waits for."""
-    return next((name for name in form_ids() if task in load(name).answers.get(programme, ())), None)
+def form_of(programme: str, task: str, also: Collection[str] = ()) -> str | None:
+    """The form whose entry is the evidence a task waits for. `also`: programmes that wait for the same task of the same
+    resident; where one form serves them together, that one."""
+    found = [name for name in form_ids() if task in load(name).answers.get(programme, ())]
+    joint = [name for name in found if load(name).parts and set(load(name).answers) <= set(also)]
+    return next(iter(joint or [name for name in found if not load(name).parts]), None)
 
 
 def read_entry(
@@ -267,13 +280,8 @@ def _read_one(item: Field, posted: Posted, prefix: str) -> tuple[Any, Any, Probl
     if item.kind == "date":
         return _date(item, text)
     if item.kind == "choice" and not any(text == o.value for o in item.options):
-        return (
-            text,
-            None,
-            Problem(
-                item.id, t("{label}：请从列出的选项里选", "{label}: choose one of the options", label=said(item.label))
-            ),
-        )
+        wrong = t("{label}：请从列出的选项里选", "{label}: choose one of the options", label=said(item.label))
+        return text, None, Problem(item.id, wrong)
     return text, text, None
 
 
@@ -293,14 +301,8 @@ def _number(item: Field, text: str) -> tuple[str, float | None, Problem | None]:
     try:
         value = float(plain)
     except ValueError:
-        return (
-            text,
-            None,
-            Problem(
-                item.id,
-                t("{label}要填数字，现在是“{text}”", "{label} must be a number, not “{text}”", label=label, text=text),
-            ),
-        )
+        wrong = t("{label}要填数字，现在是“{text}”", "{label} must be a number, not “{text}”", label=label, text=text)
+        return text, None, Problem(item.id, wrong)
     low, high = item.hard or (float("-inf"), float("inf"))
     if not low <= value <= high:  # also refuses "nan"
         return text, None, Problem(item.id, t(

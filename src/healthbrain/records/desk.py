@@ -54,7 +54,7 @@ def record_form(
         visit = forms.visit_of(form, values, **_known(by, person, where, at))
     except FileNotFoundError as error:
         raise NotFound(f"没有这个表单 No such form: {form}") from error
-    resources = [*forms.resources_of(visit), forms.response_of(visit, form, values)]
+    resources = [*forms.resources_of(visit), *forms.responses_of(visit, form, values)]
     return _store(by, resident_id, person, where, form, resources)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,7 @@ def along(request: HttpRequest) -> HttpResponse:
     day = as_of(request)
     taken = _people(request, day)
     pages = {"/today": _text(request, "village_doctor/along_list.html", {"lines": taken})}
-    for line in taken:
-        pages[lines.form_path(line)] = _form_page(request, line, day)
+    pages |= _form_pages(request, taken, day)
     with transaction.atomic():
         for resident_id in sorted({line.resident_id for line in taken}):
             audit.record(
@@ -92,29 +92,31 @@ def _people(request: HttpRequest, day: dt.date) -> list[lines.Line]:
     return list(forms_of.values())
 
 
-def _form_page(request: HttpRequest, line: lines.Line, day: dt.date) -> str:
-    """The empty form of one resident, prefilled as at the desk, under a key of its own."""
-    actor = request.actor  # type: ignore[attr-defined]
-    months = months_of(line.birth_date, day)
-    form = forms.load(lines.form_path(line).rsplit("/", 1)[1]).at_age(months)
-    start = prefill.start_of(form, actor, line.resident_id, day)
-    context = {
-        "form": form, "person": residents.resident(actor, line.resident_id, purpose_of(request)), "start": start,
-        "entry": forms.Entry(start.values, {}, ()), "confirmed": [], "key": str(uuid.uuid4()),
-        "last": _newest(request, line.resident_id, form.id), "show": prefill.shown, "parts": prefill.parts,
-        "months": months,
-    }  # fmt: skip
-    return _text(request, "village_doctor/visit.html", context)
+def _form_pages(request: HttpRequest, taken: list[lines.Line], day: dt.date) -> dict[str, str]:
+    """Each line's empty form, prefilled as at the desk, under a key of its own, by its address. One read a form."""
+    actor, ids = request.actor, sorted({line.resident_id for line in taken})  # type: ignore[attr-defined]
+    people = dict(zip(ids, residents.residents(actor, ids, purpose_of(request)), strict=True))
+    of_form: dict[tuple[str, ...], list[tuple[lines.Line, forms.Form]]] = defaultdict(list)
+    for line in taken:
+        form = forms.load(lines.form_path(line).rsplit("/", 1)[1]).at_age(months_of(line.birth_date, day))
+        of_form[form.id, *(item.id for item in form.fields)].append((line, form))
+    pages = {}
+    for those in of_form.values():
+        starts = prefill.starts_of(those[0][1], actor, [line.resident_id for line, _ in those], day)
+        for line, form in those:
+            start = starts[line.resident_id]
+            context = {
+                "form": form, "person": people[line.resident_id], "start": start,
+                "entry": forms.Entry(start.values, {}, ()), "confirmed": [], "key": str(uuid.uuid4()),
+                "last": start.visit, "show": prefill.shown, "parts": prefill.parts,
+                "months": months_of(line.birth_date, day),
+            }  # fmt: skip
+            pages[lines.form_path(line)] = _text(request, "village_doctor/visit.html", context)
+    return pages
 
 
 def _text(request: HttpRequest, template: str, context: dict[str, Any]) -> str:
     return render(request, template, {"layout": LAYOUT, "along": True, **context}).content.decode()
-
-
-def _newest(request: HttpRequest, resident_id: int, form_id: str) -> str:
-    """Which visit was the resident's last when the list was taken: another one later is a conflict."""
-    found = records.forms(request.actor, resident_id, form_id, purpose_of(request), limit=1)  # type: ignore[attr-defined]
-    return str(found[0]["batch_id"]) if found else ""
 
 
 @page(permission="care.work")
@@ -156,9 +158,16 @@ def _hand_in(request: HttpRequest, key: str, resident_id: int, form_id: str) -> 
     return _saved(save_once(request, key, form, resident_id, entry.values, day, at=at))
 
 
+def _last_forms(request: HttpRequest, resident_id: int, form: forms.Form) -> list[dict[str, Any]]:
+    """The resident's last visit of this form, whichever sheet it was kept as, first."""
+    actor, purpose = request.actor, purpose_of(request)  # type: ignore[attr-defined]
+    found = [one for kept in form.kept_as for one in records.forms(actor, resident_id, kept, purpose, limit=1)]
+    return sorted(found, key=lambda one: one["at"], reverse=True)
+
+
 def _conflict(request: HttpRequest, resident_id: int, form: forms.Form) -> str:
     """Words when this resident's last visit is not the one that was last when the list was taken."""
-    found = records.forms(request.actor, resident_id, form.id, purpose_of(request), limit=1)  # type: ignore[attr-defined]
+    found = _last_forms(request, resident_id, form)
     if not found or str(found[0]["batch_id"]) == request.POST.get("last", ""):
         return ""
     return t(

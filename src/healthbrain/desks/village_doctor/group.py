@@ -48,10 +48,16 @@ def people(actor: Actor, form: forms.Form, day: dt.date, *, only: set[int] | Non
     # Who is due first; a screening day, whose round ends with the year, takes those who may come early as well.
     for line in (one for state in ("", "upcoming") for one in _lines(actor, day, programme, state)):
         wanted = len(chosen) < ROWS if only is None else line.resident_id in only
-        if wanted and lines.form_path(line).endswith(f"/{form.id}"):
+        if wanted and _asks(line, form.id):
             chosen.setdefault(line.resident_id, line)
     starts = prefill.starts_of(form, actor, list(chosen), day)
     return [_row(line, starts[line.resident_id]) for line in chosen.values()]
+
+
+def _asks(line: lines.Line, form_id: str) -> bool:
+    """The line's form is this one, or one that this is a part of."""
+    name = lines.form_path(line).rsplit("/", 1)[-1]
+    return bool(name) and form_id in {name, *forms.load(name).parts}
 
 
 def _row(line: lines.Line, start: prefill.Start) -> Row:
@@ -136,7 +142,11 @@ def _page(
         "date": request.POST.get("visit_date") or as_of(request).isoformat(),
         "mode": request.POST.get("visit_mode") or "AMB",
         "key": request.POST.get("key") or f"{time.time_ns():x}",
-        "choices": [(name, said(forms.load(name).short)) for name in forms.form_ids() if forms.load(name).grid_fields],
+        "choices": [
+            (name, said(forms.load(name).short))
+            for name in forms.form_ids()
+            if forms.load(name).grid_fields and not forms.load(name).parts
+        ],
     }
     return render(request, "village_doctor/group.html", context, status=status)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -13,6 +14,7 @@ from healthbrain.desks import forms
 from healthbrain.desks.i18n import said, t
 from healthbrain.kernel.masking import mask_name as masked
 
+FOLLOW_UP = "follow-up"
 __all__ = ["Answer", "Line", "action_of", "form_path", "line_of", "masked", "today"]
 
 
@@ -50,9 +52,9 @@ class Answer:
     counts: dict[str, int]
 
 
-def action_of(programme: str, task: str, resident_id: int, task_id: int) -> tuple[str, str]:
-    """The one main action of a task: its words and its address."""
-    name = forms.form_of(programme, task)
+def action_of(programme: str, task: str, resident_id: int, task_id: int, also: Collection[str] = ()) -> tuple[str, str]:
+    """The one main action of a task: its words and its address. `also`: programmes that wait for a follow-up, too."""
+    name = forms.form_of(programme, task, also if task == FOLLOW_UP else ())
     if name is None:  # a county's own programme without a form yet
         return t("打开档案", "Open record"), f"/residents/{resident_id}"
     return _word(task, name), f"/today/residents/{resident_id}/visit/{name}?{urlencode({'task': task_id})}"
@@ -60,7 +62,7 @@ def action_of(programme: str, task: str, resident_id: int, task_id: int) -> tupl
 
 def _word(task: str, form_id: str) -> str:
     """What the button opens: the follow-up of the line's own programme, else the form by its name."""
-    if task == "follow-up":
+    if task == FOLLOW_UP and not forms.load(form_id).parts:
         return t("记录随访", "Record visit")
     return t("记录{form}", "Record: {form}", form=said(forms.load(form_id).short))
 
@@ -71,9 +73,9 @@ def form_path(line: Line) -> str:
     return path if "/visit/" in path else ""
 
 
-def line_of(row: Any) -> Line:
+def line_of(row: Any, also: Collection[str] = ()) -> Line:
     """A line of care.queries as the page shows it."""
-    action, address = action_of(row.programme, row.task, row.resident_id, row.task_id)
+    action, address = action_of(row.programme, row.task, row.resident_id, row.task_id, also)
     return Line(
         id=row.task_id,
         resident_id=row.resident_id,
@@ -95,4 +97,6 @@ def today(actor: Actor, as_of: dt.date, **asked: Any) -> tuple[list[Line], int, 
     found = care.today(actor, as_of, **asked)
     counts = dict(found.counts)
     for_today = sum(count for name, count in counts.items() if name != "upcoming")
-    return [line_of(row) for row in found.lines], found.total, Answer(for_today, counts)
+    together = care.waiting_together({row.resident_id for row in found.lines}, FOLLOW_UP, as_of)
+    shown = [line_of(row, together.get(row.resident_id, ())) for row in found.lines]
+    return shown, found.total, Answer(for_today, counts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class Start:
     values: dict[str, Any]
     origins: dict[str, str]
     last: dict[str, float]  # last measured values by field, for the question about a large change
+    visit: str = ""  # the batch of the last visit: another one later is a conflict for a form taken along
 
 
 def start_of(form: Form, actor: Actor, resident_id: int, today: dt.date) -> Start:
@@ -32,24 +33,42 @@ def start_of(form: Form, actor: Actor, resident_id: int, today: dt.date) -> Star
 
 def starts_of(form: Form, actor: Actor, resident_ids: Sequence[int], today: dt.date) -> dict[int, Start]:
     """The starts of several residents, by resident; as many queries as for one."""
-    visits = records.forms_of(actor, resident_ids, form.id, PURPOSE)
+    visits = {part: records.forms_of(actor, resident_ids, part, PURPOSE) for part in form.kept_as}
     codes = [item.code for item in form.fields if item.code]
     events = records.latest(actor, resident_ids, codes, PURPOSE)
-    return {one: build(form, visits[one], events[one].values(), today) for one in resident_ids}
+    return {
+        one: build(form, _last_visit(form, {p: v[one] for p, v in visits.items()}), events[one].values(), today)
+        for one in resident_ids
+    }
+
+
+def _last_visit(form: Form, visits: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """The last visit under this form's names; of a form for two conditions each answer from the newer of the two."""
+    last = sorted((found[0] | {"part": part} for part, found in visits.items() if found), key=lambda v: v["at"])
+    if not last:
+        return []
+    values, days = {}, {}
+    for visit in last:
+        for name, value in visit["values"].items():
+            here = form.parts.get(visit["part"], {}).get(name, name)
+            values[here], days[here] = value, visit["at"]
+    return [{"at": last[-1]["at"], "batch_id": last[-1]["batch_id"], "values": values, "days": days}]
 
 
 def build(form: Form, visits: Sequence[Any], events: Iterable[Any], today: dt.date) -> Start:
     """The start of a form from what is known. Measured values are never filled in: they must be measured again."""
     newest = _newest_by_code(events)
     before = visits[0] if visits else None
-    start = Start({"visit_date": today.isoformat()}, {}, {})
+    start = Start({"visit_date": today.isoformat()}, {}, {}, str(before["batch_id"]) if before else "")
     for item in form.fields:
         known = newest.get(item.code) if item.code else None
         if known is not None and known.value is not None and not known.flag:
             start.last[item.id] = known.value
         if item.prefill == "carry" and before and before["values"].get(item.id) not in (None, "", []):
             start.values[item.id] = before["values"][item.id]
-            start.origins[item.id] = t("{day}随访", "visit of {day}", day=day(before["at"], today))
+            start.origins[item.id] = t(
+                "{day}随访", "visit of {day}", day=day(before.get("days", {}).get(item.id, before["at"]), today)
+            )
         elif item.prefill == "carry" and known is not None and _carried(item, known) is not None:
             start.values[item.id] = _carried(item, known)
             start.origins[item.id] = f"{day(known.at, today)} {known.organisation}".strip()

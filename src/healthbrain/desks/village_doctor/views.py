@@ -164,7 +164,7 @@ def resident(request: HttpRequest, resident_id: int) -> HttpResponse:
         "readings": latest_readings(panels),
         "medicines": [m for m in records.medication(history.events, as_of=day) if m.current],
         "diagnoses": records.diagnoses(history.events)[:8],
-        "actions": [_with_action(e, resident_id) for e in enrolments],
+        "actions": _with_actions(enrolments, resident_id, day),
         "forms": _named(fitting),
         "sheets": _named(name for name in fitting if forms.load(name).sheet),
     }
@@ -173,18 +173,25 @@ def resident(request: HttpRequest, resident_id: int) -> HttpResponse:
 
 def _fitting(programmes: set[str]) -> list[str]:
     """Forms of the programmes a resident is in; the record sheets and a blood pressure when he is in none."""
-    fitting = [name for name in forms.form_ids() if programmes & set(forms.load(name).answers)]
+    fitting = [name for name in forms.form_ids() if _fits(forms.load(name), programmes)]
     return fitting or [name for name in forms.form_ids() if forms.load(name).sheet or name == "blood-pressure-check"]
+
+
+def _fits(form: forms.Form, programmes: set[str]) -> bool:
+    """One of its programmes is enough; a form for two conditions is for those who have both."""
+    return programmes >= set(form.answers) if form.parts else bool(programmes & set(form.answers))
 
 
 def _named(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, said(forms.load(name).short)) for name in names]
 
 
-def _with_action(enrolment: Any, resident_id: int) -> tuple[Any, list[tuple[Any, str, str]]]:
-    """An enrolment with its tasks and what to press for each."""
-    return enrolment, [
-        (task, *lines.action_of(enrolment.programme, task.task, resident_id, task.task_id)) for task in enrolment.tasks
+def _with_actions(enrolments: Sequence[Any], resident_id: int, day: dt.date) -> list[tuple[Any, list[Any]]]:
+    """The enrolments with their tasks and what to press for each."""
+    together = care.waiting_together([resident_id], lines.FOLLOW_UP, day).get(resident_id, set())
+    return [
+        (e, [(t, *lines.action_of(e.programme, t.task, resident_id, t.task_id, together)) for t in e.tasks])
+        for e in enrolments
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -161,16 +162,17 @@ def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
     enrolments = care.enrolments(actor, opened.resident.id, day, opened.purpose)
     begun = str(person["values"].get("visit_date", day.isoformat()))  # what this form itself has begun, too
     concerned = [e for e in enrolments if e.programme in form.answers or e.since.isoformat() == begun]
-    state = next((e.risk_level for e in concerned if e.programme == form.programme), "")
+    states = {e.programme: e.risk_level for e in concerned}
     programme = form.programme if len(form.answers) == 1 else ""
     following, left, _ = lines.today(actor, day, programme=programme, limit=40, offset=0)
     context = {
         "form": form,
+        "sheets": [one for one in map(forms.load, form.kept_as) if one.sheet],
         "person": opened.resident,
         "values": person["values"],
         "enrolments": concerned,
         "scores": _scores(form, person["values"], months_of(opened.resident.birth_date, day)),
-        "classification": forms.classify(form, person["values"], state),
+        "classifications": list(_classified(form, person["values"], states)),
         "tasks": sheets.open_tasks(concerned),
         "urgent": forms.urgent_signs(form, person["values"]),
         "batch": batch_id,
@@ -180,6 +182,14 @@ def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
         "programme": programme,
     }
     return render(request, "village_doctor/saved.html", context)
+
+
+def _classified(form: forms.Form, values: dict[str, Any], states: dict[str, str]) -> Iterator[tuple[forms.Form, Any]]:
+    """此次随访分类 of each sheet the entry fills."""
+    for name in form.kept_as:
+        sheet = forms.load(name)
+        if sheet.classification:
+            yield sheet, forms.classify(sheet, form.values_for(name, values), states.get(sheet.programme, ""))
 
 
 def _next(following: list[lines.Line], just_seen: int, form_id: str) -> lines.Line | None:

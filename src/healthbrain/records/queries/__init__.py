@@ -2,7 +2,9 @@
 
 from healthbrain.records.queries.batches import BatchRow, ReasonCount, RejectRow, batch, batches, reasons, rejects
 from healthbrain.records.queries.feeds import Feed, FeedHealth, feed_health
+from healthbrain.records.queries.forms import definition as form_definition
 from healthbrain.records.queries.forms import forms, forms_of
+from healthbrain.records.queries.forms import parts_of as form_parts
 from healthbrain.records.queries.ledger import (
     LIMIT,
     History,
@@ -32,6 +34,8 @@ __all__ = [
     "batches",
     "diagnoses",
     "feed_health",
+    "form_definition",
+    "form_parts",
     "format_of",
     "forms",
     "forms_of",

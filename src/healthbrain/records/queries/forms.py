@@ -12,8 +12,10 @@ from healthbrain.access.rules import Actor
 from healthbrain.kernel.clock import local
 from healthbrain.kernel.db import select
 from healthbrain.records.queries.ledger import pass_gate_all
-from healthbrain.records.rules.forms import QUESTIONNAIRE, values_of
+from healthbrain.records.rules.forms import QUESTIONNAIRE, definition, parts_of, values_of
 from healthbrain.records.rules.ledger import ORGANISATION
+
+__all__ = ["definition", "forms", "forms_of", "parts_of"]
 
 FORMS = """
 SELECT l.resident_id, r.body, r.batch_id, r.at

@@ -4,6 +4,7 @@ form is kept as a QuestionnaireResponse, so that the sheet can be printed again 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,9 +48,50 @@ class Field:
     says: Mapping[str, Mapping[str, str]]  # option → what else it records: condition, procedure, referral
 
 
+@functools.cache
+def definition(form: str) -> dict[str, Any]:
+    """The definition of a form. One made of `parts` has their fields written out, and what is urgent in any of them.
+
+    Raises FileNotFoundError for an unknown form.
+    """
+    found = load("forms", f"{form}.yaml")
+    if "parts" not in found:
+        return found
+    known = {part: load("forms", f"{part}.yaml") for part in found["parts"]}
+    fields = {part: {f["id"]: f for s in one["sections"] for f in s["fields"]} for part, one in known.items()}
+    sections = [
+        section | {"fields": [
+            fields[group["of"]][name] | {"id": group.get("as", {}).get(name, name)}
+            for group in section["fields"] for name in group["ids"]
+        ]}
+        for section in found["sections"]
+    ]  # fmt: skip
+    urgent = [one["urgent"] for one in known.values() if "urgent" in one]
+    clauses = "；".join(one["source"]["part"] for one in urgent)
+    values = {name: pair for one in urgent for name, pair in one["values"].items()}
+    joined = urgent[0] | {"values": values, "source": urgent[0]["source"] | {"part": clauses}}
+    return found | {"sections": sections, "urgent": joined}
+
+
+def parts_of(form: str) -> dict[str, dict[str, str]]:
+    """Of a form made of parts: part → its field → the field here. Else the form itself, each field its own."""
+    found = load("forms", f"{form}.yaml")
+    names = {
+        (group["of"], name): new
+        for section in found["sections"]
+        for group in section["fields"]
+        for name, new in group.get("as", {}).items()
+    }
+    parts = found.get("parts", [form])
+    return {
+        part: {f["id"]: names.get((part, f["id"]), f["id"]) for s in definition(part)["sections"] for f in s["fields"]}
+        for part in parts
+    }
+
+
 def fields_of(form: str) -> list[Field]:
     """The fields of a form definition. Raises FileNotFoundError for an unknown form."""
-    sections = load("forms", f"{form}.yaml")["sections"]
+    sections = definition(form)["sections"]
     return [
         Field(f["id"], f["kind"], f.get("code", ""), f.get("unit", ""), f.get("record", ""), _says(f))
         for section in sections
@@ -71,10 +113,10 @@ def visit_of(form: str, values: Mapping[str, Any], **known: Any) -> Visit:
     texts: list[tuple[str, str]] = []
     medications: list[Mapping[str, str]] = []
     referral: dict[str, str] = {}
-    definition = load("forms", f"{form}.yaml")
+    said_of_form = definition(form)
     conditions: list[str] = []
-    procedures = [definition["procedure"]] if "procedure" in definition else []
-    mode = str(definition.get("class", "AMB"))
+    procedures = [said_of_form["procedure"]] if "procedure" in said_of_form else []
+    mode = str(said_of_form.get("class", "AMB"))
     for item in fields_of(form):
         value = values.get(item.id)
         if value is None or value in ("", []):
@@ -97,7 +139,7 @@ def visit_of(form: str, values: Mapping[str, Any], **known: Any) -> Visit:
             texts += [(item.code, str(one)) for one in (value if isinstance(value, list) else [value])]
     return Visit(
         encounter_class=codes.encounter_class(mode),
-        encounter_type=definition.get("encounter", {}).get("type", ""),
+        encounter_type=said_of_form.get("encounter", {}).get("type", ""),
         observations=observations,
         texts=texts,
         medications=medications,
@@ -120,15 +162,23 @@ def resources_of(visit: Visit) -> list[Resource]:
     return found
 
 
-def response_of(visit: Visit, form: str, values: Mapping[str, Any]) -> Resource:
-    """The form as it was filled in."""
+def responses_of(visit: Visit, form: str, values: Mapping[str, Any]) -> list[Resource]:
+    """The form as it was filled in; of a form made of parts each part, as if it alone had been filled in."""
+    found = []
+    for number, (part, names) in enumerate(parts_of(form).items()):
+        own = {name: values.get(here) for name, here in names.items()}
+        found.append(_response(visit, part, own, f"-{number}" if number else ""))
+    return found
+
+
+def _response(visit: Visit, form: str, values: Mapping[str, Any], more: str) -> Resource:
     organisation = {
         "url": ORGANISATION,
         "valueReference": {"type": "Organization", "display": visit.organisation_name or "—"},
     }
     return {
         "resourceType": "QuestionnaireResponse",
-        "id": f"{visit.id}-form",
+        "id": f"{visit.id}-form{more}",
         "extension": [organisation],
         "questionnaire": f"{QUESTIONNAIRE}{form}|{version_of(form)}",
         "status": "completed",
@@ -140,7 +190,7 @@ def response_of(visit: Visit, form: str, values: Mapping[str, Any]) -> Resource:
 
 
 def values_of(response: Resource) -> dict[str, Any]:
-    """The values of a stored form, as `response_of` took them."""
+    """The values of a stored form, as `responses_of` took them."""
     found: dict[str, Any] = {}
     for item in response.get("item") or ():
         if "item" in item:
