@@ -12,7 +12,7 @@ from healthbrain.access.rules import SYSTEM
 from healthbrain.kernel import db
 from healthbrain.records.fhir.auth import Caller
 from healthbrain.records.fhir.searching import where_of
-from healthbrain.records.rules import ledger, search_sql
+from healthbrain.records.rules import index, ledger, search_sql
 from healthbrain.records.rules.search import parse
 from healthbrain.records.rules.search_json import asked, json_of
 from healthbrain.records.rules.search_values import PREFIXES
@@ -143,6 +143,11 @@ TABLE = {
     "Condition?onset-date=sa2015": "c2",
     "Condition?recorded-date=2020-06": "c1",
     "Condition?recorded-date:missing=true": "c2",
+    "Condition?onset-date:missing=true": "",
+    "Patient?birthdate:missing=false": "smith wang zhang",
+    "Patient?address:missing=false": "zhang",
+    "Patient?organization:missing=true": "smith zhang",
+    "Observation?value-quantity:missing=true": "bp t1",
     "Patient?_lastUpdated=lt2000": "",
     "Patient?_lastUpdated=ge2000&gender=male": "zhang",
     # quantities and numbers: 5.4 means 5.35 to 5.45
@@ -237,24 +242,64 @@ def test_a_search_for_one_person_uses_the_token_index(county):
 
 
 ENDS = [None, "2024", "2024-03", "2024-03-04", "2024-03-05", "2024-03-05T07:00:00+08:00", "2024-03-06T00:00:00+08:00"]
+VALUES = [*ENDS[1:], "2024-03-05T07:00", "2025-01-01"]
 
 
-def test_periods_by_their_column_are_what_the_resources_themselves_say(county):
-    """Every start with every end, known and not, under every comparison: no difference."""
+def stored(number, body):
+    """A resource with its tokens and its date, as intake writes them."""
+    db.execute(
+        """INSERT INTO records_resource (key, type, id, version, updated, source_id, at, content_hash, deleted, tokens, body)
+           VALUES (gen_random_uuid(), %s, %s, 1, now(), 1, %s, '', false, %s, %s)""",
+        (body["resourceType"], f"own-{number}", ledger.date_of(body), index.tokens(body), json.dumps(body).encode()),
+    )
+
+
+def assert_fast_is_slow(kind, code, values):
+    """The columns and tokens find what the resources themselves say, under every comparison."""
+    for prefix, value in itertools.product(["", *sorted(PREFIXES)], values):
+        asked_for = parse(kind, [(code, prefix + value)]).criteria[0]
+        fast, one = search_sql.condition(kind, asked_for)
+        slow, two = asked(asked_for.parameter, "", prefix + value, json_of("r"))
+        sql = f"SELECT id FROM records_resource r WHERE id ^@ 'own-' AND coalesce({fast}, false) <> ({slow})"
+        assert db.select(sql, [*one, *two]) == [], prefix + value
+
+
+@pytest.mark.parametrize(("kind", "code", "element"), [
+    ("Encounter", "date", "period"), ("Condition", "onset-date", "onsetPeriod"), ("Observation", "date", "effectivePeriod")])  # fmt: skip
+def test_periods_by_their_column_are_what_the_resources_themselves_say(county, kind, code, element):
+    """Every start with every end, known and not: no difference. A date of another element is none."""
     for number, (start, end) in enumerate(itertools.product(ENDS, ENDS)):
         if start and end and start[: len(end)] > end[: len(start)]:
             continue  # ends before it starts
         period = {name: text for name, text in (("start", start), ("end", end)) if text}
-        body = {"resourceType": "Encounter", "period": period}
-        db.execute(
-            """INSERT INTO records_resource
-               (key, type, id, version, updated, source_id, at, content_hash, deleted, tokens, body)
-               VALUES (gen_random_uuid(), 'Encounter', %s, 1, now(), 1, %s, '', false, '{}', %s)""",
-            (f"period-{number}", ledger.date_of(body), json.dumps(body).encode()),
-        )
-    for prefix, value in itertools.product(["", *sorted(PREFIXES)], [*ENDS[1:], "2024-03-05T07:00", "2025-01-01"]):
-        asked_for = parse("Encounter", [("date", prefix + value)]).criteria[0]
-        fast, one = search_sql.condition("Encounter", asked_for)
-        slow, two = asked(asked_for.parameter, "", prefix + value, json_of("r"))
-        sql = f"SELECT id FROM records_resource r WHERE id ^@ 'period-' AND coalesce({fast}, false) <> ({slow})"
-        assert db.select(sql, [*one, *two]) == [], prefix + value
+        stored(number, {"resourceType": kind, element: period})
+    for other in ("recordedDate", "issued"):
+        stored(other, {"resourceType": kind, other: "2024-03-05T08:00:00+08:00"})
+    assert_fast_is_slow(kind, code, VALUES)
+
+
+def test_dates_of_birth_by_their_tokens_are_what_the_resources_themselves_say(county):
+    born = [
+        "1923",
+        "1923-12",
+        "1923-12-31",
+        "1924-01-01",
+        "1924",
+        "1924-02",
+        "1924-02-28",
+        "1924-02-29",
+        "1924-03-01",
+        "2024-12-31",
+    ]
+    for number, text in enumerate([*born, None]):
+        stored(number, {"resourceType": "Patient"} | ({"birthDate": text} if text else {}))
+    assert_fast_is_slow(
+        "Patient", "birthdate", [*born, "1800", "2099-12-31", "1924-02-28T12:00:00+08:00", "1924-02-29T00:00"]
+    )
+
+
+@pytest.mark.parametrize("search", [s for s in TABLE if "." in s.partition("=")[0] or "_has" in s])
+def test_a_chain_over_many_finds_what_one_over_few_does(county, search, monkeypatch):
+    monkeypatch.setattr(search_sql, "CHAIN_FEW", 0)
+    assert county.ids("/" + search) == sorted(TABLE[search].split())
+    assert county.get(f"/{search}&_summary=count").json()["total"] == len(TABLE[search].split())

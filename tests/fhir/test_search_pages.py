@@ -25,6 +25,33 @@ def test_sort_and_pages(county, path, pages):
     assert page_through(county, path) == pages
 
 
+@pytest.mark.parametrize("down", [False, True])
+def test_pages_by_birth_show_everybody_in_order(county, down):
+    """Known by year or month only, in one year, in years nobody counts with, and not at all: those come last."""
+    born = ["1951", "1951-03", "1951-03-02", "1951-03-09", "1951-04-01", "1984-02-01", "1984-03-01"]
+    last = [None, "1750-01-01"]
+    for number, text in enumerate([*born, *last]):
+        county.put(
+            {"resourceType": "Patient", "id": f"b{number}", "active": True} | ({"birthDate": text} if text else {})
+        )
+    everybody = [
+        ["zhang", "1950-03-07"],
+        ["wang", "1950-11-30"],
+        ["smith", "1984-02"],
+        *([f"b{n}", t] for n, t in enumerate(born)),
+    ]
+    expected = [own for own, text in sorted(everybody, key=lambda row: row[1], reverse=down)]
+    try:
+        for count in (1, 2, 50):
+            sort = "-birthdate" if down else "birthdate"
+            found = [own for page in page_through(county, f"/Patient?_sort={sort}&_count={count}") for own in page]
+            assert found[: len(expected)] == expected
+            assert sorted(found[len(expected) :]) == ["b7", "b8"]
+    finally:
+        for number in range(len(born) + len(last)):
+            county.send("DELETE", f"/Patient/b{number}")
+
+
 @pytest.mark.parametrize("extra", ["", "&_sort=_lastUpdated", "&patient=wang,zhang", "&_sort=status"])
 def test_pages_without_a_useful_order_still_show_each_once(county, extra):
     expected = {"bp", "g1", "g2", "g3", "k1", "t1"} if "patient" not in extra else {"g1", "g2", "g3", "k1"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from healthbrain.records.rules import r4_tables, search_sql
 from healthbrain.records.rules.search import COMMON, MODIFIERS
-from healthbrain.records.rules.search_sql import AT
+from healthbrain.records.rules.search_order import AT
 
 INTERACTIONS = (
     "read",

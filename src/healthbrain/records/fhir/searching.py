@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,10 +18,25 @@ from healthbrain.records.fhir.outcome import FhirError, bundle, entry, outcome
 from healthbrain.records.fhir.reading import COLUMNS, Stored, record_look, stored
 from healthbrain.records.rules import search_sql
 from healthbrain.records.rules.r4 import Issue
-from healthbrain.records.rules.search import Include, Query, SearchError, parse, parse_over_types, write_cursor
+from healthbrain.records.rules.search import (
+    Criterion,
+    Include,
+    Query,
+    SearchError,
+    parse,
+    parse_over_types,
+    write_cursor,
+)  # fmt: skip
+from healthbrain.records.rules.search_birth import UNKNOWN, YEARS, is_by_birth, key_within, token, year_of
 from healthbrain.records.rules.search_json import any_of
+from healthbrain.records.rules.search_order import Key, behind, keys_of
 
 TIMEOUT = "20s"
+# Along an index until there is enough, or all that the tokens and the type find, gathered (True): of what it has not
+# counted the planner believes the worst of both, a walk over the whole county for what nobody has. The walk gets a
+# moment, which is ample where it is right; then what can be gathered; then, on a busy machine, the walk again.
+EITHER = (("250ms", False), ("3s", True), (TIMEOUT, False))
+WALK, GATHER = ((TIMEOUT, False),), ((TIMEOUT, True),)
 FREE_TOTAL = 1000  # up to here the total is counted without being asked for
 INCLUDE_LIMIT = 1000
 PERSONAL = {"_id", "subject", "patient", "identifier", "encounter"}
@@ -65,21 +80,17 @@ def run(caller: Caller, query: Query) -> Found:
 
 
 def _run(caller: Caller, query: Query) -> Found:
+    query = _resolved(query)
     where, params = where_of(caller, query)
-    total = _total(query, where, params)
+    total = _total(caller, query)
     if query.summary == "count":
         return Found([], [], total, "")
-    keys = [(search_sql.sort_expression(query.type, code), down) for code, down in query.sort]
-    keys.append((_tie(query), False))
-    after, marks = _after(keys, query.cursor)
-    order = ", ".join(f"{sql} {'DESC' if down else 'ASC'}" for sql, down in keys)
-    marked = ", ".join(sql for sql, _ in keys)
-    rows = db.select(
-        f"SELECT {COLUMNS}, {marked} FROM records_resource r WHERE {where} AND {after} ORDER BY {order} LIMIT %s",
-        (*params, *marks, query.count + 1),
-    )
+    if is_by_birth(query):
+        rows = _by_birth(query, where, params)
+    else:
+        rows = _page(where, params, keys_of(query), query.cursor, query.count + 1, _ways(query))
     page = rows[: query.count]
-    more = write_cursor([_mark(v) for v in page[-1][7:]]) if len(rows) > query.count and page else ""
+    more = write_cursor(list(page[-1][7:])) if len(rows) > query.count and page else ""
     if total is None and query.total != "none" and not more and query.cursor is None:
         total = len(page)
     found = Found([stored(row) for row in page], [], total, more)
@@ -88,19 +99,78 @@ def _run(caller: Caller, query: Query) -> Found:
     return found
 
 
-def _mark(value: Any) -> Any:
-    return value if isinstance(value, int | float | str) else str(value)
+def _page(
+    where: str,
+    params: Sequence[Any],
+    keys: Sequence[Key],
+    mark: Sequence[Any] | None,
+    count: int,
+    ways: Sequence[tuple[str, bool]],
+) -> list[tuple[Any, ...]]:
+    """Rows behind the mark in the order of `keys`, each with its own mark behind its columns."""
+    after, marks = behind(keys, mark)
+    order = ", ".join(key.ordered for key in keys)
+    marked = ", ".join(f"({key.sql})::text" for key in keys)
+    sql = f"SELECT {COLUMNS}, {marked} FROM records_resource r WHERE {where} AND {after} ORDER BY {order} LIMIT %s"
+    return _select(sql, (*params, *marks, count), ways)
 
 
-def _tie(query: Query) -> str:
-    """The last sort key. For a search about one person an expression, so that the planner walks the token index and
-    sorts the few rows instead of walking the whole primary key.
+def _select(sql: str, params: Sequence[Any], ways: Sequence[tuple[str, bool]]) -> list[tuple[Any, ...]]:
+    """One statement, by the first of `ways` that answers in its time.
+
+    Raises OperationalError when none does. The way and its time hold for this statement only.
     """
-    return "r.key::text" if _personal(query) else "r.key"
+    *tries, (time, gathers) = ways
+    for limit, is_gathered in tries:
+        try:
+            with transaction.atomic():
+                return _within(limit, sql, params, gathers=is_gathered)
+        except OperationalError:
+            continue
+    return _within(time, sql, params, gathers=gathers)
+
+
+def _within(limit: str, sql: str, params: Sequence[Any], *, gathers: bool) -> list[tuple[Any, ...]]:
+    way = "off" if gathers else "DEFAULT"
+    setting = "SET LOCAL statement_timeout = '{}'; SET LOCAL enable_indexscan TO {}; SET LOCAL enable_seqscan TO {}"
+    db.execute(setting.format(limit, way, way))
+    rows = db.select(sql, params)
+    db.execute(setting.format(TIMEOUT, "DEFAULT", "DEFAULT"))
+    return rows
+
+
+def _by_birth(query: Query, where: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """A page in order of birth: year by year, each sorted by itself; last who has no date of birth.
+
+    Cost: of the first page one year's Patients, and a look into the index for each year nobody is of.
+    """
+    down, rest = query.sort[0][1], keys_of(replace(query, sort=query.sort[1:]))
+    years: list[int] = sorted(YEARS, reverse=down)
+    mark = query.cursor
+    begun = year_of(str(mark[0])) if mark else 0
+    rows: list[tuple[Any, ...]] = []
+    for year in years if not mark else years[years.index(begun) :] if begun in YEARS else []:
+        if len(rows) > query.count:
+            return rows
+        own = f"{where} AND r.tokens @> %s::text[]"
+        keys = [key_within(year, down=down), *rest]
+        behind_mark = mark if year == begun else None
+        rows += _page(own, [*params, [token(year)]], keys, behind_mark, query.count + 1 - len(rows), GATHER)
+    if len(rows) <= query.count:
+        keys = [Key("'unknown'::text", "text"), *rest]
+        behind_mark = mark if mark and begun not in YEARS else None
+        rows += _page(f"{where} AND {UNKNOWN}", params, keys, behind_mark, query.count + 1 - len(rows), WALK)
+    return rows
 
 
 def _personal(query: Query) -> bool:
-    return any(criterion.parameter.code in PERSONAL for criterion in query.all_criteria)
+    return any(c.parameter.code in PERSONAL and not c.values[0].endswith("|") for c in query.all_criteria if c.values)
+
+
+def _ways(query: Query) -> Sequence[tuple[str, bool]]:
+    if _personal(query):
+        return GATHER
+    return EITHER if query.all_criteria else WALK
 
 
 def where_of(caller: Caller, query: Query) -> tuple[str, list[Any]]:
@@ -118,37 +188,52 @@ def where_of(caller: Caller, query: Query) -> tuple[str, list[Any]]:
     return " AND ".join(pieces), params
 
 
-def _total(query: Query, where: str, params: list[Any]) -> int | None:
+def _total(caller: Caller, query: Query) -> int | None:
     """Exact when asked for; else only where counting is cheap."""
     if query.total == "none" or query.cursor is not None:
         return None
-    if query.total == "accurate" or query.summary == "count":
-        return int(db.select(f"SELECT count(*) FROM records_resource r WHERE {where}", params)[0][0])
-    if not _personal(query):
+    is_asked = query.total == "accurate" or query.summary == "count"
+    if not is_asked and not _personal(query):
         return None
+    where, params = where_of(caller, _whole(query))
+    if is_asked:
+        return int(db.select(f"SELECT count(*) FROM records_resource r WHERE {where}", params)[0][0])
     limited = f"SELECT count(*) FROM (SELECT FROM records_resource r WHERE {where} LIMIT {FREE_TOTAL + 1}) t"
-    count = int(db.select(limited, params)[0][0])
+    count = int(_select(limited, params, GATHER)[0][0])
     return count if count <= FREE_TOTAL else None
 
 
-def _after(keys: list[tuple[str, bool]], cursor: list[Any] | None) -> tuple[str, list[Any]]:
-    """Rows behind the cursor in the order of `keys`: (a > x) OR (a = x AND b > y) OR …"""
-    if cursor is None:
-        return "TRUE", []
-    if len(cursor) != len(keys) or any(
-        ("float8" in _typed(sql)) is isinstance(mark, str) for (sql, _), mark in zip(keys, cursor, strict=True)
-    ):
-        raise SearchError("翻页标记与排序不符 (cursor does not fit _sort)")
-    branches, values = [], list[Any]()
-    for i, (sql, down) in enumerate(keys):
-        same = [f"{earlier} = {_typed(earlier)}" for earlier, _ in keys[:i]]
-        branches.append(" AND ".join([*same, f"{sql} {'<' if down else '>'} {_typed(sql)}"]))
-        values += cursor[: i + 1]
-    return "(" + " OR ".join(f"({branch})" for branch in branches) + ")", values
+def _whole(query: Query) -> Query:
+    branches = tuple(_whole(branch) for branch in query.branches)
+    return replace(query, branches=branches, criteria=[replace(one, whole=True) for one in query.criteria])
 
 
-def _typed(sql: str) -> str:
-    return "%s::uuid" if sql == "r.key" else ("%s::float8" if "float8" in sql else "%s::text")
+# --- chains ---------------------------------------------------------------------------------------------------------
+
+
+def _resolved(query: Query) -> Query:
+    """The query with what its chains find on the other side, where that is little."""
+    branches = tuple(_resolved(branch) for branch in query.branches)
+    return replace(query, branches=branches, criteria=[_followed(query.type, one) for one in query.criteria])
+
+
+def _followed(resource_type: str, criterion: Criterion) -> Criterion:
+    if not criterion.chain:
+        return criterion
+    chain = tuple((kind, _followed(criterion.reverse or kind, inner)) for kind, inner in criterion.chain)
+    criterion = replace(criterion, chain=chain)
+    name, targets = search_sql.target_of(resource_type, criterion)
+    found: list[str] = []
+    for target, inner in targets:
+        where, params = search_sql.condition(target, inner, "c")
+        own, more = "%s || c.id", [f"{target}/"]
+        source = "records_resource c"
+        if criterion.reverse:
+            own, more, source = "DISTINCT t", [], "records_resource c, unnest(c.tokens) t"
+            where, params = f"{where} AND starts_with(t, %s)", [*params, f"{name}={resource_type}/"]
+        sql = f"SELECT {own} FROM {source} WHERE c.type = %s AND NOT c.deleted AND {where} LIMIT %s"
+        found += [row[0] for row in _select(sql, (*more, target, *params, search_sql.CHAIN_FEW + 1), EITHER)]
+    return replace(criterion, found=tuple(found) if len(found) <= search_sql.CHAIN_FEW else None)
 
 
 # --- includes -------------------------------------------------------------------------------------------------------

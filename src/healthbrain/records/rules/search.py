@@ -65,7 +65,9 @@ class UnknownParameter(SearchError):
 class Criterion:
     """One condition: any of `values` (OR). `chain`: criteria on the resource referred to, by its type.
 
-    `reverse` is the referring type of a `_has`, whose `parameter` points here.
+    `reverse` is the referring type of a `_has`, whose `parameter` points here. `found`: of either, what the caller has
+    found on the other side already, when it is little: the references `Type/id` of a chain, the tokens of a `_has`.
+    `whole`: every match is wanted, as for a total, not the first few.
     """
 
     parameter: Parameter
@@ -73,6 +75,8 @@ class Criterion:
     values: tuple[str, ...]
     chain: tuple[tuple[str, Criterion], ...] = ()
     reverse: str = ""
+    found: tuple[str, ...] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

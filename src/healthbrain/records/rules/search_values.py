@@ -59,6 +59,31 @@ def _days(year: int, month: int, day: int) -> Interval:
     return Interval(low, low.replace(year=year + 1))
 
 
+def days_of(prefix: str, span: Interval) -> list[tuple[dt.date, dt.date]]:
+    """The days that meet a comparison as whole days, each a range [first, end) (R4 search.html#prefix)."""
+    low, high = span.low.date(), span.high.date()
+    after_low, after_high = _ceiled(span.low), _ceiled(span.high)
+    near = span.wider() if prefix == "ap" else span
+    first, last = dt.date.min, dt.date.max
+    ranges = {
+        "eq": [(after_low, high)],
+        "ne": [(first, after_low), (high, last)] if after_low < high else [(first, last)],
+        "gt": [(high, last)],
+        "ge": [(min(high, after_low), last)],
+        "lt": [(first, after_low)],
+        "le": [(first, max(high, after_low))],
+        "sa": [(after_high, last)],
+        "eb": [(first, low)],
+        "ap": [(near.low.date(), _ceiled(near.high))],
+    }
+    return [(start, end) for start, end in ranges[prefix] if start < end]
+
+
+def _ceiled(moment: dt.datetime) -> dt.date:
+    day = moment.date()
+    return day if moment.time() == dt.time() else day + dt.timedelta(days=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """A number with the half-width its digits imply (5.4 means 5.35 to 5.45), and a unit to match, if any."""
