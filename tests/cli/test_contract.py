@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from healthbrain.kernel import vault
 
 COMMANDS = [
     "demo",
+    "register",
+    "administrator",
     "ingest",
     "export",
     "token",
@@ -61,6 +64,28 @@ def test_an_unknown_command_is_one_line(home: Path) -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "ingset" in done.stderr
+
+
+REGISTER = "code,name,kind,parent_code\nC1,湖山镇卫生院,township,C\nC,安澜区,county,\n"
+LINK = re.compile(r"https://hb\.example/sign-in/[\w-]{32}")
+
+
+def test_a_county_with_its_own_data_begins(home: Path, tmp_path: Path) -> None:
+    """Nobody can sign in before there is an administrator, and he belongs to the county of the register."""
+    early = healthbrain("administrator", "boss", home=home)
+    assert (early.returncode, "register FOLDER" in early.stderr) == (1, True)
+    empty = healthbrain("register", str(tmp_path), home=home)
+    assert (empty.returncode, len(empty.stderr.splitlines())) == (1, 1)
+    (tmp_path / "organisations.csv").write_text(REGISTER, encoding="gb18030")
+    for _ in range(2):
+        counts = answer(healthbrain("register", str(tmp_path), "--json", home=home))
+        assert counts == {"organisations": 2, "places": 0, "teams": 0, "sources": 0}
+        made = answer(healthbrain("administrator", "boss", "--url", "https://hb.example/", "--json", home=home))
+        assert LINK.fullmatch(str(made["sign_in"]))
+    for wrong in (REGISTER.replace("township", "clinic"), REGISTER.replace("kind", "type")):
+        (tmp_path / "organisations.csv").write_text(wrong, encoding="utf-8")
+        refused = healthbrain("register", str(tmp_path), home=home)
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
 
 
 PERSONS = """source,source_id,name,sex,birth_date,id_number,phone,address,division_code

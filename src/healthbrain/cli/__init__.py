@@ -26,9 +26,21 @@ def cli() -> None:
 
 
 def _load() -> None:
-    from healthbrain.cli import backup, benches, care, demo, detect, dispatch, examination, intake, keys, serving
+    from healthbrain.cli import (
+        backup,
+        benches,
+        care,
+        county,
+        demo,
+        detect,
+        dispatch,
+        examination,
+        intake,
+        keys,
+        serving,
+    )
 
-    for module in (demo, intake, care, serving, examination, backup, keys, detect, dispatch, benches):
+    for module in (demo, county, intake, care, serving, examination, backup, keys, detect, dispatch, benches):
         for command in module.COMMANDS:
             cli.add_command(command)
 

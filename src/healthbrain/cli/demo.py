@@ -35,10 +35,12 @@ def demo(residents: int, seed: int, serving: bool, host: str, port: int, fresh: 
 
     All people are made up. Run again, it opens the county that is there; --fresh builds a new one.
     """
-    started = time.monotonic()
-    boot()
-    from healthbrain.cli.serving import children, run_system_checks, supervise
+    from healthbrain.cli.serving import children, insist_on_free, run_system_checks, supervise
 
+    started = time.monotonic()
+    if serving:
+        insist_on_free(host, port, port + 1)
+    boot()
     if fresh:
         _empty()
     with progress("演示 demo", quiet=as_json) as advance:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from types import FrameType
 
 import click
@@ -34,6 +37,20 @@ def children(host: str, port: int, mllp: int | None) -> list[list[str]]:
     return commands
 
 
+def insist_on_free(host: str, *ports: int) -> None:
+    """Say in one line that a port is taken, before any process starts. Raises ClickException."""
+    for port in ports:
+        try:
+            if ports.count(port) > 1:
+                raise OSError("两处要用 asked for twice")
+            socket.create_server((host, port)).close()
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise click.ClickException(
+                f"端口 {host}:{port} 用不了 cannot be used: {why}. 换一个 Choose another: --port, --mllp"
+            ) from error
+
+
 def supervise(commands: list[list[str]]) -> None:
     """Run the commands until one ends or we are told to stop; then stop the others.
 
@@ -46,7 +63,8 @@ def supervise(commands: list[list[str]]) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    running = [subprocess.Popen(command) for command in commands]  # noqa: S603  our own command lines
+    # Each in a session of its own: a granian that is asked to end while it starts leaves its workers behind, serving.
+    running = [subprocess.Popen(command, start_new_session=True) for command in commands]  # noqa: S603  our own
     warming.ahead()  # so that the first booking promised does not wait for a compiler
     try:
         while not stopping.is_set():
@@ -61,7 +79,7 @@ def supervise(commands: list[list[str]]) -> None:
 
 
 def end(running: Iterable[subprocess.Popen[bytes]], seconds: float) -> None:
-    """Ask the processes to end; after `seconds` in all, end those that have not."""
+    """Ask the processes to end; after `seconds` in all, end those that have not, and what they started and left."""
     running = list(running)
     for child in running:
         child.terminate()
@@ -72,6 +90,8 @@ def end(running: Iterable[subprocess.Popen[bytes]], seconds: float) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+        with suppress(ProcessLookupError):  # nobody left of its session; or it never had one of its own
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 @click.command()
@@ -81,6 +101,7 @@ def end(running: Iterable[subprocess.Popen[bytes]], seconds: float) -> None:
 @json_option
 def serve(host: str, port: int, mllp: int | None, as_json: bool) -> None:
     """Run the installation: pages, live stream, worker and, if asked, the HL7v2 listener. Ctrl-C stops all."""
+    insist_on_free(host, port, port + 1, *([mllp] if mllp else []))
     boot()
     run_system_checks()
     if not as_json:
@@ -133,6 +154,7 @@ def worker(once: bool, as_json: bool) -> None:
 @json_option
 def mllp(host: str, port: int, source: str | None, as_json: bool) -> None:
     """Listen for HL7v2 over MLLP; a message is acknowledged only after it is stored."""
+    insist_on_free(host, port)
     boot()
     from healthbrain.records.mllp import serve as listen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -49,23 +50,33 @@ def organisation_stubs(codes: Iterable[str]) -> dict[str, int]:
 def load_register(folder: Path, *, by: audit.By | None = None) -> dict[str, int]:
     """Load organisations, places, teams and sources from the CSV files of a register folder; counts by register.
 
-    Loading again updates names and connections; nothing is removed. Raises Invalid when a parent is not in the file.
+    Loading again updates names and connections; nothing is removed. Raises Invalid when a column, a kind or a parent
+    is not there.
     """
     counts = {
-        "organisations": _load_organisations(_rows(folder / "organisations.csv")),
-        "places": _load_places(_rows(folder / "places.csv")),
-        "teams": _load_teams(_rows(folder / "teams.csv")),
-        "sources": _load_sources(_rows(folder / "sources.csv")),
+        "organisations": _load_organisations(
+            _rows(folder / "organisations.csv", "code", "name", "kind", "parent_code")
+        ),
+        "places": _load_places(_rows(folder / "places.csv", "code", "name", "parent_code", "organisation_code")),
+        "teams": _load_teams(_rows(folder / "teams.csv", "code", "name", "organisation_code")),
+        "sources": _load_sources(_rows(folder / "sources.csv", "code", "name", "organisation_code")),
     }
     audit.record(by=by, action="county.load_register", subject="register", detail=counts)
     return counts
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path, *needed: str) -> list[Row]:
     if not path.exists():
         return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("gb18030", errors="replace")  # what a Chinese Excel writes as "CSV"
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+    if missing := [name for name in ("code", "name", *needed) if name not in (reader.fieldnames or ())]:
+        raise Invalid(f"{path.name} 缺少列 has no column: {', '.join(missing)}")
+    return list(reader)
 
 
 def _load_organisations(rows: list[Row]) -> int:
@@ -86,6 +97,10 @@ def _save_organisation(row: Row, known: dict[str, Organisation]) -> Organisation
     parent = known.get(row["parent_code"]) if row["parent_code"] else None
     if row["parent_code"] and parent is None:
         raise Invalid(f"机构 {row['code']} 的上级 {row['parent_code']} 不在登记中 Unknown parent organisation")
+    if row["kind"] not in Organisation.Kind.values:
+        raise Invalid(
+            f"机构 {row['code']} 的类别 {row['kind']} 不明 Unknown kind; one of {', '.join(Organisation.Kind.values)}"
+        )
     organisation = known.get(row["code"]) or Organisation(code=row["code"], path=f"?{row['code']}/")
     organisation.name, organisation.kind, organisation.parent = row["name"], row["kind"], parent
     organisation.connected = row.get("connected", "true").lower() in {"true", "1", "yes"}
@@ -119,6 +134,8 @@ def _load_places(rows: list[Row]) -> int:
 
 def _load_teams(rows: list[Row]) -> int:
     organisations = dict(Organisation.objects.values_list("code", "id"))
+    if lost := [r["code"] for r in rows if r["organisation_code"] not in organisations]:
+        raise Invalid(f"团队 {', '.join(lost[:5])} 的机构不在登记中 Unknown organisation of a team")
     teams = [Team(code=r["code"], name=r["name"], organisation_id=organisations[r["organisation_code"]]) for r in rows]
     Team.objects.bulk_create(
         teams, update_conflicts=True, unique_fields=["code"], update_fields=["name", "organisation_id"]
