@@ -83,7 +83,6 @@ class Form:
     urgent_values: Mapping[str, tuple[float | None, float | None]]
     urgent_text: Words
     urgent_source: str
-    sheet: str
     classification: tuple[Mapping[str, Any], ...]
     parts: Mapping[str, Mapping[str, str]]  # of a form for two conditions: part → its field → the field here
 
@@ -199,7 +198,6 @@ def load(form_id: str) -> Form:
         urgent_values={name: tuple(pair) for name, pair in urgent.get("values", {}).items()},
         urgent_text=urgent.get("text", ""),
         urgent_source=f"{source.get('document', '')} {source.get('part', '')}".strip(),
-        sheet=read.get("sheet", ""),
         classification=tuple(read.get("classification", ())),
         parts={part: names for part, names in records.form_parts(form_id).items() if part != form_id},
     )

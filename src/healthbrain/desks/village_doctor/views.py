@@ -15,11 +15,11 @@ from healthbrain.care import actions as care_actions
 from healthbrain.care import queries as care
 from healthbrain.desks import forms
 from healthbrain.desks.hospital_doctor.opening import Opened, open_record
-from healthbrain.desks.i18n import age_of, said, sex_of, t
+from healthbrain.desks.i18n import age_of, months_of, said, sex_of, t
 from healthbrain.desks.i18n import day as day_words
 from healthbrain.desks.listing import Column, Listing
 from healthbrain.desks.shell import as_of, render, say
-from healthbrain.desks.village_doctor import lines
+from healthbrain.desks.village_doctor import lines, papers
 from healthbrain.kernel.errors import Invalid
 from healthbrain.records import queries as records
 from healthbrain.records.terms import answer_words, unit_words
@@ -166,15 +166,17 @@ def resident(request: HttpRequest, resident_id: int) -> HttpResponse:
         "diagnoses": records.diagnoses(history.events)[:8],
         "actions": _with_actions(enrolments, resident_id, day),
         "forms": _named(fitting),
-        "sheets": _named(name for name in fitting if forms.load(name).sheet),
+        "sheets": papers.for_forms(fitting, months_of(person.birth_date, day)),
     }
     return render(request, "village_doctor/resident.html", context)
 
 
 def _fitting(programmes: set[str]) -> list[str]:
-    """Forms of the programmes a resident is in; the record sheets and a blood pressure when he is in none."""
+    """Forms of the programmes a resident is in; the follow-ups and a blood pressure when he is in none."""
     fitting = [name for name in forms.form_ids() if _fits(forms.load(name), programmes)]
-    return fitting or [name for name in forms.form_ids() if forms.load(name).sheet or name == "blood-pressure-check"]
+    return fitting or [
+        name for name in forms.form_ids() if forms.load(name).classification or name == "blood-pressure-check"
+    ]
 
 
 def _fits(form: forms.Form, programmes: set[str]) -> bool:

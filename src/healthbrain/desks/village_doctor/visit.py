@@ -22,7 +22,7 @@ from healthbrain.desks.hospital_doctor.opening import Opened, open_record
 from healthbrain.desks.i18n import months_of, t
 from healthbrain.desks.models import SentVisit
 from healthbrain.desks.shell import as_of, render, say
-from healthbrain.desks.village_doctor import lines, prefill, sheets
+from healthbrain.desks.village_doctor import lines, papers, prefill, sheets
 from healthbrain.kernel import clock
 from healthbrain.kernel.errors import Conflict, NotFound
 from healthbrain.records import actions as records_actions
@@ -167,7 +167,7 @@ def saved(request: HttpRequest, batch_id: int) -> HttpResponse:
     following, left, _ = lines.today(actor, day, programme=programme, limit=40, offset=0)
     context = {
         "form": form,
-        "sheets": [one for one in map(forms.load, form.kept_as) if one.sheet],
+        "sheets": papers.for_forms(form.kept_as, months_of(opened.resident.birth_date, day)),
         "person": opened.resident,
         "values": person["values"],
         "enrolments": concerned,
@@ -230,39 +230,32 @@ def undo(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/today")
 
 
-def _printed(form_id: str) -> forms.Form:
-    form = forms.load(form_id)
-    if not form.sheet:
-        raise NotFound(t("这张表没有打印格式", "This form has no printed sheet"))
-    return form
-
-
 @page(permission="care.work")
-def sheet(request: HttpRequest, resident_id: int, form_id: str) -> HttpResponse:
-    """The national record sheet of the last four visits, for the screen and the printer."""
+def sheet(request: HttpRequest, resident_id: int, sheet_id: str) -> HttpResponse:
+    """A national record sheet, for the screen and the printer."""
     opened = open_record(request, resident_id)
     if not isinstance(opened, Opened):
         return opened
-    return render(request, "village_doctor/sheet.html", sheets.context(request, opened, _printed(form_id)))
+    return render(request, "village_doctor/sheet.html", sheets.context(request, opened, papers.sheet(sheet_id)))
 
 
 @page(permission="care.work")
-def sheet_pdf(request: HttpRequest, resident_id: int, form_id: str) -> HttpResponse:
+def sheet_pdf(request: HttpRequest, resident_id: int, sheet_id: str) -> HttpResponse:
     """The same sheet as PDF; a print is a disclosure of its own and is audited."""
     opened = open_record(request, resident_id)
     if not isinstance(opened, Opened):
         return opened
-    form = _printed(form_id)
-    data = sheets.pdf(request, sheets.context(request, opened, form))
+    printed = papers.sheet(sheet_id)
+    data = sheets.pdf(request, sheets.context(request, opened, printed, masked=False))
     with transaction.atomic():
         audit.record(
             by=request.actor,  # type: ignore[attr-defined]
             action="record.print",
             resident_id=resident_id,
             purpose=opened.purpose,
-            detail={"form": form.id},
+            detail={"form": printed.id},
         )
     response = HttpResponse(data, content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="{form.id}-{resident_id}.pdf"'
+    response["Content-Disposition"] = f'inline; filename="{printed.id}-{resident_id}.pdf"'
     response["Cache-Control"] = "no-store"
     return response
