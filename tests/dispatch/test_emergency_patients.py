@@ -243,5 +243,13 @@ def test_closing_a_station_makes_its_township_worse_and_the_other_no_better(cent
     same = planning.what_if(centre.actors["bureau"], "", day=NOW.date(), replications=3).county
     assert same.mean.change == sim.Figure(0.0, 0.0, 0.0), "today against today: the same chance in both"
     assert same.mean.after.high > same.mean.after.low
+    both = {"day": NOW.date(), "replications": 3, "policies": ("closest", "reassignment+compliance")}
+    moving = planning.what_if(centre.actors["bureau"], "", **both)
+    assert moving.moves.before == sim.Figure(0.0, 0.0, 0.0), "who goes back to its station never moves up"
+    assert moving.moves.after.mean > 0
+    back = planning.what_if(centre.actors["bureau"], "", **both | {"policies": both["policies"][::-1]})
+    assert back.county.mean.change.mean == pytest.approx(-moving.county.mean.change.mean), "the same calls both ways"
+    with pytest.raises(Invalid, match="policy"):
+        planning.what_if(centre.actors["bureau"], "", day=NOW.date(), policies=("closest", "best"))
     with pytest.raises(NotAllowed):
         planning.what_if(centre.actors["crew"], "c1", day=NOW.date())

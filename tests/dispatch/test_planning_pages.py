@@ -39,6 +39,15 @@ class TestInTheBrowser:
         go_on.click()
         page.locator("#figures progress[value='10']").wait_for()
         assert page.get_by_role("button", name="停在这里").count() == 0
+        page.goto(page.base + "/dispatch/planning")
+        page.wait_for_load_state()
+        assert page.locator("#figures").count() == 0
+        page.get_by_label("方案怎样派车").select_option("reassignment+dmexclp")
+        page.get_by_role("button", name="比较两种派车策略").click()
+        page.locator("#figures progress[value='10']").wait_for()
+        said = page.locator("#figures").inner_text()
+        assert "最近车，危急可改派（本系统默认） → 最近车，可改派；空闲车机动补位" in said
+        assert "每车每天机动 0.0 →" in said
         assert page.problems == []
 
     def test_the_best_sites_are_found_shown_taken_along_and_simulated(self, open_as, centre) -> None:

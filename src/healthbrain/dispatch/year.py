@@ -42,6 +42,11 @@ def service() -> Service:
     return Service(chute, scene, handover, float(rule["transported"]["value"]))
 
 
+def move_up_busy() -> float:
+    """DMEXCLP's q: low, because only vehicles free now are counted and a gap is what costs."""
+    return float(_known()["move_up"]["busy"]["value"])
+
+
 def play(target_s: float, capacity: Mapping[int, int] | None = None) -> PlaySettings:
     """How policies play, by the knowledge file."""
     rule, move = _known(), _known()["move_up"]
@@ -50,7 +55,7 @@ def play(target_s: float, capacity: Mapping[int, int] | None = None) -> PlaySett
         chute_moving_s=float(rule["chute_moving"]["value"]),
         tolerance_s={int(p): float(s) for p, s in rule["tolerance"]["value"].items()},
         slow=frozenset(int(p) for p in rule["slow"]["value"]),
-        busy=float(move["busy"]["value"]),
+        busy=move_up_busy(),
         minimum_gain=float(move["minimum_gain"]["value"]),
         longest_s=float(move["longest"]["value"]),
         per_shift=int(move["per_shift"]["value"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_GET
@@ -25,8 +25,8 @@ def show(request: HttpRequest) -> HttpResponse:
     """The plan is in the address: it can be sent to somebody, and 'back' undoes a step."""
     plan = request.GET.get("plan", "")
     if request.GET.get("x"):
-        return HttpResponseRedirect(f"/dispatch/planning?plan={quote(_placed(request, plan))}")
-    day, error = as_of(request), ""
+        return HttpResponseRedirect(_url("", _placed(request, plan), _policies(request)))
+    day, error, policies = as_of(request), "", _policies(request)
     now = planning.sites_now()
     try:
         sites = apply(plan, now)
@@ -36,9 +36,13 @@ def show(request: HttpRequest) -> HttpResponse:
         "plan": plan,
         "error": error,
         "sites": sites,
-        "with_word": lambda word: f"/dispatch/planning?plan={quote(f'{plan},{word}'.strip(','))}",
-        "undo": f"/dispatch/planning?plan={quote(plan.rpartition(',')[0])}",
-        "figures_url": _figures_url(plan, 1),
+        "with_word": lambda word: _url("", f"{plan},{word}".strip(","), policies),
+        "undo": _url("", plan.rpartition(",")[0], policies),
+        "figures_url": _url("/figures", plan, policies, 1),
+        "policies": policies,
+        "usual": planning.POLICY,
+        "choices": {name: t(*words.POLICIES[name]) for name in planning.POLICIES},
+        "playing": bool(plan) or policies[0] != policies[1],
         "plane": maps.plane(),
         "marks": _marks(sites),
         "lines": _lines(request, day),
@@ -48,19 +52,30 @@ def show(request: HttpRequest) -> HttpResponse:
     return render(request, "dispatcher/planning.html", context)
 
 
-def _figures_url(plan: str, replications: int) -> str:
-    return f"/dispatch/planning/figures?plan={quote(plan)}&n={replications}"
+def _policies(request: HttpRequest) -> tuple[str, str]:
+    """How today's vehicles are sent in the simulation, and how the plan's."""
+    before, after = (request.GET.get(name, "") or planning.POLICY for name in ("before", "after"))
+    return before, after
+
+
+def _url(page: str, plan: str, policies: tuple[str, str], replications: int = 0) -> str:
+    """Plan and policies in one address; the usual policy goes without saying. `n` stands last."""
+    given = {"before": policies[0], "after": policies[1]}
+    query = {"plan": plan} | {name: one for name, one in given.items() if one != planning.POLICY}
+    query |= {"n": str(replications)} if replications else {}
+    return f"/dispatch/planning{page}?{urlencode(query)}"
 
 
 @page(permission="emergency.plan")
 @require_GET
 def figures(request: HttpRequest) -> HttpResponse:
     """The plan after `n` replications. The answer asks for one more by itself until it has all, or the reader stops."""
-    plan, wanted = request.GET.get("plan", ""), request.GET.get("n", "")
+    plan, wanted, policies = request.GET.get("plan", ""), request.GET.get("n", ""), _policies(request)
     done = min(int(wanted), planning.REPLICATIONS) if wanted.isdigit() and int(wanted[:4]) else 1
     context: dict[str, Any] = {"found": None, "error": "", "all": planning.REPLICATIONS, "norms": knowledge.norms()}
     try:
-        found = planning.what_if(request.actor, plan, day=as_of(request), replications=done)  # type: ignore[attr-defined]
+        actor: Any = request.actor  # type: ignore[attr-defined]
+        found = planning.what_if(actor, plan, day=as_of(request), replications=done, policies=policies)
         sites = apply(plan, planning.sites_now())
         context |= {"found": found, "plane": maps.plane(), "marks": _marks(sites, found.townships)}
     except HealthBrainError as problem:
@@ -69,9 +84,10 @@ def figures(request: HttpRequest) -> HttpResponse:
     more = not stopped and done < planning.REPLICATIONS
     context |= {
         "stopped": stopped,
-        "next": _figures_url(plan, done + 1) if more and not context["error"] else "",
-        "stop": _figures_url(plan, done) + "&stop=1",
-        "onward": _figures_url(plan, done + 1) if stopped else "",
+        "policy_names": [t(*words.POLICIES[name]) for name in policies] if policies[0] != policies[1] else [],
+        "next": _url("/figures", plan, policies, done + 1) if more and not context["error"] else "",
+        "stop": _url("/figures", plan, policies, done) + "&stop=1",
+        "onward": _url("/figures", plan, policies, done + 1) if stopped else "",
     }
     return render(request, "dispatcher/planning_figures.html", context)
 

@@ -72,6 +72,27 @@ ALARMS = {
 }
 
 
+POLICIES = {  # of the simulation (dispatch.queries.planning)
+    "closest": ("最近空闲车，不改派", "Closest free vehicle, nobody is called off"),
+    "reassignment": (
+        "最近车，危急可改派（本系统默认）",
+        "Reassignment: priority 1 may take a vehicle under way (the default)",
+    ),
+    "reassignment+tolerance": (
+        "最近车，可改派；非危急兼顾覆盖",
+        "Reassignment; below priority 1 with an eye on coverage",
+    ),
+    "reassignment+dmexclp": (
+        "最近车，可改派；空闲车机动补位",
+        "Reassignment; free vehicles move up where cover is short",
+    ),
+    "reassignment+compliance": (
+        "最近车，可改派；空闲车按待命表站位",
+        "Reassignment; free vehicles follow a compliance table",
+    ),
+}
+
+
 def word(table: dict[str, tuple[str, str]], key: str) -> str:
     """The word of a key; the key itself when there is none."""
     return t(*table[key]) if key in table else key

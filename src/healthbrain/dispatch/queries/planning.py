@@ -1,11 +1,11 @@
-"""What if: the county's own calls simulated on today's stations and on a changed plan, with the same chance in both."""
+"""What if: the county's own calls simulated twice, with the same chance in both: other stations, or another policy."""
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -21,13 +21,15 @@ from healthbrain.dispatch.rules.demand import RateModel, draw_calls, fit_rates
 from healthbrain.dispatch.rules.erlang import CallCentre, call_centre
 from healthbrain.dispatch.rules.plans import Site, apply
 from healthbrain.dispatch.rules.simulation.network import Network, Places, make_network, make_places
+from healthbrain.dispatch.year import move_up_busy
 from healthbrain.kernel import clock, db
 from healthbrain.kernel.errors import Invalid
 
 HISTORY_DAYS = 365
 CALLS = 10_000  # about so many simulated calls a replication
 REPLICATIONS = 10
-POLICY = "reassignment"
+POLICY = "reassignment"  # how the desk ranks by default
+POLICIES = ("closest", POLICY, "reassignment+tolerance", "reassignment+dmexclp", "reassignment+compliance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """Before and after over `done` replications of `days` simulated days; `target_s` of response from the ring."""
+    """Before and after over `done` replications of `days` simulated days; `target_s` of response from the ring.
+
+    `moves`: move-ups a vehicle and day.
+    """
 
     county: Row
+    moves: Compared
     townships: tuple[Row, ...]
     done: int
     days: int
@@ -83,21 +89,35 @@ def sites_now() -> list[Site]:
     return [Site(*row) for row in rows]
 
 
-def what_if(actor: Actor, plan: str, *, day: dt.date, replications: int = REPLICATIONS) -> WhatIf:
-    """Simulate today's stations and `plan` (rules.plans) with common random numbers. Raises Invalid, NotAllowed.
+def what_if(
+    actor: Actor,
+    plan: str,
+    *,
+    day: dt.date,
+    replications: int = REPLICATIONS,
+    policies: tuple[str, str] = (POLICY, POLICY),
+) -> WhatIf:
+    """Simulate today's stations under the first policy and `plan` (rules.plans) under the second, with common random
+    numbers. Raises Invalid, NotAllowed.
 
     Replications are kept: asking for one more costs one more (some tenths of a second), the same figures on any server.
     """
     gate.require(actor, "emergency.plan")
+    if not set(policies) <= set(POLICIES):
+        raise Invalid("没有这种派车策略 No such policy", hint="、".join(POLICIES))
     now = tuple(sites_now())
     after = tuple(apply(plan, list(now)))
     ground = _ground(day)
-    pairs = [(_played(day, now, number), _played(day, after, number)) for number in range(replications)]
+    both = tuple(zip((now, after), policies, strict=True))
+    played = [[_played(day, sites, policy, number) for sites, policy in both] for number in range(replications)]
+    pairs = [(one.by_town, two.by_town) for one, two in played]
+    moved = np.array([[one.moves, two.moves] for one, two in played])
     names = dict(LandMark.objects.filter(kind="township").values_list("code", "name"))
     km = _kilometres(ground, now), _kilometres(ground, after)
     towns = (_row(code, name, ground, pairs, km) for code, name in sorted(names.items()))
     return WhatIf(
         _row("", "", ground, pairs, km),
+        _compared(moved[:, 0], moved[:, 1]),
         tuple(town for town in towns if town.calls),
         replications,
         ground.days,
@@ -109,21 +129,31 @@ def _target() -> float:
     return float(knowledge.norms()["response_target"]["value"])
 
 
-Played = dict[str, tuple[float, float, float, float]]  # by township, "" the county: calls, mean, p90, within
+Towns = dict[str, tuple[float, float, float, float]]  # by township, "" the county: calls, mean, p90, within
 NOBODY = (0.0, float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One replication of one plan under one policy; `moves`: move-ups a vehicle and day."""
+
+    by_town: Towns
+    moves: float
+
+
+def _compared(before: np.ndarray, after: np.ndarray) -> Compared:
+    return Compared(sim.figure(before), sim.figure(after), sim.figure(after - before))
 
 
 def _row(
     code: str,
     name: str,
     ground: _Ground,
-    pairs: Sequence[tuple[Played, Played]],
+    pairs: Sequence[tuple[Towns, Towns]],
     km: tuple[np.ndarray, np.ndarray],
 ) -> Row:
     one, two = (np.array([pair[side].get(code, NOBODY) for pair in pairs]) for side in (0, 1))
-    mean, p90, within = (
-        Compared(sim.figure(one[:, k]), sim.figure(two[:, k]), sim.figure(two[:, k] - one[:, k])) for k in (1, 2, 3)
-    )
+    mean, p90, within = (_compared(one[:, k], two[:, k]) for k in (1, 2, 3))
     share = ground.model.share * ((ground.township == code) if code else 1)
     weigh = share / share.sum() if share.sum() else share
     return Row(code, name, round(float(two[:, 0].sum())), mean, p90, within, float(weigh @ km[0]), float(weigh @ km[1]))
@@ -240,6 +270,10 @@ def _board(day: dt.date, sites: tuple[Site, ...]) -> _Board:
         chute_moving_s=knowledge.desk("chute_moving"),
         tolerance_s={p: float(body["tolerance"]) for p, body in knowledge.priorities().items()},
         busy=ground.busy,
+        minimum_gain=knowledge.desk("move_up_gain"),
+        longest_s=knowledge.desk("move_up_longest"),
+        per_shift=int(knowledge.desk("move_up_per_shift")),
+        shift_h=knowledge.desk("shift") / 3600,
     )
     reach = _target() - knowledge.desk("chute")
     cover = make_coverage(siren, ground.model.places, ground.model.share, at, target_s=reach, busy=ground.busy)
@@ -248,15 +282,18 @@ def _board(day: dt.date, sites: tuple[Site, ...]) -> _Board:
 
 
 @functools.lru_cache(maxsize=512)
-def _played(day: dt.date, sites: tuple[Site, ...], number: int) -> Played:
+def _played(day: dt.date, sites: tuple[Site, ...], policy: str, number: int) -> Played:
     """One replication of one plan, measured."""
-    board, stream, township = _board(day, sites), _stream(day, number), _ground(day).township
-    policy = sim.make_policy(POLICY, board.roads, board.cover, len(board.homes), board.settings)
-    outcome = sim.simulate(board.roads, board.places, stream, board.homes, policy)
+    board, stream, ground = _board(day, sites), _stream(day, number), _ground(day)
+    township = ground.township
+    cover = replace(board.cover, busy=move_up_busy()) if "dmexclp" in policy else board.cover
+    rules = sim.make_policy(policy, board.roads, cover, len(board.homes), board.settings)
+    outcome = sim.simulate(board.roads, board.places, stream, board.homes, rules)
     asked = knowledge.desk("call_taking") * 1000  # ring to assignment comes before the simulated part
     minutes = np.where(outcome.response >= 0, (outcome.response + asked) / 60_000, np.nan)
     of = township[stream.place]
-    return {"": _measured(minutes)} | {str(code): _measured(minutes[of == code]) for code in np.unique(township)}
+    towns = {"": _measured(minutes)} | {str(code): _measured(minutes[of == code]) for code in np.unique(township)}
+    return Played(towns, float(outcome.moves.sum()) / len(board.homes) / ground.days)
 
 
 def _measured(minutes: np.ndarray) -> tuple[float, float, float, float]:
