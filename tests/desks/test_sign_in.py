@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+
 import pyotp
 import pytest
 from django.test import Client
@@ -75,6 +78,18 @@ def test_pages_of_people_are_not_kept_by_the_browser(account):
     client = Client()
     client.force_login(account)
     assert client.get("/account").headers["Cache-Control"] == "no-store"
+
+
+def test_a_slow_line_carries_pages_small_and_each_file_once(account):
+    client = Client(headers={"accept-encoding": "gzip"})
+    page = client.get("/sign-in")
+    whole = gzip.decompress(page.content).decode()
+    assert len(page.content) < len(whole.encode()) / 2
+    addresses = re.findall(r'(?:href|src)="(/static/[^"]*\.(?:css|js)[^"]*)"', whole)
+    assert len(addresses) > 5
+    for address in addresses:
+        assert re.search(r"\?v=[0-9a-f]{8}$", address), address
+        assert "immutable" in client.get(address)["Cache-Control"]
 
 
 def test_views_and_languages_are_remembered(account):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from django.contrib.messages import get_messages
@@ -13,6 +16,15 @@ from markupsafe import Markup
 
 from healthbrain.desks import i18n
 from healthbrain.kernel import masking
+
+STATIC = Path(__file__).parent / "static"
+
+
+@functools.cache
+def asset(name: str) -> str:
+    """The address of a file of static/, marked by its content: browsers keep it for good, a changed one has another."""
+    mark = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:8]
+    return f"{static(name)}?v={mark}"
 
 
 def data_json(value: Any) -> Markup:
@@ -27,7 +39,7 @@ def environment(**options: Any) -> Environment:
     options["trim_blocks"] = options["lstrip_blocks"] = True
     made = Environment(**options)  # noqa: S701 - Django's backend passes autoescape=True
     made.globals.update(
-        static=static,
+        static=asset,
         url=lambda name, *args, **kwargs: reverse(name, args=args or None, kwargs=kwargs or None),
         t=i18n.t,
         said=i18n.said,

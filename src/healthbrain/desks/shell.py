@@ -105,7 +105,7 @@ def render(
     """
     whole = {
         "layout": "fragment.html" if is_fragment(request) else "layout.html",
-        "shell": shell_of(request),
+        "shell": context["shell"] if context and "shell" in context else shell_of(request),
         "today": as_of(request),
         "now": clock.now(),
         "views": VIEWS,

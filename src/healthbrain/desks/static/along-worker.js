@@ -28,7 +28,7 @@ async function page(request) {
 }
 async function asset(request) {
   try { return await fetch(request); } catch (error) {
-    const kept = await caches.match(new URL(request.url).pathname, { cacheName: alongStore.NAME });
+    const kept = await caches.match(request.url, { cacheName: alongStore.NAME });
     if (kept) return kept;
     throw error;
   }

@@ -201,6 +201,7 @@
     try {
       answer = await fetch(location.href, { method: "POST", body: new FormData(form), credentials: "same-origin" });
     } catch {
+      if (!complete()) return keep(); /* say it while the resident is still there, not when the network is back */
       if (!hb.along || !(await hb.along.keep(form))) return keep(true);
       localStorage.removeItem(key);
       location.href = "/today"; /* where it stands as kept, and goes by itself when the network is back */

@@ -53,6 +53,7 @@
       if (form) { event.preventDefault(); form.requestSubmit(); }
       return;
     }
+    if (event.key === "/" && event.target.matches("[type='search']") && !event.target.value) return event.preventDefault(); /* one is there already */
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || one("dialog[open]")) return;
     const keys = {
       "/": () => { const field = one("[data-key='/']"); if (field) { field.focus(); field.select(); } return Boolean(field); },

@@ -12,7 +12,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
@@ -25,7 +24,8 @@ from healthbrain.desks.hospital_doctor.opening import Opened, open_record
 from healthbrain.desks.hospital_doctor.purpose import purpose_of
 from healthbrain.desks.i18n import day as day_words
 from healthbrain.desks.i18n import months_of, t
-from healthbrain.desks.shell import as_of, render
+from healthbrain.desks.jinja import asset
+from healthbrain.desks.shell import Shell, as_of, render, shell_of
 from healthbrain.desks.village_doctor import lines, prefill
 from healthbrain.desks.village_doctor.visit import arrived, save_once
 from healthbrain.kernel import clock
@@ -46,7 +46,8 @@ ASSETS = (
 @require_GET
 def worker(request: HttpRequest) -> HttpResponse:
     """The service worker's script; it lives below /today and may serve /today itself."""
-    response = HttpResponse(WORKER.read_text(encoding="utf-8"), content_type="text/javascript; charset=utf-8")
+    script = WORKER.read_text(encoding="utf-8").replace("/static/along-store.js", asset("along-store.js"))
+    response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
     response["Service-Worker-Allowed"] = "/today"
     response["Cache-Control"] = "no-cache"
     return response
@@ -61,8 +62,9 @@ def along(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"account": account, "csrf": get_token(request)})
     day = as_of(request)
     taken = _people(request, day)
-    pages = {"/today": _text(request, "village_doctor/along_list.html", {"lines": taken})}
-    pages |= _form_pages(request, taken, day)
+    shell = shell_of(request)
+    pages = {"/today": _text(request, "village_doctor/along_list.html", {"lines": taken, "shell": shell})}
+    pages |= _form_pages(request, shell, taken, day)
     with transaction.atomic():
         for resident_id in sorted({line.resident_id for line in taken}):
             audit.record(
@@ -74,8 +76,8 @@ def along(request: HttpRequest) -> HttpResponse:
     end = dt.datetime.combine(clock.today() + dt.timedelta(days=2), dt.time(), clock.COUNTY_ZONE)
     answer = {
         "account": account, "expires": int(end.timestamp() * 1000), "count": len(pages) - 1, "pages": pages,
-        "missing": _text(request, "village_doctor/along_missing.html", {}),
-        "assets": [f"{settings.STATIC_URL}{name}" for name in ASSETS],
+        "missing": _text(request, "village_doctor/along_missing.html", {"shell": shell}),
+        "assets": [asset(name) for name in ASSETS],
     }  # fmt: skip
     response = JsonResponse(answer)
     response["Cache-Control"] = "no-store"
@@ -92,7 +94,7 @@ def _people(request: HttpRequest, day: dt.date) -> list[lines.Line]:
     return list(forms_of.values())
 
 
-def _form_pages(request: HttpRequest, taken: list[lines.Line], day: dt.date) -> dict[str, str]:
+def _form_pages(request: HttpRequest, shell: Shell, taken: list[lines.Line], day: dt.date) -> dict[str, str]:
     """Each line's empty form, prefilled as at the desk, under a key of its own, by its address. One read a form."""
     actor, ids = request.actor, sorted({line.resident_id for line in taken})  # type: ignore[attr-defined]
     people = dict(zip(ids, residents.residents(actor, ids, purpose_of(request)), strict=True))
@@ -109,7 +111,7 @@ def _form_pages(request: HttpRequest, taken: list[lines.Line], day: dt.date) -> 
                 "form": form, "person": people[line.resident_id], "start": start,
                 "entry": forms.Entry(start.values, {}, ()), "confirmed": [], "key": str(uuid.uuid4()),
                 "last": start.visit, "show": prefill.shown, "parts": prefill.parts,
-                "months": months_of(line.birth_date, day),
+                "months": months_of(line.birth_date, day), "shell": shell,
             }  # fmt: skip
             pages[lines.form_path(line)] = _text(request, "village_doctor/visit.html", context)
     return pages
