@@ -11,12 +11,14 @@ import urllib.request
 
 import pytest
 
+from tests.sweep.walk import LOOKS
 
-@pytest.fixture
-def demo(tmp_path):
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
     """A demo county of 2,000 residents, served; its address and the environment that names its folder."""
     ours = {key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "HEALTHBRAIN_AS_OF"}}
-    ours |= {"HEALTHBRAIN_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "healthbrain.settings"}
+    ours |= {"HEALTHBRAIN_HOME": str(tmp_path_factory.mktemp("demo")), "DJANGO_SETTINGS_MODULE": "healthbrain.settings"}
     command = [sys.executable, "-m", "healthbrain"]
     subprocess.run([*command, "demo", "--residents", "2000", "--no-serve"], env=ours, check=True, capture_output=True)
     with socket.socket() as probe:
@@ -37,9 +39,11 @@ def demo(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_every_page_of_every_role(demo, chromium_path):
+@pytest.mark.parametrize("look", [f"{one.language}.{one.view}" for one in LOOKS])
+def test_every_page_of_every_role(demo, chromium_path, look):
     base, ours = demo
-    walked = subprocess.run([sys.executable, "-m", "tests.sweep.walk", base], env=ours, capture_output=True, text=True)
+    command = [sys.executable, "-m", "tests.sweep.walk", base, "--looks", look]
+    walked = subprocess.run(command, env=ours, capture_output=True, text=True)
     findings = [line for line in walked.stdout.splitlines() if "\t" in line]
     assert findings == []
     assert walked.stdout.count(" queries ") > 100, walked.stderr[-2000:]

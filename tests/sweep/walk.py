@@ -47,8 +47,8 @@ class Look:
 
 LOOKS = (
     Look("zh-hans", "standard", (PC, WALL, WALL_4K, ZOOMED, PHONE), axe=True, paper=True),
-    Look("en", "standard", (PC, PHONE)),
-    Look("zh-hans", "elder", (PC, PHONE)),
+    Look("en", "standard", (PC, PHONE), axe=True),
+    Look("zh-hans", "elder", (PC, PHONE), axe=True),
     Look("zh-hans", "dark", (PC,), axe=True),
     Look("zh-hans", "contrast", (PC,), axe=True),
 )
