@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import polars as pl
 
+from healthbrain.county import actions as county
 from healthbrain.kernel import db
 from healthbrain.kernel.ids import uuid_array
 
@@ -29,17 +32,31 @@ class People:
     """Those one intake has looked up, so that each chunk asks for new ones only.
 
     Kept is who was described, and whose Patient we hold where a row names one: no row that comes later changes that.
+    Organisations too. Chunks that are written at the same time share it.
     """
 
     def __init__(self) -> None:
+        self._one_at_a_time = Lock()
         self.forget()
 
     def forget(self) -> None:
         """Begin anew: a transaction was taken back, and what it had read may not be there."""
         self._kept = pl.DataFrame(schema=_WHO | _WHOSE)
+        self._organisations: dict[str, int] = {}
+
+    def organisations(self, codes: set[str], turn: Callable[[], bool]) -> dict[str, int]:
+        """Their ids by code. Those nobody has named before register themselves."""
+        if not codes <= self._organisations.keys():
+            turn()
+            self._organisations = self._organisations | county.organisation_stubs(codes)
+        return self._organisations
 
     def found(self, people: pl.DataFrame) -> pl.DataFrame:
         """The columns of _WHOSE beside those of _WHO, in any order."""
+        with self._one_at_a_time:
+            return self._found(people)
+
+    def _found(self, people: pl.DataFrame) -> pl.DataFrame:
         seen = people.join(self._kept, on=list(_WHO), how="left", nulls_equal=True)
         new = seen.filter(pl.col("source_id").is_null()).select(list(_WHO))
         if new.is_empty():
@@ -66,6 +83,14 @@ def known(resources: pl.DataFrame, people: People) -> pl.DataFrame:
     found = resources.select("key", *_WHO).join(there, on="key", how="left", maintain_order="left")
     found = found.join(who, on=list(_WHO), how="left", maintain_order="left", nulls_equal=True)
     return found.select(*_HELD, *_WHOSE)
+
+
+def settled(resources: pl.DataFrame, found: pl.DataFrame) -> bool:
+    """Whether all rows are new and speak of people and sources that are there: no other chunk may want them too."""
+    if found["version"].null_count() < len(found) or found["source_id"].null_count():
+        return False
+    nobody = found["held_identity"].is_null() & found["own_identity"].is_null() & resources["person"].is_not_null()
+    return not ((nobody | found["waits"]) & (resources["type"] != "Patient")).any()
 
 
 def _looked_up(resources: pl.DataFrame) -> pl.DataFrame:

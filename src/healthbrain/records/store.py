@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from healthbrain.kernel.ids import uuid_array
 from healthbrain.records import lake
 from healthbrain.records.events import EventsRecorded
 from healthbrain.records.intake.prepared import SEPARATOR, Prepared
-from healthbrain.records.known import People, known
+from healthbrain.records.known import People, known, settled
 from healthbrain.records.rules import index
 from healthbrain.records.whose import with_identities
 
@@ -68,6 +68,7 @@ class Written:
     new_persons: list[int] = field(default_factory=list)  # identities to match
     identity_ids: list[int] = field(default_factory=list)  # whose ledger changed
     people: People = field(default_factory=People)  # looked up so far
+    turn: Callable[[], bool] = bool
     codes: set[str] | None = field(default_factory=set)  # of their new events; None when others changed or went
     rows: list[pl.DataFrame] = field(default_factory=list)  # key and version of what was written
 
@@ -84,16 +85,18 @@ def write(
     organisation_id: int | None = None,
     identity_id: int | None = None,
     people: People | None = None,
+    turn: Callable[[], bool] = bool,
 ) -> Written:
     """Store one prepared chunk. Call inside a transaction; IntegrityError means another writer was first: try again.
 
     `organisation_id` is taken for events that name no organisation when their source has none of its own;
     `identity_id` says whose all of it is, when the caller knows (a form at the desk); `people` are those an intake has
-    looked up in earlier chunks.
+    looked up in earlier chunks; `turn` waits until the chunk before is committed, and says whether it had to: it is
+    called before anything two chunks may both want.
     Cost: four statements for any number of new rows, and those of `EventsRecorded`; a few more for corrections, and for
     people and places nobody has spoken of before.
     """
-    written = Written(now, people=people or People())
+    written = Written(now, people=people or People(), turn=turn)
     prepared = _keys_fit(prepared)
     rounds = [prepared.resources] if len(prepared.resources) else []
     if prepared.resources["key"].n_unique() < len(prepared.resources):
@@ -103,6 +106,7 @@ def write(
     for resources in rounds:
         ends.append(_write_round(resources, prepared, now, organisation_id, identity_id, written))
     written.ends = _counted(prepared.resources, ends)
+    turn()
     if written.identity_ids:
         written.identity_ids = sorted(set(written.identity_ids))
         codes = None if written.codes is None else frozenset(written.codes)
@@ -153,7 +157,10 @@ def _write_round(
     written: Written,
 ) -> pl.DataFrame:
     """Write one version of each resource; (batch_id, row, end) of those that say something new."""
-    resources = resources.hstack(known(resources, written.people))
+    found = known(resources, written.people)
+    if not settled(resources, found) and written.turn():
+        found = known(resources, written.people)
+    resources = resources.hstack(found)
     fresh = resources
     if resources["version"].null_count() < len(resources):
         same = ((pl.col("known_hash") == pl.col("hash")) | pl.col("weak")) & ~pl.col("deleted")
@@ -168,11 +175,11 @@ def _write_round(
         fresh, described = with_identities(fresh, prepared.persons)
         written.new_persons += described
     if fresh["version"].null_count() < len(fresh):
-        fresh = _correct(fresh, prepared.events, now, organisation_id)
+        fresh = _correct(fresh, prepared.events, written, organisation_id)
         written.codes = None
     else:
         fresh = fresh.with_columns(version=pl.lit(1, pl.Int32))
-        events = _events(fresh, prepared.events, now, organisation_id)
+        events = _events(fresh, prepared.events, written, organisation_id)
         if written.codes is not None:
             written.codes |= set(events["code"].unique())
         copy_frames(("records_resource", _rows(fresh, now)), ("records_event", events))
@@ -182,15 +189,16 @@ def _write_round(
     return fresh.select("batch_id", "row", end=ends)
 
 
-def _correct(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organisation_id: int | None) -> pl.DataFrame:
+def _correct(fresh: pl.DataFrame, events: pl.DataFrame, written: Written, organisation_id: int | None) -> pl.DataFrame:
     """Write rows some of which are there already: the new versions' numbers are in what comes back."""
+    now = written.at
     there = pl.col("known_hash").is_not_null()
     keys = fresh.filter(there)["key"].to_list()
     fresh = fresh.drop("version").join(_locked(keys), on="key", how="left", maintain_order="left")
     fresh = fresh.with_columns(version=pl.col("version").fill_null(0) + 1)
     before, point = standing(keys), _last_event_id()
     _replace(fresh.filter(there), now)
-    told = _events(fresh, events, now, organisation_id)
+    told = _events(fresh, events, written, organisation_id)
     copy_frames(("records_resource", _rows(fresh.filter(~there), now)), ("records_event", told))
     supersede(before, _newer(keys, point), now=now)
     return fresh
@@ -262,18 +270,18 @@ def keep_versions(keys: Sequence[bytes]) -> None:
     )
 
 
-def _events(fresh: pl.DataFrame, events: pl.DataFrame, now: dt.datetime, organisation_id: int | None) -> pl.DataFrame:
+def _events(fresh: pl.DataFrame, events: pl.DataFrame, written: Written, organisation_id: int | None) -> pl.DataFrame:
     """The ledger rows of these resource versions, as the table has them."""
     owned = fresh.lazy().select("key", "hash", "identity_id", "home_id", "batch_id")
     joined = events.lazy().join(owned, on=["key", "hash"], how="inner", maintain_order="left")
     rows = joined.filter(pl.col("identity_id").is_not_null()).collect()
     codes = set(rows["organisation"].drop_nulls().unique()) - {""}
-    known = county.organisation_stubs(codes) if codes else {}
+    known = written.people.organisations(codes, written.turn) if codes else {}
     named = pl.col("organisation").replace_strict(known, default=None, return_dtype=pl.Int64)
     made = {
         "organisation_id": pl.coalesce(named, "home_id", pl.lit(organisation_id, pl.Int64)),
         "resource": pl.col("key"),
-        "recorded": pl.lit(now),
+        "recorded": pl.lit(written.at),
     }
     if len(rows):
         lake.announce()

@@ -101,6 +101,14 @@ def reserve(count: int) -> list[int]:
     return [row[0] for row in db.select(sql, (count,))]
 
 
+COUNTS = ("rows_in", "stored", "duplicates", "rejected", "waiting")
+
+
+def counts(batch: Batch) -> Counter[str]:
+    """How many rows it has had, and how they ended."""
+    return Counter({name: getattr(batch, name) for name in COUNTS})
+
+
 def add_counts(batch: Batch, prepared: Prepared, ends: dict[str, int], *, done: bool, now: dt.datetime) -> None:
     """Count a chunk into its batch and save it, with its rejects, in the transaction that stored it."""
     rejected = len(prepared.rejects)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from healthbrain.records.rules.templates import by_file_name
@@ -21,6 +21,8 @@ FORMATS = {
 UNPACKED_LIMIT = 2 << 30  # a workbook may not unfold to more than 2 GiB
 RATIO_LIMIT = 150  # real workbooks shrink 5 to 40 times
 RATIO_MATTERS = 64 << 20
+SMALL = 1 << 20  # JSON files below it are stored many to a transaction
+GROUP_FILES, GROUP_BYTES = 200, 3 << 20
 
 
 class Refused(Exception):
@@ -70,3 +72,22 @@ def check_zip(path: Path) -> None:
     packed = sum(entry.compress_size for entry in entries) or 1
     if len(entries) > 10_000 or total > UNPACKED_LIMIT or (total > RATIO_MATTERS and total / packed > RATIO_LIMIT):
         raise Refused("file-too-large", f"解压后 {total / 2**20:.0f} MB，压缩比 {total / packed:.0f}")
+
+
+def groups(files: list[tuple[Path, str]]) -> Iterator[list[tuple[Path, str]]]:
+    """Neighbouring small JSON files together, everything else alone."""
+    group: list[tuple[Path, str]] = []
+    size = 0
+    for path, form in files:
+        bytes_ = path.stat().st_size
+        fits = form == "fhir-bundle" and 0 < bytes_ < SMALL
+        if group and (not fits or len(group) == GROUP_FILES or size + bytes_ > GROUP_BYTES):
+            yield group
+            group, size = [], 0
+        if fits:
+            group.append((path, form))
+            size += bytes_
+        else:
+            yield [(path, form)]
+    if group:
+        yield group

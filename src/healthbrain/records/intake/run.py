@@ -1,20 +1,22 @@
 """One intake: files in reading order, converted in other processes, stored chunk by chunk, each chunk one transaction.
 
-A chunk's rows, its counts and the position after it commit together: after kill -9 the same command goes on where the
-last commit stood, and what had been converted but not committed is converted again. Nothing is lost or doubled,
-because ids and content hashes tell what is there. Messages in small files are stored many to a transaction: each is
-wholly in it, so none is ever half stored, and none is reported before the commit.
+Chunks are written side by side (`lanes`) and commit in their order. A chunk's rows, its counts and the position after
+it commit together: after kill -9 the same command goes on where the last commit stood, and what had been converted but
+not committed is converted again. Nothing is lost or doubled, because ids and content hashes tell what is there.
+Messages in small files are stored many to a transaction: each is wholly in it, so none is ever half stored, and none is
+reported before the commit.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,8 @@ from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import NotFound
 from healthbrain.records import claims
 from healthbrain.records.intake import batches, mappings, messages, sheet, sheets, writing
-from healthbrain.records.intake.files import Refused, collect, readable
+from healthbrain.records.intake.files import Refused, collect, groups, readable
+from healthbrain.records.intake.lanes import Lanes, Turn, lanes_for
 from healthbrain.records.intake.prepared import Prepared
 from healthbrain.records.intake.report import KEPT, Meter, Progress, Report
 from healthbrain.records.intake.worker import Worker, worker_for
@@ -38,8 +41,6 @@ from healthbrain.records.rules.reasons import message
 from healthbrain.residents import actions as residents
 
 AHEAD = 3  # chunks being converted while one is stored
-SMALL = 1 << 20  # JSON files below it are stored many to a transaction
-GROUP_FILES, GROUP_BYTES = 200, 3 << 20
 RECORDS = "records_event, records_resource"
 PEOPLE = "residents_identity, residents_link, residents_resident"
 MANY = 20_000  # rows stored in one intake that change the tables' statistics, when they are a tenth of what is there
@@ -81,11 +82,13 @@ class Run:
     progress: Progress | None
     bytes_total: int
     worker: Worker | None
+    lanes: Lanes
     report: Report = field(default_factory=Report)
     bytes_read: int = 0  # of the files before the one being read
     meter: Meter = field(default_factory=Meter)
     people: People = field(default_factory=People)
     open: list[Opened] = field(default_factory=list)
+    seen: set[bytes] = field(default_factory=set)  # digests of the files before
     unmatched: list[int] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
 
@@ -108,10 +111,9 @@ def ingest(
     started = time.monotonic()
     total = sum(path.stat().st_size for path, _ in files)
     work = sum(path.stat().st_size * DENSE.get(form, 1) for path, form in files)
-    with worker_for(work) as worker, _perhaps_undone(dry_run):
-        run = Run(
-            by, source, county.source(source).pk if source else None, as_of or now().date(), progress, total, worker
-        )
+    with _perhaps_undone(dry_run), worker_for(work) as worker, lanes_for(worker is not None) as lanes:
+        source_id = county.source(source).pk if source else None
+        run = Run(by, source, source_id, as_of or now().date(), progress, total, worker, lanes)
         run.report.files = len(files)
         _take_in(run, files)
         grown = f"{RECORDS}, {PEOPLE}" if _match(run) else RECORDS
@@ -144,31 +146,12 @@ def _perhaps_undone(dry_run: bool) -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def _groups(files: list[tuple[Path, str]]) -> Iterator[list[tuple[Path, str]]]:
-    """Neighbouring small JSON files together, everything else alone."""
-    group: list[tuple[Path, str]] = []
-    size = 0
-    for path, form in files:
-        bytes_ = path.stat().st_size
-        fits = form == "fhir-bundle" and 0 < bytes_ < SMALL
-        if group and (not fits or len(group) == GROUP_FILES or size + bytes_ > GROUP_BYTES):
-            yield group
-            group, size = [], 0
-        if fits:
-            group.append((path, form))
-            size += bytes_
-        else:
-            yield [(path, form)]
-    if group:
-        yield group
-
-
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
 def _pieces(run: Run, files: list[tuple[Path, str]]) -> Iterator[Piece]:
     """Everything there is to store, in order; read as it is asked for."""
-    for group in _groups(files):
+    for group in groups(files):
         size = sum(path.stat().st_size for path, _ in group)
         run.meter.read = 0
         if len(group) > 1:
@@ -280,33 +263,47 @@ def _take_in(run: Run, files: list[tuple[Path, str]]) -> None:
     try:
         for piece, converted in _converted(run, _pieces(run, files)):
             if isinstance(piece.of, list):
+                run.lanes.drain()
                 _store_group(run, piece, piece.of, converted)
-                continue
-            if piece.of.batch.pk not in run.cancelled:
-                _store(run, piece, piece.of, converted)
-            if converted is None and piece.refused is None:
-                run.open.remove(piece.of)
-                batches.release(piece.of.digest)
+            elif converted is None and piece.refused is None:
+                run.lanes.after(partial(_end, run, piece.of))
+            elif piece.of.batch.pk not in run.cancelled:
+                _store(run, piece, piece.of, converted or _unreadable(run, piece.of, piece.refused))
+        run.lanes.drain()
     finally:
+        run.lanes.stop()
         for opened in run.open:
             _fail(opened.batch)
             batches.release(opened.digest)
 
 
-def _store(run: Run, piece: Piece, opened: Opened, converted: Prepared | None) -> None:
-    """Store a chunk. What cannot be read any further is one row; the end of a file ends its batch."""
+def _end(run: Run, opened: Opened) -> None:
+    """The file is read to its end: so is its batch, unless somebody cancelled it."""
+    if opened.batch.pk not in run.cancelled:
+        opened.batch.status, opened.batch.finished = Batch.Status.DONE, now()
+        opened.batch.save(update_fields=["status", "finished"])
+    run.open.remove(opened)
+    batches.release(opened.digest)
+
+
+def _unreadable(run: Run, opened: Opened, refused: Refused | None) -> Prepared:
+    """What cannot be read any further is one row, numbered after those before it."""
+    run.lanes.drain()
     batch = opened.batch
-    if piece.refused:
-        raw = readable(opened.path.name) if not batch.rows_in else ""
-        words = message(piece.refused.reason, piece.refused.detail)
-        converted = sheets.all_rejected([(batch.rows_in + 1, raw)], piece.refused.reason, words, batch.position)
-    elif converted is None:
-        batch.status, batch.finished = Batch.Status.DONE, now()
-        batch.save(update_fields=["status", "finished"])
-        return
-    elif opened.form == "hl7v2":
+    raw = readable(opened.path.name) if not batch.rows_in else ""
+    reason, detail = (refused.reason, refused.detail) if refused else ("file-damaged", "")
+    return sheets.all_rejected([(batch.rows_in + 1, raw)], reason, message(reason, detail), batch.position)
+
+
+def _store(run: Run, piece: Piece, opened: Opened, converted: Prepared) -> None:
+    batch = opened.batch
+    if opened.form == "hl7v2":  # its rows are numbered after those before
+        run.lanes.drain()
         converted = messages.renumbered(converted, batch.rows_in)
     if opened.again is None:
+        if opened.digest in run.seen:  # twice in this very intake: the first is to end before
+            run.lanes.drain()
+        run.seen.add(opened.digest)
         opened.again = bool(batches.taken_before([opened.digest]))
     _write(run, batch, batches.as_known(converted) if opened.again else converted, piece.read)
 
@@ -337,17 +334,20 @@ def _store_group(run: Run, piece: Piece, group: list[tuple[Path, str]], found: m
     _tell(run, readable(group[-1][0].name), piece.read)
 
 
-COUNTS = ("rows_in", "stored", "duplicates", "rejected", "waiting")
-
-
 def _write(run: Run, batch: Batch, prepared: Prepared, read: float) -> None:
-    before = {name: getattr(batch, name) for name in COUNTS}
-    written = writing.store(batch, prepared, by=run.by, done=False, people=run.people)
-    run.cancelled |= written.cancelled
-    run.unmatched += written.new_persons
+    def work(turn: Turn) -> writing.Outcome:
+        return writing.store(batch, prepared, by=run.by, done=False, people=run.people, turn=turn)
+
+    run.lanes.store(prepared, work, partial(_written, run, batch, prepared, read))
+
+
+def _written(run: Run, batch: Batch, prepared: Prepared, read: float, outcome: writing.Outcome) -> None:
+    run.cancelled |= outcome.cancelled
+    run.unmatched += outcome.new_persons
+    _count(run.report, outcome.counts)
+    if not outcome.counts["rows_in"]:  # cancelled before it was stored
+        return
     report = run.report
-    for name in COUNTS:
-        setattr(report, name, getattr(report, name) + getattr(batch, name) - before[name])
     report.by_type += prepared.by_type
     report.rejects += prepared.rejects[: KEPT - len(report.rejects)]
     report.notes += prepared.notes[: KEPT - len(report.notes)]
@@ -357,9 +357,13 @@ def _write(run: Run, batch: Batch, prepared: Prepared, read: float) -> None:
 def _add_to_report(run: Run, batch: Batch) -> None:
     """A batch that is resumed brings what it had counted before."""
     run.report.batch_ids.append(batch.pk)
-    for name in COUNTS:
-        setattr(run.report, name, getattr(run.report, name) + getattr(batch, name))
+    _count(run.report, batches.counts(batch))
     run.report.by_type.update(batch.by_type)
+
+
+def _count(report: Report, more: Counter[str]) -> None:
+    for name in batches.COUNTS:
+        setattr(report, name, getattr(report, name) + more[name])
 
 
 def _tell(run: Run, name: str, read: float) -> None:

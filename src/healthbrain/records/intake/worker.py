@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +28,18 @@ class Worker:
         return self.pool.submit(function, chunk) if self.up.done() else function(chunk)
 
 
+def _begin() -> None:
+    """In the worker: as long as the intake lives, and no longer. One that was killed ends nothing itself."""
+    gc.set_threshold(*SELDOM)
+    threading.Thread(target=_end_with_it, daemon=True).start()
+
+
+def _end_with_it() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
 @contextmanager
 def worker_for(work: int) -> Iterator[Worker | None]:
     """A worker for so many bytes; None when there are too few."""
@@ -35,7 +48,7 @@ def worker_for(work: int) -> Iterator[Worker | None]:
         return
     # spawn, not fork: a forked copy of our threads and database connection would be neither safe nor closed.
     spawn, before = multiprocessing.get_context("spawn"), gc.get_threshold()
-    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=gc.set_threshold, initargs=SELDOM)
+    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin)
     gc.set_threshold(*SELDOM)
     try:
         yield Worker(pool, pool.submit(os.getpid))

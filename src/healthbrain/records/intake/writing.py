@@ -15,6 +15,7 @@ from healthbrain.kernel import db
 from healthbrain.kernel.clock import now
 from healthbrain.records import store as records_store
 from healthbrain.records.intake import batches
+from healthbrain.records.intake.lanes import Late, Turn
 from healthbrain.records.intake.messages import Group
 from healthbrain.records.intake.prepared import Prepared, Reject
 from healthbrain.records.known import People
@@ -28,22 +29,35 @@ ATTEMPTS = 4
 class Outcome:
     new_persons: list[int] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)  # by how much those of the batch grew
 
 
-def store(batch: Batch, prepared: Prepared, *, by: Actor, done: bool, people: People | None = None) -> Outcome:
+def store(
+    batch: Batch,
+    prepared: Prepared,
+    *,
+    by: Actor,
+    done: bool,
+    people: People | None = None,
+    turn: Turn | None = None,
+) -> Outcome:
     """Write one chunk and count it into its batch, in one transaction. Rows the database refuses are rejected.
 
     `done`: the batch ends with it. Else its commit need not have reached the disk before the next chunk is begun: the
     one that ends the batch waits for the disk, and with it all before it ("Asynchronous Commit", PostgreSQL manual).
+    `turn`: its place among the chunks that are written at the same time.
     """
-    people = people or People()
+    people, turn = people or People(), turn or Turn()
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
                 if not done:
                     db.execute("SET LOCAL synchronous_commit = off")
-                return _store(batch, prepared, by, done, people)
+                return _store(batch, prepared, by, done, people, turn)
+        except Late:
+            turn.at_last()
         except (IntegrityError, OperationalError, DataError) as error:
+            turn.at_last()
             people.forget()
             batch.refresh_from_db()
             if not _of_a_row(error):  # a key somebody else wrote first, or a deadlock
@@ -61,15 +75,19 @@ def _of_a_row(error: DatabaseError) -> bool:
     return isinstance(error, DataError) or isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded)
 
 
-def _store(batch: Batch, prepared: Prepared, by: Actor, done: bool, people: People) -> Outcome:
+def _store(batch: Batch, prepared: Prepared, by: Actor, done: bool, people: People, turn: Turn) -> Outcome:
     moment = now()
     prepared = replace(prepared, resources=prepared.resources.with_columns(batch_id=pl.lit(batch.pk, pl.Int64)))
-    written = records_store.write(prepared, now=moment, people=people)
+    written = records_store.write(prepared, now=moment, people=people, turn=turn)
+    if batch.status == Batch.Status.CANCELLED:  # since this chunk was begun
+        transaction.set_rollback(True)
+        return Outcome(cancelled={batch.pk})
     ends = written.ends.get(batch.pk, {})
+    before = batches.counts(batch)
     batches.add_counts(batch, prepared, ends, done=done, now=moment)
     cancelled = {batch.pk} if batches.save(batch) else set()
     _audit(by, f"batch/{batch.pk}", ends, len(prepared.rejects))
-    return Outcome(written.new_persons, cancelled)
+    return Outcome(written.new_persons, cancelled, batches.counts(batch) - before)
 
 
 def _audit(by: Actor, subject: str, ends: dict[str, int], rejected: int) -> None:
@@ -150,6 +168,7 @@ def _store_piecewise(batch: Batch, prepared: Prepared, by: Actor, done: bool) ->
         outcome = store(batch, piece, by=by, done=done)
         total.new_persons += outcome.new_persons
         total.cancelled |= outcome.cancelled
+        total.counts += outcome.counts
     return total
 
 
