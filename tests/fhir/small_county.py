@@ -52,6 +52,7 @@ COUNTY = [
     {"resourceType": "Encounter", "id": "e1", "status": "finished", "class": {"code": "AMB"}, "subject": {"reference": "Patient/zhang"},
      "period": {"start": "2024-03-05T07:00:00+08:00", "end": "2024-03-06T07:00:00+08:00"}},
     {"resourceType": "Condition", "id": "c1", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "I10"}]},
+     "category": [{"coding": [{"code": "p", "display": "Problem list"}]}],
      "subject": {"reference": "Patient/zhang"}, "onsetDateTime": "2015", "encounter": {"reference": "Encounter/e1"},
      "recordedDate": "2020-06-01"},
     {"resourceType": "Condition", "id": "c2", "code": {"coding": [{"system": "urn:own", "code": "I10"}], "text": "高血压"},

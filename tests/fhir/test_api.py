@@ -130,6 +130,8 @@ def test_patches(fhir):
         fhir.send("PATCH", "/Patient/p-2", {"gender": "x"}, kind="application/merge-patch+json"), 422, "code-invalid"
     )
     outcome(fhir.send("PATCH", "/Patient/p-2", "<x/>", kind="application/xml"), 415, "not-supported")
+    fhirpath = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": []}]}
+    outcome(fhir.send("PATCH", "/Patient/p-2", fhirpath), 415, "not-supported")
 
 
 OBSERVATION = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
@@ -190,6 +192,21 @@ ERRORS = [
 @pytest.mark.parametrize(("method", "path", "body", "kind", "status", "code"), ERRORS)
 def test_every_error_is_an_operation_outcome(fhir, method, path, body, kind, status, code):
     outcome(fhir.send(method, path, body, kind=kind), status, code)
+
+
+def test_a_compartment_holds_what_speaks_of_patients(fhir):
+    fhir.put(PATIENT | {"id": "c-1"})
+    fhir.put({"resourceType": "Organization", "id": "c-2", "name": "x"})
+    assert fhir.get("/Patient/c-1/Encounter").json()["total"] == 0
+    outcome(fhir.get("/Patient/c-1/Organization"), 404, "not-supported")
+
+
+def test_a_client_that_has_it_is_not_sent_it_again(fhir):
+    made = fhir.put(PATIENT | {"id": "m-1"})
+    assert fhir.get("/Patient/m-1", If_Modified_Since=made["Last-Modified"]).status_code == 304
+    assert fhir.get("/Patient/m-1", If_Modified_Since="Sun, 01 Nov 2020 00:00:00 GMT").status_code == 200
+    assert fhir.get("/Patient/m-1", If_Modified_Since="yesterday").status_code == 200
+    assert fhir.get("/Patient/m-1", If_Modified_Since=made["Last-Modified"], If_None_Match='W/"7"').status_code == 200
 
 
 def test_who_may_ask(system):

@@ -92,7 +92,7 @@ def test_conditions_formats_and_operations_are_as_stated(fhir, statement):
     again = fhir.send("POST", "/Patient", body, If_None_Exist="identifier=urn:c|1")
     assert again.status_code == 200
     own = again.json()["id"]
-    assert patient["conditionalRead"] == "not-match"
+    assert patient["conditionalRead"] == "full-support"
     assert fhir.get(f"/Patient/{own}", If_None_Match='W/"1"').status_code == 304
     assert fhir.send("PUT", "/Patient?identifier=urn:c|1", body | {"active": True}).status_code == 200
     for form, patch in zip(

@@ -140,6 +140,7 @@ def test_total_elements_summary(county):
     assert county.get("/Observation?_count=0").json()["total"] == 6
     assert county.get("/Observation?_count=2&_total=accurate").json()["total"] == 6
     assert "total" not in county.get("/Observation?_count=2&_total=none").json()
+    assert county.get("/Observation?_summary=count&_total=none").json()["total"] == 6
     assert county.get("/Observation?patient=zhang&_count=1").json()["total"] == 2
     [found] = county.get("/Patient?_id=zhang&_elements=gender").json()["entry"]
     assert set(found["resource"]) == {"resourceType", "id", "meta", "gender"}

@@ -300,7 +300,7 @@ def _get(caller: Caller, base: str, steps: list[str], query: str, request: Entry
         case ["Patient", own, "$everything"]:
             return _read(operations.everything(caller, base, own, dict(pairs)))
         case ["Patient", own, kind] if kind in r4_tables.structure().resources:
-            return _read(searching.search(caller, base, kind, [*pairs, ("patient", own)], strict=strict))
+            return _read(searching.in_compartment(caller, base, own, kind, pairs, strict=strict))
         case [kind, own]:
             row = reading.read(caller, kind, own)
         case [kind, own, "_history", number]:

@@ -103,7 +103,30 @@ def body_of(request: HttpRequest, *, kinds: tuple[str, ...] = ("json",), limit: 
     data = request.body
     if len(data) > limit:
         raise FhirError(413, f"超过 {limit >> 20} MB (too large)")
-    return parsed(data)
+    content, base = parsed(data), base_of(request)
+    return _relative(content, f"{base}/", _full_urls(content)) if base.encode() in data else content
+
+
+def _full_urls(content: Any) -> set[Any]:
+    """What the entries of a bundle are called in it: references to them are resolved there."""
+    entries = content.get("entry") if isinstance(content, dict) else None
+    named = [entry.get("fullUrl") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return {url for url in named if isinstance(url, str)}
+
+
+def _relative(node: Any, base: str, kept: set[Any]) -> Any:
+    """References that name this server, without its name: Patient/x is Patient/x, however it is called (R4
+    references.html#literal)."""
+    if isinstance(node, dict):
+        text = node.get("reference")
+        if isinstance(text, str) and text.startswith(base) and text not in kept:
+            node["reference"] = text.removeprefix(base)
+        for value in node.values():
+            _relative(value, base, kept)
+    elif isinstance(node, list):
+        for item in node:
+            _relative(item, base, kept)
+    return node
 
 
 def parsed(data: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from healthbrain.records.fhir import shaping
 from healthbrain.records.fhir.auth import Caller, scope
 from healthbrain.records.fhir.outcome import FhirError, bundle, entry, outcome
 from healthbrain.records.fhir.reading import COLUMNS, Stored, record_look, stored
-from healthbrain.records.rules import search_sql
+from healthbrain.records.rules import r4_tables, search_sql
 from healthbrain.records.rules.r4 import Issue
 from healthbrain.records.rules.search import (
     Criterion,
@@ -58,13 +59,31 @@ def search(
 ) -> bytes:
     """A searchset Bundle; over all types when `resource_type` is empty. FhirError 400 for what cannot be asked."""
     try:
-        query = parse(resource_type, pairs, strict=strict) if resource_type else parse_over_types(pairs, strict=strict)
+        asked = [(name, _relative(resource_type, name, value, base)) for name, value in pairs]
+        query = parse(resource_type, asked, strict=strict) if resource_type else parse_over_types(asked, strict=strict)
         found = run(caller, query)
     except SearchError as error:
         raise FhirError(400, str(error), error.code) from error
     subject = resource_type or "system"
     record_look(caller, "fhir.search", subject, found.rows + found.included, query=urlencode(pairs))
     return _bundle(f"{base}/{resource_type}".rstrip("/"), base, query, pairs, found)
+
+
+def _relative(resource_type: str, name: str, value: str, base: str) -> str:
+    """A reference that names this server, without its name: as such references are stored. A url is left as it is."""
+    parameter = r4_tables.search_parameters().get(resource_type, {}).get(re.split(r"[.:]", name)[0])
+    if base not in value or (parameter and any(path.type in {"uri", "url", "canonical"} for path in parameter.paths)):
+        return value
+    return re.sub(rf"{re.escape(base)}/(?=[A-Z][A-Za-z]+/[A-Za-z0-9.-])", "", value)
+
+
+def in_compartment(
+    caller: Caller, base: str, own: str, kind: str, pairs: Sequence[tuple[str, str]], *, strict: bool
+) -> bytes:
+    """Patient/[own]/[kind]. FhirError 404 for a type that says nothing of patients: all of it would be the answer."""
+    if "patient" not in r4_tables.search_parameters().get(kind, {}):
+        raise FhirError(404, f"{kind} 不在患者范围内 (not in the patient compartment)", "not-supported")
+    return search(caller, base, kind, [*pairs, ("patient", own)], strict=strict)
 
 
 def run(caller: Caller, query: Query) -> Found:
@@ -190,9 +209,9 @@ def where_of(caller: Caller, query: Query) -> tuple[str, list[Any]]:
 
 def _total(caller: Caller, query: Query) -> int | None:
     """Exact when asked for; else only where counting is cheap."""
-    if query.total == "none" or query.cursor is not None:
-        return None
     is_asked = query.total == "accurate" or query.summary == "count"
+    if (query.total == "none" and query.summary != "count") or query.cursor is not None:
+        return None
     if not is_asked and not _personal(query):
         return None
     where, params = where_of(caller, _whole(query))

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import parse_http_date_safe
 
 from healthbrain import __version__
 from healthbrain.kernel.clock import now
@@ -126,7 +127,8 @@ def compartment(request: HttpRequest, own: str, kind: str) -> HttpResponse:
     _known(kind)
     if request.method not in {"GET", "HEAD"}:
         return _refused(request, "GET")
-    return _search(request, kind, [*_pairs(request), ("patient", own)])
+    caller, strict = caller_of(request, write=False), prefers(request, "handling=strict")
+    return answer(searching.in_compartment(caller, base_of(request), own, kind, _pairs(request), strict=strict))
 
 
 def _search(request: HttpRequest, kind: str, pairs: list[tuple[str, str]]) -> HttpResponse:
@@ -166,15 +168,18 @@ def _changed(request: HttpRequest, caller: Caller, kind: str, own: str) -> HttpR
     if content_type != JSON_PATCH and content_type not in MERGE_PATCHES:
         raise FhirError(415, f"不支持的补丁类型 (unsupported patch type): {content_type[:80]}")
     form = "patch" if content_type == JSON_PATCH else "merge"
-    lenient = prefers(request, "handling=lenient")
-    result = writing.patched(caller, kind, own, body_of(request), form, if_match=if_match, lenient=lenient)
+    lenient, change = prefers(request, "handling=lenient"), body_of(request)
+    if form == "merge" and kind != "Parameters" and isinstance(change, dict) and "parameter" in change:
+        raise FhirError(415, "不支持 FHIRPath 补丁,请用 JSON Patch (FHIRPath Patch is not supported, JSON Patch is)")
+    result = writing.patched(caller, kind, own, change, form, if_match=if_match, lenient=lenient)
     return _written(request, result)
 
 
 def _seen(request: HttpRequest, found: Stored) -> HttpResponse:
-    """A resource, or 304 when the client has this version."""
+    """A resource, or 304 when the client has this version (R4 http.html#cread)."""
     known = request.headers.get("If-None-Match", "").strip().removeprefix("W/").strip('"')
-    if known == str(found.version):
+    since = None if known else parse_http_date_safe(request.headers.get("If-Modified-Since", ""))
+    if known == str(found.version) or (since is not None and int(found.updated.timestamp()) <= since):
         return empty(304, ETag=f'W/"{found.version}"')
     asked = [pair for pair in _pairs(request) if pair[0] in {"_summary", "_elements"}]
     query = parse(found.type, asked)

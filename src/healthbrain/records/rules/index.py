@@ -7,7 +7,8 @@ Grammar (search.py writes the same words when it asks):
 - code, boolean:                `status=final`, `active=true`
 - identifier:                   `identifier=urn:mrn|17`, `identifier=17`
 - contact:                      `phone=13800000000`
-- reference:                    `subject=Patient/p1`; two parameters on one path (`patient`, `subject`) share the first
+- reference:                    `subject=Patient/p1`; two parameters on one path (`patient`, `subject`) share the first;
+                                one to a version, `Patient/p1/_history/2`, as it is and without it
 - reference by identifier:      `subject:identifier=urn:mrn|17`
 - string, for prefix search:    `family^zh`: each prefix up to 8 characters, case-folded, accents removed
 - date (Patient.birthDate):     `birthdate=1950-03-07`, `birthdate=1950-03`, `birthdate=1950`
@@ -188,6 +189,8 @@ def _reference(name: str) -> Emit:
         target = value.get("reference")
         if type(target) is str:
             out.append(prefix + target)
+            if "/_history/" in target:  # a reference to one version is one to the resource, too
+                out.append(prefix + target.partition("/_history/")[0])
         elif "identifier" in value:
             by_identifier(value["identifier"], out)
 

@@ -150,10 +150,16 @@ def _status(concept: Any) -> str:
 def _when(resource: Resource, *fields: str) -> dt.datetime | None:
     for field in fields:
         value = resource.get(field)
-        found = moment(value.get("start") or value.get("end") if isinstance(value, dict) else value)
+        found = moment(_begin(value) if isinstance(value, dict) else value)
         if found:
             return found
     return None
+
+
+def _begin(value: Resource) -> Any:
+    """When a period begins, else ends; the first moment of a Timing."""
+    moments = value.get("event")
+    return value.get("start") or value.get("end") or (moments[0] if isinstance(moments, list) and moments else None)
 
 
 def unit_of(quantity: Resource) -> str | None:
@@ -321,7 +327,7 @@ MAKERS: dict[str, Callable[[Resource], Iterator[EventRow]]] = {
 }
 
 DATES = {  # what FHIR search calls `date`, by type
-    "Observation": ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"),
+    "Observation": ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming", "issued"),
     "Condition": ("onsetDateTime", "onsetPeriod", "recordedDate"),
     "Encounter": ("period",),
     "MedicationRequest": ("authoredOn",),

@@ -9,13 +9,14 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from healthbrain.records.rules import r4_tables
+from healthbrain.records.rules import index, r4_tables
 from healthbrain.records.rules.r4_tables import Parameter, Path
 from healthbrain.records.rules.search import SearchError
 from healthbrain.records.rules.search_values import Amount, Interval, amount, interval, prefixed, token
 
 type Sql = tuple[str, list[Any]]
 
+ACCENTS = "\\u0300-\\u036f\\u3099\\u309a"  # combining marks: what `index.fold` takes away
 NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
 ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
 
@@ -103,18 +104,14 @@ def _test(parameter: Parameter, path: Path, modifier: str, value: str) -> Sql:
 def _string_test(modifier: str, value: str) -> Sql:
     if modifier == "exact":
         return "v #>> '{}' = %s", [value]
-    test = (
-        "strpos(lower(v #>> '{}'), lower(%s)) > 0"
-        if modifier == "contains"
-        else "starts_with(lower(v #>> '{}'), lower(%s))"
-    )
-    return test, [value]
+    folded = f"regexp_replace(lower(normalize(v #>> '{{}}', NFKD)), '[{ACCENTS}]', '', 'g')"
+    test = f"strpos({folded}, %s) > 0" if modifier == "contains" else f"starts_with({folded}, %s)"
+    return test, [index.fold(value)]
 
 
 def _token_test(path: Path, modifier: str, value: str, node: str = "v") -> Sql:
     if modifier == "text":
-        text = f"strpos(lower(coalesce({node} ->> 'text', {node} ->> 'display', {node} #>> '{{}}')), lower(%s)) > 0"
-        return text, [value]
+        return f"strpos(lower({_words(path, node)}), lower(%s)) > 0", [value]
     system, code = token(value)
     if path.type == "CodeableConcept":
         inner, params = _coded("c", "code", system, code)
@@ -123,6 +120,15 @@ def _token_test(path: Path, modifier: str, value: str, node: str = "v") -> Sql:
         sql, params = _coded(node, "code" if path.type == "Coding" else "value", system, code)
         return (f"{sql} AND {node} ->> 'system' = %s", [*params, path.system]) if path.system else (sql, params)
     return f"{node} #>> '{{}}' = %s", [code]
+
+
+def _words(path: Path, node: str) -> str:
+    """What `:text` searches (R4 search.html#token): the text beside a code, and what its codings are called."""
+    if path.type == "CodeableConcept":
+        return f"concat_ws(chr(1), {node} ->> 'text', jsonb_path_query_array({node}, '$.coding[*].display')::text)"
+    return {"Coding": f"{node} ->> 'display'", "Identifier": f"{node} #>> '{{type,text}}'"}.get(
+        path.type, f"{node} #>> '{{}}'"
+    )
 
 
 def _coded(node: str, field: str, system: str | None, code: str) -> Sql:

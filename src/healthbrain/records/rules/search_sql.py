@@ -83,7 +83,7 @@ def _needle(parameter: Parameter, modifier: str, value: str) -> bytes:
     if parameter.kind == "token" and modifier == "":
         value = token(value)[1] or token(value)[0] or ""
     elif parameter.kind == "string" and modifier != "exact":
-        value = value if value.lower() == value.upper() else ""
+        value = value if value.lower() == value.upper() and index.fold(value) == value else ""
     elif parameter.kind not in {"uri", "string"}:
         return b""
     return value.encode() if value.isprintable() and not set(value) & set('"\\') else b""
@@ -120,7 +120,7 @@ def _at(resource_type: str, parameter: Parameter, value: str, alias: str) -> Sql
     """The clinical date: by its column, which holds a period's start; a resource with a period is asked itself where
     the end matters and the column cannot tell."""
     sql, params = _instant(f"{alias}.at", value)
-    periods = [path.steps[-1] for path in parameter.paths if path.type == "Period"]
+    periods = [path.steps[-1] for path in parameter.paths if path.type in {"Period", "Timing"}]
     if periods:
         has_period, words = written(periods, alias)
         exact, asked_for = asked(parameter, "", value, json_of(alias))
