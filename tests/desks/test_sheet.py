@@ -132,6 +132,16 @@ def test_the_examination_sheet_is_filled_from_the_form_and_from_the_record(stati
     assert client.get(f"/today/residents/{person.pk}/sheet/yearly-examination.pdf").content[:5] == b"%PDF-"
 
 
+def test_a_visit_typed_elsewhere_stands_on_the_sheet_with_what_was_measured(station, client):
+    record(station, "张小明")
+    page = client.get(f"/today/residents/{station.people['张小明'].pk}/sheet/{FORM}").content.decode()
+    row = page[page.index("血压（mmHg）</th>") :]
+    cells = re.findall(r"<td>(.*?)</td>", row[: row.index("</tr>")])
+    assert cells == ["132／84", "152／94", "136／84", "　　／　　"]
+    assert "2026年3月20日" in page
+    assert "湖山村卫生室" in page, "who saw him signs"
+
+
 def test_a_child_s_visits_stand_in_the_column_of_their_age(station, client):
     born = dt.date(2025, 6, 20)
     child = Resident.objects.create(name="李小宝", sex="1", birth_date=born, home_organisation=station.organisation)

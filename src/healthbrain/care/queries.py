@@ -16,11 +16,13 @@ from healthbrain.access.gate import broke_glass, require, scope_sql, visible
 from healthbrain.access.rules import Actor
 from healthbrain.care.bureau import Overview, Person, TeamTask, measure_list, overview, team_list
 from healthbrain.care.explain import Explanation, explain
-from healthbrain.care.knowledge import programmes
+from healthbrain.care.knowledge import programme, programmes
 from healthbrain.care.models import Enrolment, Quarantine
 from healthbrain.care.months import Month, last_days, monthly
+from healthbrain.care.rules.evidence import proofs
 from healthbrain.care.rules.occurrence import status_of
 from healthbrain.care.words import Words, programme_title, state_title, task_title, why
+from healthbrain.facts import queries as facts
 from healthbrain.facts.rules.duration import full_months
 from healthbrain.kernel.db import select, select_dicts
 from healthbrain.kernel.masking import mask_name
@@ -36,6 +38,7 @@ __all__ = [
     "TaskLine",
     "TeamTask",
     "Today",
+    "days_done",
     "enrolments",
     "explain",
     "export_enrolments",
@@ -215,6 +218,18 @@ def enrolments(actor: Actor, resident_id: int, as_of: dt.date, purpose: str = "p
     return [_enrolment(e, [line for line in lines if line.programme == e.programme]) for e in found]
 
 
+def days_done(resident_id: int, programme_id: str, tasks: Iterable[str], as_of: dt.date) -> list[dt.date]:
+    """Of a resident already seen by the actor: the days on which one of these tasks was done, by its evidence."""
+    found = programme(programme_id)
+    known = [task for name in tasks if found and (task := found.task(name))]
+    if found is None or not known:
+        return []
+    history = facts.history(resident_id, as_of)
+    sets = {task.evidence for task in known}
+    days = {p.day for name in sets for p in proofs(found.evidence[name], history, facts.catalogue(), as_of)}
+    return sorted(days)
+
+
 def waiting_together(resident_ids: Iterable[int], task: str, as_of: dt.date) -> dict[int, set[str]]:
     """Of residents already seen by the actor: the programmes in which this task is open on a day."""
     rows = select(
@@ -223,8 +238,8 @@ def waiting_together(resident_ids: Iterable[int], task: str, as_of: dt.date) -> 
         {"as_of": as_of, "task": task, "residents": list(resident_ids)},
     )
     found: dict[int, set[str]] = {}
-    for resident_id, programme in rows:
-        found.setdefault(resident_id, set()).add(programme)
+    for resident_id, waiting in rows:
+        found.setdefault(resident_id, set()).add(waiting)
     return found
 
 

@@ -138,7 +138,7 @@ def _by_number(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _among(chosen: Any, wanted: str, present: str, absent: str) -> str:
     if chosen in (None, "", []):
-        return f"{absent} {present}"
+        return f"{absent}／{present}"
     return present if wanted in chosen else absent
 
 

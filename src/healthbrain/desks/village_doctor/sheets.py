@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -35,25 +35,64 @@ def context(request: HttpRequest, opened: Opened, sheet: papers.Sheet, *, masked
     actor, day, person = request.actor, as_of(request), opened.resident  # type: ignore[attr-defined]
     form = forms.load(sheet.form)
     limit = MOST if sheet.ages else sheet.columns
+    events = records.history(actor, person.id, opened.purpose).events
     found = list(records.forms(actor, person.id, form.id, opened.purpose, limit=limit))[::-1]
+    days = care.days_done(person.id, form.programme, form.answers[form.programme], day)
+    found = _with_others(form, found, events, days)[-limit:]
     enrolments = care.enrolments(actor, person.id, day, opened.purpose)
     enrolment = next((e for e in enrolments if e.programme == form.programme), None)
+    tall = _height(form, events)
     visits: list[dict[str, Any] | None] = []
     for index, row in enumerate(found):
         newest = index == len(found) - 1
         state = enrolment.risk_level if enrolment and newest else ""
         sort = forms.classify(form, row["values"], state)
         told = {
-            "date": papers.date(row["at"]), "by": row["by"], "bmi": f"{forms.body_mass_index(row['values']) or ''}",
+            "date": papers.date(row["at"]), "by": row["by"], "bmi": f"{forms.body_mass_index(tall | row['values']) or ''}",
             "classification": f"{sort['number']} {sort['zh']}" if sort else "",
             "next": papers.date(_next(form, enrolment, day)) if newest else "",
         }  # fmt: skip
         visits.append(row | {"told": told})
     columns = _by_age(sheet, visits, person.birth_date) if sheet.ages else visits + [None] * sheet.columns
-    known = _known(request, opened, day, masked=masked)
+    known = _known(opened, events, day, masked=masked)
     return {
         "sheet": sheet, "person": person, "lines": papers.lines(sheet, columns[: sheet.columns], known),
     }  # fmt: skip
+
+
+def _with_others(form: forms.Form, found: list[Any], events: Sequence[Any], days: Sequence[dt.date]) -> list[Any]:
+    """With the visits that counted and were not typed here: what other institutions measured on those days."""
+    typed = {row["at"].date() for row in found}
+    others = []
+    for day in days:
+        of_day = sorted((e for e in events if e.at.date() == day), key=lambda e: e.at)
+        if day in typed or not of_day:
+            continue
+        newest = {e.code: e for e in of_day if e.kind == "observation" and not e.flag}
+        values = {item.id: value for item in form.fields if (value := _measured(item, newest.get(item.code)))}
+        way = next((e.code.partition("|")[2] for e in of_day if e.code.startswith("class|")), "")
+        if form.has("visit_mode") and form.field("visit_mode").words_of(way) != way:
+            values["visit_mode"] = way
+        where = next((e.organisation for e in of_day if e.code in newest), of_day[0].organisation)
+        others.append({"at": of_day[-1].at, "values": values, "by": where})
+    return sorted([*found, *others], key=lambda row: row["at"])
+
+
+def _height(form: forms.Form, events: Sequence[Any]) -> dict[str, float]:
+    """The last height, for the body mass index: it is measured once a year, the weight at each visit."""
+    code = form.field("height").code if form.has("height") else ""
+    known = [e for e in events if code and e.code == code and e.value is not None and not e.flag]
+    return {"height": max(known, key=lambda e: e.at).value} if known else {}
+
+
+def _measured(item: forms.Field, event: Any) -> Any:
+    """The answer an observation gives to a field; None when it gives none."""
+    if event is None:
+        return None
+    if item.kind == "number":
+        return event.value
+    known = any(option.value == event.text for option in item.options)
+    return ([event.text] if item.kind == "choices" else event.text) if known else None
 
 
 def _next(form: forms.Form, enrolment: Any, day: dt.date) -> dt.date | None:
@@ -72,10 +111,9 @@ def _by_age(sheet: papers.Sheet, visits: list[Any], born: dt.date | None) -> lis
     ]
 
 
-def _known(request: HttpRequest, opened: Opened, day: dt.date, *, masked: bool) -> dict[str, str]:
+def _known(opened: Opened, events: Sequence[Any], day: dt.date, *, masked: bool) -> dict[str, str]:
     """What the record says, as the papers write it: who, the year's results, diagnoses, stays, drugs, vaccinations."""
     person = opened.resident
-    events = records.history(request.actor, person.id, opened.purpose).events  # type: ignore[attr-defined]
     year = [one for one in events if one.at.date() > day - YEAR]
     results: dict[str, Any] = {}
     for one in sorted(year, key=lambda one: one.at):
