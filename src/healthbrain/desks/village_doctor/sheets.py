@@ -48,10 +48,12 @@ def context(request: HttpRequest, opened: Opened, sheet: papers.Sheet, *, masked
         state = enrolment.risk_level if enrolment and newest else ""
         sort = forms.classify(form, row["values"], state)
         told = {
-            "date": papers.date(row["at"]), "by": row["by"], "bmi": f"{forms.body_mass_index(tall | row['values']) or ''}",
+            "date": papers.date(row["at"]),
+            "by": row["by"],
+            "bmi": f"{forms.body_mass_index(tall | row['values']) or ''}",
             "classification": f"{sort['number']} {sort['zh']}" if sort else "",
             "next": papers.date(_next(form, enrolment, day)) if newest else "",
-        }  # fmt: skip
+        }
         visits.append(row | {"told": told})
     columns = _by_age(sheet, visits, person.birth_date) if sheet.ages else visits + [None] * sheet.columns
     known = _known(opened, events, day, masked=masked)
