@@ -16,6 +16,7 @@ from healthbrain.facts.rules.reference import EventRow, History, ResidentRow
 from healthbrain.records.rules import ledger
 from healthbrain.records.rules.forms import resources_of, responses_of, values_of, visit_of
 from healthbrain.records.rules.r4 import check
+from healthbrain.records.terms import answer_words
 
 TODAY = dt.date(2026, 4, 1)
 
@@ -54,6 +55,13 @@ def visit(form: str = "hypertension-follow-up", last: dict | None = None, **answ
 def test_every_row_of_the_paper_is_a_field(form_id):
     labels = {field.label["zh"] for field in forms.load(form_id).fields}
     assert set(PAPER[form_id].split()) <= labels
+
+
+@pytest.mark.parametrize("form_id", forms.form_ids())
+def test_an_answer_is_said_on_every_page_as_its_form_says_it(form_id):
+    coded = [item for item in forms.load(form_id).fields if item.code]
+    asked = [(item.code, option) for item in coded for option in item.options]
+    assert all(answer_words(option.value, code) == dict(option.words) for code, option in asked)
 
 
 @pytest.mark.parametrize("form_id", sorted(SYMPTOMS))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -15,12 +17,18 @@ from tests.sweep.walk import LOOKS
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """A demo county of 2,000 residents, served; its address and the environment that names its folder."""
+def demo():
+    """A demo county of 2,000 residents, served; its address and the environment that names its folder.
+
+    Not under pytest's folder: its next run shuts that for the database's own user.
+    """
+    home = tempfile.mkdtemp(prefix="healthbrain-sweep-")
     ours = {key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "HEALTHBRAIN_AS_OF"}}
-    ours |= {"HEALTHBRAIN_HOME": str(tmp_path_factory.mktemp("demo")), "DJANGO_SETTINGS_MODULE": "healthbrain.settings"}
+    ours |= {"HEALTHBRAIN_HOME": home, "DJANGO_SETTINGS_MODULE": "healthbrain.settings"}
     command = [sys.executable, "-m", "healthbrain"]
-    subprocess.run([*command, "demo", "--residents", "2000", "--no-serve"], env=ours, check=True, capture_output=True)
+    asked = [*command, "demo", "--residents", "2000", "--no-serve"]
+    made = subprocess.run(asked, env=ours, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr[-2000:]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -35,6 +43,7 @@ def demo(tmp_path_factory):
     yield base, ours
     serving.terminate()
     serving.wait(30)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.mark.slow

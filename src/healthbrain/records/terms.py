@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from healthbrain.kernel.knowledge import load
+from healthbrain.kernel.knowledge import SHIPPED, load
 from healthbrain.records.rules.codes import catalogue
 
 PREFIX_SYSTEMS = {"icd10", "icd9cm3", "atc"}  # a longer code is a kind of the shorter one
@@ -112,7 +112,19 @@ def unit_words(unit: str | None) -> dict[str, str]:
     return load("terms", "results.yaml")["units"].get(plain) or {"zh": plain, "en": plain}
 
 
-def answer_words(text: str | None) -> dict[str, str]:
-    """A coded answer in words, {zh, en}; free text as it came."""
+def answer_words(text: str | None, code: str) -> dict[str, str]:
+    """A coded answer to the question `code` in words, {zh, en}; free text as it came."""
     plain = text or ""
-    return load("terms", "results.yaml")["answers"].get(plain) or {"zh": plain, "en": plain}
+    said = _form_answers().get((code, plain)) or load("terms", "results.yaml")["answers"].get(plain)
+    return said or {"zh": plain, "en": plain}
+
+
+@functools.cache
+def _form_answers() -> dict[tuple[str, str], dict[str, str]]:
+    """What the forms call their answers, by the code of the question and the answer kept."""
+    files = (load("forms", path.name) for path in sorted((SHIPPED / "forms").glob("*.yaml")))
+    fields = (item for form in files for section in form.get("sections", ()) for item in section["fields"])
+    return {
+        (item["code"], str(option["value"])): {"zh": option["zh"], "en": option["en"]}
+        for item in fields if "code" in item for option in item.get("options", ())
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from healthbrain.desks.i18n import date, said, t
 from healthbrain.records.queries.longitudinal import Panel, Point, Series
-from healthbrain.records.terms import answer_words, unit_words
+from healthbrain.records.terms import Term, answer_words, unit_words
 
 COLOURS = ("#0b6e8a", "#b54708", "#6b4fa0")
 BANDS = ("rgba(11,110,138,0.12)", "rgba(181,71,8,0.12)", "rgba(107,79,160,0.12)")
@@ -24,11 +24,11 @@ def unit(series: Series) -> str:
     return said(unit_words(series.unit))
 
 
-def value(point: Point, digits: int | None) -> str:
+def value(point: Point, known: Term) -> str:
     """The value as written: rounded to the item's digits; a coded answer in words."""
     if point.value is None:
-        return said(answer_words(point.text))
-    return f"{point.value:.{digits}f}" if digits is not None else f"{point.value:g}"
+        return said(answer_words(point.text, known.code))
+    return f"{point.value:.{known.digits}f}" if known.digits is not None else f"{point.value:g}"
 
 
 def interval(series: Series) -> str:
@@ -42,7 +42,7 @@ def interval(series: Series) -> str:
 
 
 def _point(point: Point, series: Series) -> dict[str, Any]:
-    shown = f"{date(point.at)} {title(series)} {value(point, series.term.digits)} {unit(series)} {point.organisation}"
+    shown = f"{date(point.at)} {title(series)} {value(point, series.term)} {unit(series)} {point.organisation}"
     return {"name": shown, "value": [point.at.isoformat(), point.value]}
 
 
@@ -117,7 +117,7 @@ def table(panel: Panel) -> tuple[list[str], list[list[str]]]:
     ]  # fmt: skip
     rows = [
         (point.at, [
-            date(point.at), title(series), value(point, series.term.digits), unit(series), judgement(point),
+            date(point.at), title(series), value(point, series.term), unit(series), judgement(point),
             point.organisation,
         ])
         for series in panel.series

@@ -43,7 +43,7 @@ def _line(key: str, title: str, series: Sequence[Series]) -> ResultLine:
     return ResultLine(
         key=key,
         title=title,
-        value="/".join(charts.value(one.latest, one.term.digits) for one in series),
+        value="/".join(charts.value(one.latest, one.term) for one in series),
         unit=charts.unit(first),
         judgement=next((words for words in judgements if words), ""),
         interval=" / ".join(filter(None, (charts.interval(one) for one in series))),
@@ -78,7 +78,7 @@ def _words(event: LedgerEvent) -> str:
     if event.kind != "observation":
         return name
     if event.value is None:
-        return f"{name} {said(answer_words(event.text))}"
+        return f"{name} {said(answer_words(event.text, event.code))}"
     shown = f"{event.value:.{known.digits}f}" if known.digits is not None else f"{event.value:g}"
     wrong = t("（不合理）", " (implausible)") if event.flag else ""
     return f"{name} {shown} {said(unit_words(event.unit))}{wrong}"

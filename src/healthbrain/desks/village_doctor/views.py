@@ -215,11 +215,11 @@ def _points(series: Sequence[Any]) -> list[tuple[str, Any]]:
     shown = []
     for point in series[0].points[:SHOWN_READINGS]:
         pair = [point, *[p for other in series[1:] for p in other.points if p.at == point.at][:1]]
-        shown.append(("/".join(_spoken(p) for p in pair), point))
+        shown.append(("/".join(_spoken(p, series[0].term.code) for p in pair), point))
     return shown
 
 
-def _spoken(point: Any) -> str:
+def _spoken(point: Any, code: str) -> str:
     if point.value is not None:
         return f"{point.value:g}"
-    return said(answer_words(point.text)) if point.text else "—"
+    return said(answer_words(point.text, code)) if point.text else "—"
