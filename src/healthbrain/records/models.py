@@ -103,6 +103,7 @@ class ResourceVersion(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["key", "version"], name="resource_version_once")]
+        indexes = [models.Index(fields=["updated"], name="resource_version_updated")]
 
 
 class Event(models.Model):

@@ -106,31 +106,37 @@ def _earlier(latest: Stored, version: str) -> Stored:
     return Stored(latest.type, latest.id, row[0], row[1], row[2], bytes(row[3]), latest.identity_id)
 
 
+def types_held() -> list[str]:
+    """The types of resource there are: one step in the index for each, however many rows it has."""
+    rows = db.select(
+        """WITH RECURSIVE held (type) AS (
+             SELECT min(type) FROM records_resource
+             UNION ALL SELECT (SELECT min(r.type) FROM records_resource r WHERE r.type > held.type) FROM held
+             WHERE held.type IS NOT NULL)
+           SELECT type FROM held WHERE type IS NOT NULL"""
+    )
+    return [row[0] for row in rows]
+
+
 def history(
     caller: Caller, base: str, resource_type: str = "", resource_id: str = "", *, parameters: dict[str, str]
 ) -> bytes:
     """History of one resource, of a type or of everything, newest first; `_count`, `_since`, `_at`, `_cursor`.
 
-    All but one resource's costs grow with the versions there have been.
+    Each type fills a page from its newest, the versions kept fill one, and the newest of them all are taken.
     """
     if resource_id:
         current(caller, resource_type, resource_id)  # 404 for what never was
     count = count_of(parameters.get("_count") or str(DEFAULT_COUNT))
-    where, params = _history_of(caller, resource_type, resource_id)
+    wheres = _history_of(caller, resource_type, resource_id)
     after, values = _page(parameters)
+    order = "ORDER BY updated DESC, key, version DESC LIMIT %s"
+    parts = [(_CURRENT, *where) for where in wheres]
+    parts.append((_EARLIER, *(wheres[0] if resource_type else scope(caller))))
+    pages = [f"(SELECT * FROM ({rows} WHERE {where}) h WHERE {after} {order})" for rows, where, _ in parts]
     rows = db.select(
-        f"""SELECT * FROM (
-              SELECT r.type, r.id, r.version, r.updated, r.deleted, r.body, r.identity_id, r.key,
-                     NULL::timestamptz AS until
-              FROM records_resource r WHERE {where}
-              UNION ALL
-              SELECT r.type, r.id, v.version, v.updated, v.deleted, v.body, r.identity_id, r.key,
-                     coalesce(n.updated, r.updated)
-              FROM records_resourceversion v JOIN records_resource r ON r.key = v.key AND v.version < r.version
-              LEFT JOIN records_resourceversion n ON n.key = v.key AND n.version = v.version + 1
-              WHERE {where}) h
-            WHERE {after} ORDER BY updated DESC, key, version DESC LIMIT %s""",
-        (*params, *params, *values, count + 1),
+        f"SELECT * FROM ({' UNION ALL '.join(pages)}) h {order}",
+        [*(value for _, _, params in parts for value in (*params, *values, count + 1)), count + 1],
     )
     found = [stored(row) for row in rows[:count]]
     subject = "/".join(part for part in (resource_type, resource_id) if part)
@@ -145,11 +151,23 @@ def history(
     return bundle("history", links, [_version_entry(base, row) for row in found])
 
 
-def _history_of(caller: Caller, resource_type: str, resource_id: str) -> tuple[str, list[Any]]:
+_CURRENT = """SELECT r.type, r.id, r.version, r.updated, r.deleted, r.body, r.identity_id, r.key,
+           NULL::timestamptz AS until
+    FROM records_resource r"""
+_EARLIER = """SELECT r.type, r.id, v.version, v.updated, v.deleted, v.body, r.identity_id, r.key,
+           coalesce(n.updated, r.updated) AS until
+    FROM records_resourceversion v JOIN records_resource r ON r.key = v.key AND v.version < r.version
+    LEFT JOIN records_resourceversion n ON n.key = v.key AND n.version = v.version + 1"""
+
+
+def _history_of(caller: Caller, resource_type: str, resource_id: str) -> list[tuple[str, list[Any]]]:
+    """Whose history it is: one condition, or one for each type."""
     inside, params = scope(caller)
     if resource_id:
-        return f"r.key = %s AND {inside}", [resource_key(resource_type, resource_id), *params]
-    return (f"r.type = %s AND {inside}", [resource_type, *params]) if resource_type else (inside, params)
+        return [(f"r.key = %s AND {inside}", [resource_key(resource_type, resource_id), *params])]
+    return [
+        (f"r.type = %s AND {inside}", [kind, *params]) for kind in ([resource_type] if resource_type else types_held())
+    ]
 
 
 def _page(parameters: dict[str, str]) -> tuple[str, list[Any]]:
@@ -174,8 +192,8 @@ def _page(parameters: dict[str, str]) -> tuple[str, list[Any]]:
         if len(mark) != 3 or [type(part) for part in mark] != [str, str, int]:
             raise FhirError(400, "翻页标记无效 (invalid cursor)")
         conditions.append(
-            "(updated < %s::timestamptz OR (updated = %s::timestamptz"
-            " AND (key > %s::uuid OR (key = %s::uuid AND version < %s))))"
+            "updated <= %s::timestamptz AND (updated < %s::timestamptz OR key > %s::uuid"
+            " OR (key = %s::uuid AND version < %s))"
         )
         values += [mark[0], mark[0], mark[1], mark[1], mark[2]]
     return " AND ".join(conditions), values

@@ -13,7 +13,7 @@ from django.db import DataError, OperationalError, transaction
 
 from healthbrain.kernel import db
 from healthbrain.kernel.ids import resource_key
-from healthbrain.records.fhir import shaping
+from healthbrain.records.fhir import reading, shaping
 from healthbrain.records.fhir.auth import Caller, scope
 from healthbrain.records.fhir.outcome import FhirError, bundle, entry, outcome
 from healthbrain.records.fhir.reading import COLUMNS, Stored, record_look, stored
@@ -29,7 +29,7 @@ from healthbrain.records.rules.search import (
     write_cursor,
 )  # fmt: skip
 from healthbrain.records.rules.search_birth import UNKNOWN, YEARS, is_by_birth, key_within, token, year_of
-from healthbrain.records.rules.search_json import any_of
+from healthbrain.records.rules.search_json import Sql, any_of
 from healthbrain.records.rules.search_order import Key, behind, keys_of
 
 TIMEOUT = "20s"
@@ -99,15 +99,15 @@ def run(caller: Caller, query: Query) -> Found:
 
 
 def _run(caller: Caller, query: Query) -> Found:
-    query = _resolved(query)
-    where, params = where_of(caller, query)
+    query = _resolved(_of_each_type(query))
     total = _total(caller, query)
     if query.summary == "count":
         return Found([], [], total, "")
+    wheres = [where_of(caller, branch) for branch in query.branches or (query,)]
     if is_by_birth(query):
-        rows = _by_birth(query, where, params)
+        rows = _by_birth(query, *wheres[0])
     else:
-        rows = _page(where, params, keys_of(query), query.cursor, query.count + 1, _ways(query))
+        rows = _page(wheres, keys_of(query), query.cursor, query.count + 1, _ways(query))
     page = rows[: query.count]
     more = write_cursor(list(page[-1][7:])) if len(rows) > query.count and page else ""
     if total is None and query.total != "none" and not more and query.cursor is None:
@@ -119,19 +119,28 @@ def _run(caller: Caller, query: Query) -> Found:
 
 
 def _page(
-    where: str,
-    params: Sequence[Any],
+    wheres: Sequence[Sql],
     keys: Sequence[Key],
     mark: Sequence[Any] | None,
     count: int,
     ways: Sequence[tuple[str, bool]],
 ) -> list[tuple[Any, ...]]:
-    """Rows behind the mark in the order of `keys`, each with its own mark behind its columns."""
+    """Rows behind the mark in the order of `keys`, each with its own mark behind its columns.
+
+    Of several types each fills a page by itself, which an index can do, and the first of them all are taken.
+    """
     after, marks = behind(keys, mark)
     order = ", ".join(key.ordered for key in keys)
-    marked = ", ".join(f"({key.sql})::text" for key in keys)
-    sql = f"SELECT {COLUMNS}, {marked} FROM records_resource r WHERE {where} AND {after} ORDER BY {order} LIMIT %s"
-    return _select(sql, (*params, *marks, count), ways)
+    marked = ", ".join(f"{key.sql} AS mark{n}" for n, key in enumerate(keys))
+    begin, end = (
+        f"(SELECT {COLUMNS}, {marked} FROM records_resource r WHERE ",
+        f" AND {after} ORDER BY {order} LIMIT %s)",
+    )
+    names = COLUMNS.replace("r.", "") + "".join(f", mark{n}::text" for n in range(len(keys)))
+    whole = ", ".join(f"mark{n} {'DESC' if key.down else 'ASC'}" for n, key in enumerate(keys))
+    pages = " UNION ALL ".join(begin + where + end for where, _ in wheres)
+    params = [value for _, values in wheres for value in (*values, *marks, count)]
+    return _select(f"SELECT {names} FROM ({pages}) u ORDER BY {whole} LIMIT %s", [*params, count], ways)
 
 
 def _select(sql: str, params: Sequence[Any], ways: Sequence[tuple[str, bool]]) -> list[tuple[Any, ...]]:
@@ -158,6 +167,13 @@ def _within(limit: str, sql: str, params: Sequence[Any], *, gathers: bool) -> li
     return rows
 
 
+def _of_each_type(query: Query) -> Query:
+    """A search over everything, as one of each type there is."""
+    if query.type or query.branches:
+        return query
+    return replace(query, branches=tuple(replace(query, type=kind) for kind in reading.types_held()))
+
+
 def _by_birth(query: Query, where: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     """A page in order of birth: year by year, each sorted by itself; last who has no date of birth.
 
@@ -171,14 +187,14 @@ def _by_birth(query: Query, where: str, params: Sequence[Any]) -> list[tuple[Any
     for year in years if not mark else years[years.index(begun) :] if begun in YEARS else []:
         if len(rows) > query.count:
             return rows
-        own = f"{where} AND r.tokens @> %s::text[]"
+        own = (f"{where} AND r.tokens @> %s::text[]", [*params, [token(year)]])
         keys = [key_within(year, down=down), *rest]
         behind_mark = mark if year == begun else None
-        rows += _page(own, [*params, [token(year)]], keys, behind_mark, query.count + 1 - len(rows), GATHER)
+        rows += _page([own], keys, behind_mark, query.count + 1 - len(rows), GATHER)
     if len(rows) <= query.count:
         keys = [Key("'unknown'::text", "text"), *rest]
         behind_mark = mark if mark and begun not in YEARS else None
-        rows += _page(f"{where} AND {UNKNOWN}", params, keys, behind_mark, query.count + 1 - len(rows), WALK)
+        rows += _page([(f"{where} AND {UNKNOWN}", [*params])], keys, behind_mark, query.count + 1 - len(rows), WALK)
     return rows
 
 
