@@ -285,6 +285,7 @@ BIG = """
     from pathlib import Path
     import datetime as dt
     from healthbrain.records.intake import messages
+    from healthbrain.records.intake.fhir import Feed
     entry = b'{"fullUrl":"urn:uuid:%d","resource":{"resourceType":"Binary","contentType":"text/plain","data":"'
     entry += b"QUJD" * 25_000 + b'"}}'
     path = Path(sys.argv[1]) / "big.json"
@@ -296,7 +297,7 @@ BIG = """
     assert path.stat().st_size > 200 << 20
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rows = 0
-    for chunk in messages.read_json(path, None, dt.date(2026, 4, 1)):
+    for chunk in messages.read_json(path, Feed(), dt.date(2026, 4, 1)):
         prepared = messages.convert(chunk)
         rows += prepared.rows
     print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.records import intake_files as feeds
 
-ROWS = 6_000
+ROWS = 12_000
 RUN = """
     import os, signal, sys, threading, json
     import django

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthbrain.records.intake import messages
-from healthbrain.records.intake.fhir import Builder, Naming, source_of
+from healthbrain.records.intake.fhir import Builder, Feed, Naming, source_of
 from healthbrain.records.intake.lines import Kind, Lines, split
 from healthbrain.records.rules import exact
 
@@ -109,12 +109,12 @@ def one_by_one(lines: list[bytes], given: str | None):
         except orjson.JSONDecodeError as error:
             messages._unreadable(builder, row, line, error)
             continue
-        builder.add(resource, Naming(source_of(resource, given)), row, raw=line)
+        builder.add(resource, Naming(source_of(resource, Feed(given))), row, raw=line)
     return builder.prepared(len(lines))
 
 
 def by_kind(lines: list[bytes], given: str | None):
-    return messages.convert(messages.MessageChunk("ndjson", lines, 1, len(lines), given, AS_OF))
+    return messages.convert(messages.MessageChunk("ndjson", lines, 1, len(lines), Feed(given), AS_OF))
 
 
 @settings(max_examples=300, deadline=None)
@@ -142,7 +142,7 @@ def result(own: str, patient: str, at: str, number: str) -> bytes:
 
 def test_from_the_second_line_on_a_kind_is_known():
     """What changes comes out changed: 108, 126 and 144 mg/dL of glucose (18 mg/dL to 1 mmol/L) in mmol/L."""
-    kinds, builder = Lines(None), Builder(AS_OF)
+    kinds, builder = Lines(Feed()), Builder(AS_OF)
     lines = [result(f"o{n}", f"Patient/p{n}", f"2026-03-2{n}T08:30:00+08:00", str(90 + 18 * n)) for n in range(4)]
     taken = [kinds.add(parts, n, builder, {}) for n, parts in enumerate(split(lines))]
     assert taken == [False, True, True, True]
@@ -171,7 +171,7 @@ def test_one_who_is_named_twice_is_one_search_token():
 
 def test_lines_that_are_no_kinds_do_not_fill_the_memory(monkeypatch):
     monkeypatch.setattr("healthbrain.records.intake.lines.MANY", 10)
-    kinds, builder = Lines(None), Builder(AS_OF)
+    kinds, builder = Lines(Feed()), Builder(AS_OF)
     lines = [f'{{"resourceType":"Basic","id":"a{n}","code":{{"text":"{n}"}}}}'.encode() for n in range(50)]
     for n, parts in enumerate(split(lines)):
         kinds.add(parts, n, builder, {})

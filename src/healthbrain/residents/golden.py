@@ -48,9 +48,10 @@ def refresh(resident_ids: Collection[int]) -> list[int]:
             UNION ALL SELECT resident_id, {", ".join(FIELDS)} FROM said WHERE identities = 1
         )
         INSERT INTO residents_resident AS r (id, name, name_initials, name_pinyin, sex, birth_date, id_number, phone,
-            address, division_code, deceased_on, home_organisation_id, created, updated)
+            address, division_code, deceased_on, moved_on, home_organisation_id, created, updated)
         SELECT b.resident_id, coalesce(b.name, ''), coalesce(b.initials, ''), coalesce(b.pinyin, ''),
                coalesce(b.sex, '0'), b.birth_date, b.id_number, b.phone, b.address, b.division_code, b.deceased_on,
+               b.moved_on,
                coalesce(village.organisation_id, township.organisation_id, b.source_organisation,
                         county.organisation_id), now(), now()
         FROM best b
@@ -60,12 +61,14 @@ def refresh(resident_ids: Collection[int]) -> list[int]:
         ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_initials = excluded.name_initials,
             name_pinyin = excluded.name_pinyin, sex = excluded.sex, birth_date = excluded.birth_date,
             id_number = excluded.id_number, phone = excluded.phone, address = excluded.address,
-            division_code = excluded.division_code, deceased_on = excluded.deceased_on, merged_into = NULL,
+            division_code = excluded.division_code, deceased_on = excluded.deceased_on,
+            moved_on = excluded.moved_on, merged_into = NULL,
             home_organisation_id = excluded.home_organisation_id, updated = now()
         WHERE (r.name, r.sex, r.birth_date, r.id_number, r.phone, r.address, r.division_code, r.deceased_on,
-               r.home_organisation_id, r.merged_into)
+               r.moved_on, r.home_organisation_id, r.merged_into)
             IS DISTINCT FROM (excluded.name, excluded.sex, excluded.birth_date, excluded.id_number, excluded.phone,
-               excluded.address, excluded.division_code, excluded.deceased_on, excluded.home_organisation_id, NULL)
+               excluded.address, excluded.division_code, excluded.deceased_on, excluded.moved_on,
+               excluded.home_organisation_id, NULL)
         RETURNING r.id""",
         (list(resident_ids),),
     )

@@ -19,13 +19,14 @@ SEXES = {
     **dict.fromkeys(("9", "未说明", "O", "OTHER"), "9"),
 }
 _TEXT = ("source_key", "name", "sex", "id_number", "phone", "address", "division_code")
-_DATES = ("birth_date", "deceased_on")
+_DATES = ("birth_date", "deceased_on", "moved_on")
 # Characters kept of what a source says; the whole stands in its own resource. A longer "name" is no name: matching it
 # costs memory in the square of its length, and an index entry has a limit.
 _LONGEST = {"name": 100, "id_number": 40, "phone": 40, "address": 300, "division_code": 40}
 _STORED = (
     "source_id", "source_key", "name", "pinyin", "surname", "given", "initials", "sex", "birth_date", "id_number",
     "id_number_raw", "phone", "address", "division_code", "deceased_on",
+    "moved_on",
 )  # fmt: skip
 _DEMOGRAPHICS = _STORED[2:]
 _EARLIEST = 1800  # a date of birth before this year is a filler (0001-01-01), and tells nobody apart
@@ -45,6 +46,7 @@ class PersonRow:
     address: str | None = None
     division_code: str | None = None
     deceased_on: dt.date | None = None
+    moved_on: dt.date | None = None
 
 
 def _frame(rows: pl.DataFrame | Sequence[PersonRow | Mapping[str, Any]]) -> pl.DataFrame:

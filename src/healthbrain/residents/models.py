@@ -70,6 +70,7 @@ class Identity(models.Model):
     address = models.TextField(null=True)
     division_code = models.TextField(null=True)
     deceased_on = models.DateField(null=True)
+    moved_on = models.DateField(null=True)  # the day he left the county
     updated = models.DateTimeField(auto_now=True)
 
     class Meta:

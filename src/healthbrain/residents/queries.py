@@ -48,6 +48,7 @@ class ResidentRow:
     home_organisation_id: int | None
     home_organisation: str | None
     deceased_on: dt.date | None
+    moved_on: dt.date | None
     merged_into: int | None
 
 

@@ -19,7 +19,7 @@ def restate(words: pl.DataFrame, *, identity_ids: Collection[int], since: dt.dat
     db.execute(
         """UPDATE residents_identity SET name = '', pinyin = '', surname = '', given = '', initials = '', sex = '0',
                birth_date = NULL, id_number = NULL, id_number_raw = NULL, phone = NULL, address = NULL,
-               division_code = NULL, deceased_on = NULL, updated = clock_timestamp()
+               division_code = NULL, deceased_on = NULL, moved_on = NULL, updated = clock_timestamp()
            WHERE id = ANY(%s)""",
         (ids,),
     )

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
@@ -114,13 +114,23 @@ def _identifier_of_query(kind: str, query: str) -> str | None:
     return None
 
 
-def source_of(resource: Any, given: str | None) -> str:
-    """The source of a resource: as the caller says, else as it says itself, else that of feeds that do not."""
-    if given:
-        return given
+class Feed(NamedTuple):
+    """Whose a file is: as the caller says; and what its folder is called, for resources that do not say it themselves.
+
+    Two hospitals both have a Patient/1: without a word on who sends them they would be taken for one.
+    """
+
+    given: str | None = None
+    folder: str = DEFAULT_SOURCE
+
+
+def source_of(resource: Any, feed: Feed) -> str:
+    """The source of a resource: as the caller says, else as it says itself, else its folder's name."""
+    if feed.given:
+        return feed.given
     meta = resource.get("meta") if isinstance(resource, dict) else None
     named = meta.get("source") if isinstance(meta, dict) else None
-    return named.partition("#")[0] if isinstance(named, str) and named else DEFAULT_SOURCE
+    return named.partition("#")[0] if isinstance(named, str) and named else feed.folder
 
 
 def own_id(resource: Resource) -> str:
@@ -219,7 +229,7 @@ class Builder:
         happened = ledger.events(resource, naming.organisations, self.as_of) if person else []
         patient = None if naming.whose or kind == "Patient" else _patient_key(resource, naming)
         at = ledger.date_of(resource)
-        found = person_of(resource) if kind == "Patient" else None
+        found = person_of(resource, self.as_of) if kind == "Patient" else None
         alias = own_id(resource) if found and not naming.whose and own_id(resource) != person else None
         broken: list[str] = []
         _rewrite(resource, naming, broken, 0)

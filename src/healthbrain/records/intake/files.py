@@ -52,6 +52,16 @@ def collect(paths: Iterable[Path]) -> list[tuple[Path, str]]:
     return sorted(found.items(), key=lambda item: (_turn(*item), item[0]))
 
 
+def folders(paths: Iterable[Path]) -> dict[Path, str]:
+    """What the folder of a file is called, for those below a folder given: the first one on the way to it.
+
+    Not that of a file given itself: sent again from another place it would be another sender's.
+    """
+    given = [path for path in paths if path.is_dir()]
+    found = ((file, file.relative_to(path).parts) for path in given for file in path.rglob("*"))
+    return {file: readable(parts[0]) for file, parts in found if len(parts) > 1}
+
+
 def _turn(path: Path, form: str) -> int:
     if form == "fhir-ndjson" and path.name.lower().startswith("patient"):
         return 0

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from healthbrain.records.intake.fhir import Builder, Naming, digest_of, source_of
+from healthbrain.records.intake.fhir import Builder, Feed, Naming, digest_of, source_of
 from healthbrain.records.rules import exact, index, ledger, units
 
 HEAD = r'^\{"resourceType":"([A-Z][A-Za-z]+)","id":"([A-Za-z0-9\-.]{1,64})"'
@@ -109,10 +109,10 @@ def split(lines: Sequence[bytes]) -> list[Split | None]:
 
 
 class Lines:
-    """The kinds of line met so far. `given`: the source, as the caller names it; else each line does."""
+    """The kinds of line met so far in one feed."""
 
-    def __init__(self, given: str | None) -> None:
-        self.given = given
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
         self.kinds: dict[tuple[str, ...], Kind | bool | None] = {}
 
     def add(self, found: Split | None, row: int, builder: Builder, namings: dict[str, Naming]) -> bool:
@@ -128,7 +128,7 @@ class Lines:
             self.kinds[key] = True
             return False
         if kind is True:
-            kind = self.kinds[key] = learn(type_, parts, self.given)
+            kind = self.kinds[key] = learn(type_, parts, self.feed)
         return isinstance(kind, Kind) and _take(kind, own, parts, row, builder, namings)
 
 
@@ -193,7 +193,7 @@ def _event(told: Told, values: Sequence[str], moments: Sequence[dt.datetime | No
 # --- learning a kind of line ---------------------------------------------------------------------------------------
 
 
-def learn(type_: str, parts: Sequence[str], given: str | None) -> Kind | None:
+def learn(type_: str, parts: Sequence[str], feed: Feed) -> Kind | None:
     """What lines of this kind become, from one with marks in the places that change; None when that cannot be told."""
     before, behind = parts[0:-1:2], parts[2::2]
     found = [REFERENCE.search(text) for text in before]
@@ -206,7 +206,7 @@ def learn(type_: str, parts: Sequence[str], given: str | None) -> Kind | None:
         constant + mark for constant, mark in zip(parts[0::2], [*marks, ""], strict=True)
     )
     resource = exact.loads(text)
-    source = source_of(resource, given)
+    source = source_of(resource, feed)
     builder, naming = Builder(FAR), Naming(source)
     if not builder.add(resource, naming, 1) or builder.notes or builder.persons:
         return None
@@ -299,6 +299,6 @@ def _quantities(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @functools.lru_cache(maxsize=64)
-def lines_of(given: str | None) -> Lines:
+def lines_of(feed: Feed) -> Lines:
     """The lines met under this source, kept from chunk to chunk."""
-    return Lines(given)
+    return Lines(feed)

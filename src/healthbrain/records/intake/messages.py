@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from healthbrain.records.intake.fhir import DEFAULT_SOURCE, UNPACKED, Builder, Naming, entries_of, source_of
+from healthbrain.records.intake.fhir import UNPACKED, Builder, Feed, Naming, entries_of, source_of
 from healthbrain.records.intake.files import Refused
 from healthbrain.records.intake.lines import lines_of, split
 from healthbrain.records.intake.prepared import Note, Prepared, Reject
@@ -40,7 +40,7 @@ class MessageChunk:
     data: Any
     first_row: int
     position: int
-    source: str | None
+    feed: Feed
     as_of: dt.date
 
 
@@ -53,7 +53,7 @@ def convert(chunk: MessageChunk) -> Prepared:
 
 
 def read_ndjson(
-    path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None
+    path: Path, feed: Feed, as_of: dt.date, start: int = 0, meter: Meter | None = None
 ) -> Iterator[MessageChunk]:
     """Lines in chunks; `start` = rows already taken."""
     meter = meter or Meter()
@@ -69,16 +69,16 @@ def read_ndjson(
             lines.append(line)
             size += len(line)
             if len(lines) == LINES or size > WINDOW:
-                yield MessageChunk("ndjson", lines, row - len(lines) + 1, row, source, as_of)
+                yield MessageChunk("ndjson", lines, row - len(lines) + 1, row, feed, as_of)
                 lines, size = [], 0
         if lines:
-            yield MessageChunk("ndjson", lines, row - len(lines) + 1, row, source, as_of)
+            yield MessageChunk("ndjson", lines, row - len(lines) + 1, row, feed, as_of)
 
 
 def _ndjson(chunk: MessageChunk) -> Prepared:
     builder = Builder(chunk.as_of)
     namings: dict[str, Naming] = {}
-    lines = lines_of(chunk.source)
+    lines = lines_of(chunk.feed)
     for row, (line, parts) in enumerate(zip(chunk.data, split(chunk.data), strict=True), chunk.first_row):
         if lines.add(parts, row, builder, namings):
             continue
@@ -87,7 +87,7 @@ def _ndjson(chunk: MessageChunk) -> Prepared:
         except orjson.JSONDecodeError as error:
             _unreadable(builder, row, line, error)
             continue
-        source = source_of(resource, chunk.source)
+        source = source_of(resource, chunk.feed)
         naming = namings.get(source) or namings.setdefault(source, Naming(source))
         builder.add(resource, naming, row, raw=line)
     return builder.prepared(chunk.position)
@@ -105,14 +105,14 @@ def _unreadable(builder: Builder, row: int, raw: bytes, error: orjson.JSONDecode
 
 
 def read_json(
-    path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None
+    path: Path, feed: Feed, as_of: dt.date, start: int = 0, meter: Meter | None = None
 ) -> Iterator[MessageChunk]:
     """A small file whole; a large Bundle entry by entry through a window."""
     meter = meter or Meter()
     if path.stat().st_size <= WHOLE:
         data = path.read_bytes()
         if data.strip() and not start:
-            yield MessageChunk("bundle", data, 1, 1, source, as_of)
+            yield MessageChunk("bundle", data, 1, 1, feed, as_of)
         return
     row, size = 0, 0
     block: list[Any] = []
@@ -133,10 +133,10 @@ def read_json(
         block.append(entry)
         size += length
         if len(block) == LINES or size > WINDOW:
-            yield MessageChunk("entries", block, row - len(block) + 1, row, source, as_of)
+            yield MessageChunk("entries", block, row - len(block) + 1, row, feed, as_of)
             block, size = [], 0
     if block:
-        yield MessageChunk("entries", block, row - len(block) + 1, row, source, as_of)
+        yield MessageChunk("entries", block, row - len(block) + 1, row, feed, as_of)
     if broken:
         raise broken
 
@@ -155,18 +155,18 @@ def _add_json(builder: Builder, chunk: MessageChunk) -> None:
         _unreadable(builder, 1, chunk.data, error)
         return
     if isinstance(content, dict) and content.get("resourceType") == "Bundle" and content.get("type") in UNPACKED:
-        _add_bundle(builder, content, chunk.source)
+        _add_bundle(builder, content, chunk.feed)
     else:
         resources = content if isinstance(content, list) else [content]  # some systems export a bare array
         for row, resource in enumerate(resources, 1):
-            builder.add(resource, Naming(source_of(resource, chunk.source)), row)
+            builder.add(resource, Naming(source_of(resource, chunk.feed)), row)
 
 
-def _add_bundle(builder: Builder, bundle: dict[str, Any], given: str | None) -> None:
+def _add_bundle(builder: Builder, bundle: dict[str, Any], feed: Feed) -> None:
     entries = entries_of(bundle)
-    source = source_of(bundle, given)
-    if source == DEFAULT_SOURCE and entries:
-        source = source_of(entries[0][1], given)
+    source = source_of(bundle, feed)
+    if source == feed.folder and entries:
+        source = source_of(entries[0][1], feed)
     builder.message(entries, Naming(source))
 
 
@@ -175,7 +175,7 @@ def _entries(chunk: MessageChunk) -> Prepared:
     builder = Builder(chunk.as_of)
     bundle = {"entry": chunk.data}
     entries = entries_of(bundle)
-    builder.message(entries, Naming(source_of(entries[0][1], chunk.source)), chunk.first_row)
+    builder.message(entries, Naming(source_of(entries[0][1], chunk.feed)), chunk.first_row)
     return builder.prepared(chunk.position)
 
 
@@ -217,7 +217,7 @@ _NEXT = re.compile(rb"[\r\n\x0b\x1c]MSH")
 
 
 def read_hl7v2(
-    path: Path, source: str | None, as_of: dt.date, start: int = 0, meter: Meter | None = None
+    path: Path, feed: Feed, as_of: dt.date, start: int = 0, meter: Meter | None = None
 ) -> Iterator[MessageChunk]:
     """Messages in blocks that end where the next message begins. `start` = bytes already taken."""
     meter = meter or Meter()
@@ -232,7 +232,7 @@ def read_hl7v2(
             if piece:
                 position += len(piece)
                 meter.read = position
-                yield MessageChunk("hl7v2", piece, 0, position, source, as_of)
+                yield MessageChunk("hl7v2", piece, 0, position, feed, as_of)
             if not block:
                 return
 
@@ -243,13 +243,13 @@ def _hl7v2(chunk: MessageChunk) -> Prepared:
     for row, found in enumerate(hl7v2.messages(chunk.data), 1):
         builder.rows += 1
         builder.by_type[f"{found.kind}^{found.trigger}" if found.kind else "unknown"] += 1
-        resources, issues = hl7v2.to_resources(found, chunk.source)
+        resources, issues = hl7v2.to_resources(found, chunk.feed.given)
         fatal = [issue for issue in issues if issue.severity == "fatal"]
         if fatal:
             reject_hl7v2(builder, found, fatal[0], row)
             continue
         builder.notes += [Note(row, issue.path, issue.text) for issue in issues[:3]]
-        add_hl7v2(builder, found, resources, row, chunk.source)
+        add_hl7v2(builder, found, resources, row, chunk.feed.given)
     return builder.prepared(chunk.position)
 
 
@@ -312,15 +312,15 @@ class Group:
         )
 
 
-def convert_files(files: list[tuple[str, str | None, dt.date]]) -> Group:
+def convert_files(files: list[tuple[str, Feed, dt.date]]) -> Group:
     """Many small JSON files in one pass."""
     builder = Builder(files[0][2])
     parts = []
-    for place, (name, source, as_of) in enumerate(files):
+    for place, (name, feed, as_of) in enumerate(files):
         data = Path(name).read_bytes()
         builder.part, builder.rows = place, 0
         builder.rejects, builder.notes, builder.by_type = [], [], Counter()
-        _add_json(builder, MessageChunk("bundle", data, 1, 1, source, as_of))
+        _add_json(builder, MessageChunk("bundle", data, 1, 1, feed, as_of))
         digest = blake2b(data, digest_size=16).digest()
         parts.append(Part(digest, builder.rows, builder.rejects, builder.notes, builder.by_type))
     return Group(builder.prepared(), parts)

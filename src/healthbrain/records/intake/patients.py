@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import re
 from typing import Any
 
-from healthbrain.records.intake.person_bodies import DIVISION, ID_NUMBER
+from healthbrain.records.intake.person_bodies import DIVISION, ID_NUMBER, MOVED
 
 ID_SYSTEMS = {
     ID_NUMBER,
@@ -16,15 +17,27 @@ ID_SYSTEMS = {
     "urn:healthbrain:id-number",
 }
 ID_TYPES = {"NI", "NNCHN", "NNxxx", "CN"}
+YEAR_OR_MONTH = re.compile(r"^[12]\d{3}(-(0[1-9]|1[0-2]))?$")
 RESIDENT_ID = re.compile(r"^\d{17}[\dXx]$|^\d{15}$")
 GENDERS = {"male": "1", "female": "2", "other": "9", "unknown": "0"}
 Person = tuple[
-    str | None, str | None, dt.date | None, str | None, str | None, str | None, str | None, dt.date | None
-]  # name, sex, birth_date, id_number, phone, address, division_code, deceased_on
+    str | None,
+    str | None,
+    dt.date | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    dt.date | None,
+    dt.date | None,
+]  # name, sex, birth_date, id_number, phone, address, division_code, deceased_on, moved_on
 
 
-def person_of(patient: dict[str, Any]) -> Person:
-    """(name, sex, birth_date, id_number, phone, address, division_code, deceased_on); what is not said is None."""
+def person_of(patient: dict[str, Any], as_of: dt.date | None = None) -> Person:
+    """(name, sex, birth_date, id_number, phone, address, division_code, deceased_on, moved_on); None: not said.
+
+    `as_of`: the day it is said, when the Patient does not tell (`meta.lastUpdated`).
+    """
     address, division = _address(patient)
     return (
         _name(patient),
@@ -34,8 +47,28 @@ def person_of(patient: dict[str, Any]) -> Person:
         _phone(patient),
         address,
         division,
-        _date(patient.get("deceasedDateTime")),
+        _deceased_on(patient, as_of),
+        _moved_on(patient),
     )
+
+
+def _deceased_on(patient: dict[str, Any], as_of: dt.date | None) -> dt.date | None:
+    """The day of death. Said without its day, the last day it can have been: a dead person has no tasks."""
+    said = _date((patient.get("meta") or {}).get("lastUpdated")) or as_of
+    text = str(patient.get("deceasedDateTime") or "")
+    if whole := _date(text):
+        return whole
+    if YEAR_OR_MONTH.match(text):
+        year, month = int(text[:4]), int(text[5:7] or 12)
+        last = dt.date(year, month, calendar.monthrange(year, month)[1])
+        return min(last, said) if said else last
+    return said if patient.get("deceasedBoolean") is True else None
+
+
+def _moved_on(patient: dict[str, Any]) -> dt.date | None:
+    """The day he left the county; FHIR has no element for it."""
+    said = [e.get("valueDate") for e in _dicts(patient.get("extension")) if e.get("url") == MOVED]
+    return _date(said[0]) if said else None
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

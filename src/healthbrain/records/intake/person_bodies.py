@@ -11,6 +11,7 @@ from healthbrain.records.rules import index
 
 PERSON = "urn:healthbrain:source:"  # + source: identifier system of a source's own person numbers
 DIVISION = "urn:healthbrain:division-code"  # extension of an address: GB/T 2260 and its statistical continuation
+MOVED = "urn:healthbrain:moved-on"  # extension of a Patient: the day he left the county
 ID_NUMBER = "urn:oid:2.16.156.10011.1.3"  # citizen id number, the OID Chinese health documents use
 
 SHORT = 100  # characters of cells whose tokens cannot be too long for the index
@@ -35,6 +36,11 @@ def build(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame
         ),
         pl.concat_str(
             pl.lit(',"deceasedDateTime":"'), pl.col("deceased_on_at").dt.strftime("%Y-%m-%d"), pl.lit('"')
+        ).fill_null(""),
+        pl.concat_str(
+            pl.lit(f',"extension":[{{"url":"{MOVED}","valueDate":"'),
+            pl.col("moved_on_at").dt.strftime("%Y-%m-%d"),
+            pl.lit('"}]'),
         ).fill_null(""),
         _address(),
         pl.lit("}"),
@@ -72,6 +78,7 @@ def build(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame
         "address",
         "division_code",
         pl.col("deceased_on_at").cast(pl.Date).alias("deceased_on"),
+        pl.col("moved_on_at").cast(pl.Date).alias("moved_on"),
     )
     return resources.select(list(RESOURCES)), pl.DataFrame(schema=EVENTS), persons.select(list(PERSONS))
 

@@ -50,6 +50,7 @@ PERSONS: dict[str, Any] = {
     "address": pl.Utf8,
     "division_code": pl.Utf8,
     "deceased_on": pl.Date,
+    "moved_on": pl.Date,
 }
 
 

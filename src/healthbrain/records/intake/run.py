@@ -30,7 +30,8 @@ from healthbrain.kernel.clock import now
 from healthbrain.kernel.errors import NotFound
 from healthbrain.records import claims
 from healthbrain.records.intake import batches, mappings, messages, sheet, sheets, writing
-from healthbrain.records.intake.files import Refused, collect, groups, readable
+from healthbrain.records.intake.fhir import DEFAULT_SOURCE, Feed
+from healthbrain.records.intake.files import Refused, collect, folders, groups, readable
 from healthbrain.records.intake.lanes import Lanes, Turn, lanes_for
 from healthbrain.records.intake.prepared import Prepared
 from healthbrain.records.intake.report import KEPT, Meter, Progress, Report
@@ -91,6 +92,11 @@ class Run:
     seen: set[bytes] = field(default_factory=set)  # digests of the files before
     unmatched: list[int] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
+    folders: dict[Path, str] = field(default_factory=dict)  # what the folders of files are called
+
+    def feed(self, path: Path) -> Feed:
+        """Whose the file is."""
+        return Feed(self.source, self.folders.get(path, DEFAULT_SOURCE))
 
 
 def ingest(
@@ -114,7 +120,7 @@ def ingest(
     with _perhaps_undone(dry_run), worker_for(work) as worker, lanes_for(worker is not None) as lanes:
         source_id = county.source(source).pk if source else None
         run = Run(by, source, source_id, as_of or now().date(), progress, total, worker, lanes)
-        run.report.files = len(files)
+        run.report.files, run.folders = len(files), folders(given)
         _take_in(run, files)
         grown = f"{RECORDS}, {PEOPLE}" if _match(run) else RECORDS
         if run.report.stored > max(MANY, _counted_before() / 10):
@@ -155,7 +161,7 @@ def _pieces(run: Run, files: list[tuple[Path, str]]) -> Iterator[Piece]:
         size = sum(path.stat().st_size for path, _ in group)
         run.meter.read = 0
         if len(group) > 1:
-            chunk = [(str(path), run.source, run.as_of) for path, _ in group]
+            chunk = [(str(path), run.feed(path), run.as_of) for path, _ in group]
             yield Piece(group, (messages.convert_files, chunk), read=run.bytes_read + size)
         else:
             for piece in _file(run, *group[0]):
@@ -194,7 +200,7 @@ def _chunks(run: Run, opened: Opened) -> Iterator[Work | Prepared]:
     readers = {"hl7v2": messages.read_hl7v2, "fhir-bundle": messages.read_json, "fhir-ndjson": messages.read_ndjson}
     if form not in readers:
         raise Refused("file-type", path.suffix or readable(path.name))
-    for chunk in readers[form](path, run.source, run.as_of, start, run.meter):
+    for chunk in readers[form](path, run.feed(path), run.as_of, start, run.meter):
         yield messages.convert, chunk
 
 

@@ -19,6 +19,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "address": ("with_division", "recent", "approved"),
     "division_code": ("with_division", "recent", "approved"),
     "deceased_on": ("approved", "recent"),
+    "moved_on": ("approved", "recent"),
     "source_organisation": ("recent",),
 }
 _SQL = {
