@@ -53,6 +53,7 @@ def test_no_span(text: str) -> None:
         ("evidence: referred", "evidence: sent_away", r"hypertension.yaml:\d+: .*unknown evidence 'sent_away'"),
         ("{fact: referral_accepted}", "{fact: letter}", r"hypertension.yaml:\d+: .*unknown fact 'letter'"),
         ("kind: calendar", "kind: sometimes", r"hypertension.yaml:\d+: .*'sometimes'"),
+        ("exit: [died, moved", "exit: [died, cured", r"hypertension.yaml:\d+: exit 'cured': write died, moved"),
         ("{date: 2017-02-28,", "{date: spring 2017,", r"hypertension.yaml:\d+: begins: 'spring 2017' is not a date"),
         ("source: N3 issued}", "source: N4 issued}", r"hypertension.yaml:\d+: begins: source 'N4' is not among"),
         (
