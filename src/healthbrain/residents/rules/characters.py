@@ -111,4 +111,5 @@ def alike() -> frozenset[str]:
     """
     lines = (files("healthbrain") / "knowledge" / "matching" / "similar_glyphs.txt").read_text("utf-8").splitlines()
     found = _pairs(_groups(LOOKALIKES), first_only=False) | _pairs(lines, first_only=True)
-    return frozenset(pair for pair in found if pair in MISREAD or not set(pair) <= set(OF_NAMES))
+    names = frozenset(OF_NAMES)
+    return frozenset(pair for pair in found if pair in MISREAD or not names.issuperset(pair))
