@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from healthbrain.kernel import db
-from healthbrain.surveillance import completeness, fusing, scanning
+from healthbrain.surveillance import completeness, fusing, reporters, scanning
 from healthbrain.surveillance.knowledge import calendar, classifier, read
 from healthbrain.surveillance.models import Signal
+from healthbrain.surveillance.reporters import Row
 from healthbrain.surveillance.rules import budget
 from healthbrain.surveillance.rules.completeness import BEGUN, UNHEARD, Voice
 from healthbrain.surveillance.rules.life import Finding, Place
@@ -22,7 +23,6 @@ from healthbrain.surveillance.watching import EXPOSED, Scope
 HISTORY_DAYS = 400
 UNTOLD_DAYS = 7  # the newest days teach nothing yet
 LEARN_DAYS = 28  # quiet days whose p-values teach the budget how often small ones really come
-type Row = tuple[str, str, str, dt.date, int]  # place, source, syndrome, day, count
 SHORTEST = 56  # days since a series began to speak, below which its own past does not judge it
 WINDOWS = (1, 3, 7)  # days: the nested windows of the detector
 _PLACE = """CASE WHEN c.source = ANY(%(exposed)s) THEN 'organisation:' || c.organisation_id
@@ -197,11 +197,13 @@ def _series(scope: Scope, today: dt.date) -> tuple[Named | None, Named | None]:
         rows += db.select(_ROWS.format(scope=near), parameters)
         rhythm = {"longest": completeness.limits().longest_delay, "rhythm": completeness.RHYTHM_DAYS}
         spoken = completeness.voices(db.select(_VOICES.format(scope=near), parameters | rhythm))
+    changed: dict[str, Floats] = {}
     if scope.everywhere or scope.syndromes & set(families):
         found = db.select(_RESIDENCE, parameters)
         rows += found
         spoken += _residents_voices(found)
-    named = _named(rows, spoken, families, first, today)
+        changed = reporters.heard(found, families, first, today)
+    named = _named(rows, spoken, families, first, today, changed)
     return (None, None) if named is None else _by_age(named, today)
 
 
@@ -230,9 +232,10 @@ def read_families() -> frozenset[str]:
 
 
 def _named(
-    rows: list[Row], spoken: list[Voice], families: list[str], first: dt.date, today: dt.date
+    rows: list[Row], spoken: list[Voice], families: list[str], first: dt.date, today: dt.date,
+    changed: dict[str, Floats],
 ) -> Named | None:  # fmt: skip
-    """Rows as a matrix of days, from the first day on which anybody spoke."""
+    """Rows as a matrix of days, from the first day on which anybody spoke. changed: see `reporters.heard`."""
     index: dict[tuple[str, str, str], int] = {}
     cells = [(index.setdefault((p, s, k), len(index)), (day - first).days, int(n)) for p, s, k, day, n in rows]
     if not cells:
@@ -248,6 +251,9 @@ def _named(
         places.append(Place(kind, int(rest)) if kind == "organisation" else Place(kind, code=rest))
     keys = [(place, source) for place, source, _ in index]
     heard = completeness.exposure(keys, spoken, families, since, today)
+    for row, (place, source) in enumerate(keys):
+        if source == "diagnosis" and place in changed:
+            heard[row] *= changed[place][begun:]
     return Named(places, [s for _, s, _ in index], [k for _, _, k in index], counts[:, begun:], heard, since)
 
 
