@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from healthbrain.cli.bench.surveillance import county_pass, daily, equality, latency, noufaily, planted_year, speed
+from healthbrain.cli.bench.surveillance import (
+    county_pass,
+    daily,
+    equality,
+    late_reports,
+    latency,
+    noufaily,
+    planted_year,
+    speed,
+)
 
 PARTS = {
     "noufaily": noufaily.run,
@@ -11,5 +20,6 @@ PARTS = {
     "r-equality": equality.equality,
     "farrington-speed": speed.farrington_speed,
     "planted-year": planted_year.run,
+    "late-reports": late_reports.run,
     "latency": latency.run,
 }

@@ -4,7 +4,7 @@ Every school day at 09:05 what the schools told, every evening at 20:30 all else
 figures of places with the delays of knowledge/demo/surveillance.yaml. Nobody answers a signal. An outbreak is found by
 a signal of its syndrome at its place, or at the township or county around it, opened while it runs or within a week
 after. What fits no outbreak is a false event; watch lines (three pupils of one class) are a duty of the school norm and
-are counted apart.
+are counted apart. Outbreaks large enough to show the correction for late reports stand beside it: `late_reports`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import orjson
 import polars as pl
 
 from healthbrain.cli.bench.place import own_home, percentile
+from healthbrain.cli.bench.surveillance import late_reports
 from healthbrain.cli.boot import boot
 from healthbrain.cli.output import Advance
 
@@ -35,7 +36,7 @@ def run(residents: int | None, advance: Advance) -> dict[str, Any]:
     folder = _county(place, size, advance)
     truth: dict[str, Any] = orjson.loads((folder / "truth" / "outbreaks.json").read_bytes())
     _replay(folder, truth, advance)
-    return {"residents": size, **_score(truth)}
+    return {"residents": size, **_score(truth), "late_reports": late_reports.measure(advance)}
 
 
 def _county(place: Path, size: int, advance: Advance) -> Path:
