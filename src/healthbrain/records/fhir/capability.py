@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from healthbrain.records.rules import r4_tables, search_sql
-from healthbrain.records.rules.search import COMMON, MODIFIERS
+from healthbrain.records.rules.search import COMMON, MAX_COUNT, MODIFIERS
 from healthbrain.records.rules.search_order import AT
 
 INTERACTIONS = (
@@ -25,6 +25,12 @@ NORMATIVE = {  # R4 versions.html#std-process: resource types of maturity N
     *("Binary", "Bundle", "CapabilityStatement", "CodeSystem", "Observation", "OperationDefinition"),
     *("OperationOutcome", "Parameters", "Patient", "StructureDefinition", "ValueSet"),
 }
+SEARCHES = (
+    "Also: chains and _has over indexed references, _include, _revinclude, _sort (not by reference or composite),"
+    f" _count up to {MAX_COUNT}, _total, _summary, _elements, POST _search. Patient/[id]/[type] is the search by `patient`, of"
+    " types that have it. A search that takes more than 20 s is refused (too-costly): what is not indexed reads every"
+    " resource of the type. Patch: JSON Patch and merge patch, no FHIRPath Patch."
+)
 KINDS = {"id": "token", "updated": "date", "exists": "token"}
 MATCH = {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"}
 EVERYTHING = {
@@ -50,6 +56,7 @@ def statement(base: str, version: str, as_of: dt.datetime) -> dict[str, Any]:
         "rest": [
             {
                 "mode": "server",
+                "documentation": SEARCHES,
                 "security": {"description": "Authorization: Bearer <token>, issued by the administrator."},
                 "resource": [_resource(name) for name in sorted(r4_tables.structure().resources)],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
@@ -113,7 +120,8 @@ def _parameter(resource_type: str, parameter: r4_tables.Parameter) -> dict[str, 
     )
     if not resource_type:
         return {"name": parameter.code, "type": KINDS.get(parameter.kind, parameter.kind)}
-    modifiers = ", ".join(f":{name}" for name in sorted(MODIFIERS[parameter.kind]))
+    known = [*MODIFIERS[parameter.kind], *(["[type]"] if parameter.kind == "reference" else [])]
+    modifiers = ", ".join(f":{name}" for name in sorted(known))
     words = ["indexed" if indexed else "not indexed: combine with an indexed parameter"]
     if modifiers:
         words.append(f"modifiers {modifiers}")
