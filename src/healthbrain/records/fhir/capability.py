@@ -27,9 +27,9 @@ NORMATIVE = {  # R4 versions.html#std-process: resource types of maturity N
 }
 SEARCHES = (
     "Also: chains and _has over indexed references, _include, _revinclude, _sort (not by reference or composite),"
-    f" _count up to {MAX_COUNT}, _total, _summary, _elements, POST _search. Patient/[id]/[type] is the search by `patient`, of"
-    " types that have it. A search that takes more than 20 s is refused (too-costly): what is not indexed reads every"
-    " resource of the type. Patch: JSON Patch and merge patch, no FHIRPath Patch."
+    f" _count up to {MAX_COUNT}, _total, _summary, _elements, POST _search. Patient/[id]/[type] is the search by"
+    " `patient`, of types that have it. A search that takes more than 20 s is refused (too-costly): what is not indexed"
+    " reads every resource of the type. Patch: JSON Patch and merge patch, no FHIRPath Patch."
 )
 KINDS = {"id": "token", "updated": "date", "exists": "token"}
 MATCH = {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"}
