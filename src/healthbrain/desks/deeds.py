@@ -17,6 +17,7 @@ DEEDS = {
     "residents.undo": ("撤销合并或拆分", "undid a merge or split"),
     "residents.review": ("复核是否同一人", "decided whether two entries are one person"),
     "residents.review.undo": ("撤销复核结论", "took a review's verdict back"),
+    "residents.compare": ("重新比对身份", "compared an identity again"),
     "residents.load_contracts": ("导入签约", "loaded contracts"),
     "review.open": ("复核时看过身份信息", "saw the identity in a match review"),
     "measure.list": ("看指标背后的名单", "saw the people behind a figure"),

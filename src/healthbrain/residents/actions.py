@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from healthbrain.residents import candidates, identities, match, restating
+from healthbrain.residents import aside, candidates, identities, match, restating
+from healthbrain.residents.aside import compare_again
 from healthbrain.residents.contracts import ContractRow, load_contracts
 from healthbrain.residents.following import follows
 from healthbrain.residents.identities import PersonRow
@@ -20,11 +21,13 @@ __all__ = [
     "PersonRow",
     "Settled",
     "ask_about",
+    "compare_again",
     "count_names",
     "decide_review",
     "follows",
     "identity_stubs",
     "load_contracts",
+    "match_all",
     "match_new",
     "merge",
     "reopen_review",
@@ -64,6 +67,11 @@ def match_new(identity_ids: Iterable[int], *, mode: str = "auto") -> Settled:
     Runs in the caller's transaction when there is one. Raises ValueError for an unknown mode.
     """
     return match.match_new(list(identity_ids), mode=mode)
+
+
+def match_all(identity_ids: Iterable[int]) -> Settled:
+    """The same for whatever came in: who breaks the comparison gets a resident of his own, and a steward sees him."""
+    return aside.match_all(list(identity_ids))
 
 
 def restate_identities(words: pl.DataFrame, *, identity_ids: Collection[int], since: dt.datetime) -> int:

@@ -96,6 +96,11 @@ class Link(models.Model):
     explanation = models.JSONField(default=dict)
     linked_at = models.DateTimeField(auto_now_add=True)  # when the identity was last looked at
 
+    class Meta:
+        indexes = [
+            models.Index(fields=["linked_at"], name="link_not_compared", condition=models.Q(rule="not-compared"))
+        ]
+
 
 class NameCount(models.Model):
     """How many identities bear a name, by pinyin: a shared common name proves less. Refreshed by the batch match."""

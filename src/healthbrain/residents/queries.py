@@ -207,6 +207,18 @@ def open_reviews() -> int:
     return int(db.select("SELECT count(*) FROM residents_review WHERE status = 'open'")[0][0])
 
 
+def set_aside(actor: Actor) -> list[dict[str, Any]]:
+    """Whose data broke the comparison: identity_id, resident_id, source, source_id, error, at; newest first."""
+    require(actor, "steward.work")
+    return db.select_dicts(
+        """SELECT l.identity_id, l.resident_id, s.code AS source, i.source_key AS source_id,
+                  l.explanation ->> 'error' AS error, l.linked_at AS at
+           FROM residents_link l JOIN residents_identity i ON i.id = l.identity_id
+           JOIN county_source s ON s.id = i.source_id
+           WHERE l.rule = 'not-compared' ORDER BY l.linked_at DESC LIMIT 200"""
+    )
+
+
 def reviews(actor: Actor, *, status: str = "open", limit: int = 50, offset: int = 0) -> list[ReviewRow]:
     """Pairs for the steward, the likeliest first. Raises NotAllowed for other roles."""
     import orjson

@@ -107,6 +107,7 @@ RULES = {  # how a link came about
     "id-number": ("身份证号相同", "same ID number"),
     "probabilistic": ("机器匹配", "matched by the machine"),
     "steward": ("数据管理员判断", "decided by a steward"),
+    "not-compared": ("未能比对", "could not be compared"),
     "undo": ("撤销后恢复", "restored by an undo"),
 }
 

@@ -17,12 +17,14 @@ from healthbrain.desks.i18n import t
 from healthbrain.desks.listing import Column, Listing
 from healthbrain.desks.shell import as_of, render, say
 from healthbrain.kernel.errors import Invalid
+from healthbrain.residents import actions as resident_actions
+from healthbrain.residents import queries as residents
 
 
 @page(permission="steward.work")
 @require_GET
 def quarantine(request: HttpRequest) -> HttpResponse:
-    """Residents whose evaluation broke, and names that came in with the data but stand in no register."""
+    """Residents whose evaluation broke, identities nobody could compare, and names that stand in no register."""
     columns = [
         Column("resident", t("居民编号", "Resident no."), sortable=True, value=lambda row: row.resident_id),
         Column("programme", t("项目", "Programme"), sortable=True, value=lambda row: row.programme),
@@ -33,6 +35,7 @@ def quarantine(request: HttpRequest) -> HttpResponse:
     listing = Listing.of(request, columns, size=20)
     context = {
         "listing": listing.of_all(care.quarantine(request.actor)),  # type: ignore[attr-defined]
+        "aside": residents.set_aside(request.actor),  # type: ignore[attr-defined]
         "sources": Source.objects.filter(approved=False).order_by("code"),
         "unregistered": Organisation.objects.filter(kind=Organisation.Kind.UNREGISTERED).order_by("code")[:200],
         "organisations": subtree("/"),
@@ -49,6 +52,17 @@ def retry(request: HttpRequest, resident_id: int) -> HttpResponse:
         say(request, t("已重新评估，解除隔离", "Evaluated again: out of quarantine"))
     else:
         say(request, t("仍然出错，保留隔离", "Still failing: stays in quarantine"), level="error")
+    return HttpResponseRedirect("/steward/quarantine")
+
+
+@page(permission="steward.work")
+@require_POST
+def compare(request: HttpRequest, identity_id: int) -> HttpResponse:
+    """Compare an identity that was set aside, now."""
+    if resident_actions.compare_again(by=request.actor, identity_id=identity_id):  # type: ignore[attr-defined]
+        say(request, t("已重新比对", "Compared again"))
+    else:
+        say(request, t("仍然出错，继续搁置", "Still failing: stays set aside"), level="error")
     return HttpResponseRedirect("/steward/quarantine")
 
 

@@ -33,5 +33,6 @@ urlpatterns = [
     path("steward/undo/<uuid:group>", identities.undo, name="undo-links"),
     path("steward/quarantine", registers.quarantine, name="quarantine"),
     path("steward/quarantine/<int:resident_id>/retry", registers.retry, name="quarantine-retry"),
+    path("steward/identities/<int:identity_id>/compare", registers.compare, name="identity-compare"),
     path("steward/sources/<int:source_id>", registers.approve, name="source-approve"),
 ]

@@ -386,7 +386,7 @@ def _match(run: Run) -> bool:
     """
     waiting = residents.unmatched()
     if run.unmatched or waiting:
-        residents.match_new(sorted({*run.unmatched, *waiting}))
+        residents.match_all(sorted({*run.unmatched, *waiting}))
         claims.ask(run.unmatched, run.report.by_type)
         run.unmatched = []
         return True
