@@ -259,3 +259,21 @@ def test_the_family_sees_the_fee_and_rates_the_ride(day, monkeypatch) -> None:
     page = client.get("/transport/book").content.decode()
     assert "5 / 5" in page
     assert Booking.objects.get(pk=ride.booking_id).remark == "师傅很好"
+
+
+def test_the_planner_settles_the_fee_where_she_saw_it(day, monkeypatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    monkeypatch.setenv("HEALTHBRAIN_AS_OF", TODAY.isoformat())
+    ride = day.book(0, 12 * 60, day=TODAY)[0]
+    for step in (transport_drive.pick_up, transport_drive.deliver):
+        step(by=day.actors["planner"], now=NOW, ride_id=ride.pk)
+    client, here = Client(), f"/transport/bookings/{ride.booking_id}"
+    client.force_login(day.accounts["planner"], backend="django.contrib.auth.backends.ModelBackend")
+    wrong = client.post(f"{here}/settle", {"waiting": "一会儿"}, follow=True)
+    assert wrong.redirect_chain == [(here, 302)]
+    assert "等候分钟数要填整数" in wrong.content.decode()
+    assert "结算费用" in wrong.content.decode()
+    fee = Booking.objects.get(pk=ride.booking_id).fee
+    right = client.post(f"{here}/settle", {"waiting": "20"}, follow=True)
+    assert Booking.objects.get(pk=ride.booking_id).paid == fee + 10  # 15 minutes are free, 10 yuan each 15 begun
+    assert f"已结 {fee + 10} 元" in right.content.decode()

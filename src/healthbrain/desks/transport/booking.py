@@ -129,7 +129,7 @@ def _minute(request: HttpRequest, name: str) -> float | None:
 def _whole(request: HttpRequest, name: str) -> int:
     text = request.POST.get(name, "").strip() or "0"
     if not text.isdigit() or len(text) > 5:
-        raise Invalid(t("人数和公里数要填整数", "People and kilometres are whole numbers"))
+        raise Invalid(t("人数、公里数和等候分钟数要填整数", "People, kilometres and minutes are whole numbers"))
     return int(text)
 
 
@@ -300,11 +300,15 @@ def act(request: HttpRequest, booking_id: int, action: str) -> HttpResponse:
     if action not in ACTS:
         raise NotFound(t("没有这个操作", "No such action"))
     actor: Any = request.actor  # type: ignore[attr-defined]
+    stays = action in ("settle", "rate")  # the day is over: its board has nothing more to show
     try:
         ACTS[action](request, booking_id)
     except HealthBrainError as error:
         say(request, str(error), level="failed")
+        stays = True
     if not actor.may("transport.plan"):
         return HttpResponseRedirect("/transport/book")
+    if stays:
+        return HttpResponseRedirect(f"/transport/bookings/{booking_id}")
     rides = reads.booking(actor, booking_id, now=moment(request)).booking.rides.first()
     return HttpResponseRedirect(f"/transport?day={rides.day}" if rides else "/transport")
