@@ -304,7 +304,11 @@ def test_periods_by_their_column_are_what_the_resources_themselves_say(county, k
         stored(other, {"resourceType": kind, other: "2024-03-05T08:00:00+08:00"})
     stored(
         "timing",
-        {"resourceType": "Observation", "effectiveTiming": {"event": ["2024-03-05"]}, "issued": "2025-01-01T00:00:00Z"},
+        {
+            "resourceType": "Observation",
+            "effectiveTiming": {"event": ["2024-03-05T08:00:00+08:00"]},
+            "issued": "2025-01-01T00:00:00Z",
+        },
     )
     assert_fast_is_slow(kind, code, VALUES)
 

@@ -120,7 +120,7 @@ def _at(resource_type: str, parameter: Parameter, value: str, alias: str) -> Sql
     """The clinical date: by its column, which holds a period's start; a resource with a period is asked itself where
     the end matters and the column cannot tell."""
     sql, params = _instant(f"{alias}.at", value)
-    periods = [path.steps[-1] for path in parameter.paths if path.type in {"Period", "Timing"}]
+    periods = [path.steps[-1] for path in parameter.paths if path.type == "Period"]
     if periods:
         has_period, words = written(periods, alias)
         exact, asked_for = asked(parameter, "", value, json_of(alias))
