@@ -162,9 +162,22 @@ def test_events_of_a_visit(trigger, status, end):
     assert visit["id"] == by_type(adt("A01")[1], "Encounter")[0]["id"]
 
 
-@pytest.mark.parametrize("trigger", ["A28", "A31"])
-def test_person_messages_make_no_visit(trigger):
-    assert {r["resourceType"] for r in adt(trigger)[1]} == {"Patient"}
+@pytest.mark.parametrize(
+    ("trigger", "replaced"),
+    [("A28", {}), ("A31", {}), ("A08", {"PV1|": "ZV1|"})],
+    ids=["A28", "A31", "A08 without PV1"],
+)
+def test_a_message_without_a_visit_makes_none_and_loses_no_diagnosis(trigger, replaced):
+    _, resources, _ = adt(trigger, **replaced)
+    assert not by_type(resources, "Encounter")
+    high, sugar = by_type(resources, "Condition")
+    assert [c["code"]["coding"][0]["code"] for c in (high, sugar)] == ["I10.x00", "E11.900"]
+    assert (high["subject"], "encounter" in high) == ({"reference": f"Patient/{resources[0]['id']}"}, False)
+    assert high["recordedDate"] == "2024-03-01T10:15:00+08:00"
+    again = adt(trigger, **replaced, M2="M3", **{"20240301101500": "20240401101500"})[1]
+    assert [c["id"] for c in by_type(again, "Condition")] == [high["id"], sugar["id"]]
+    dated = adt(trigger, **replaced, **{"I10||": "I10||20240105|"})[1]
+    assert [c["recordedDate"] for c in by_type(dated, "Condition")] == ["2024-01-05"] * 2
 
 
 def test_merge_is_reported_for_a_person_not_done():

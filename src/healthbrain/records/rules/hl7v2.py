@@ -156,14 +156,13 @@ def _adt(message: Message, source: str, person: Element, issues: list[Issue]) ->
     if message.trigger == "A40":
         _merge(message, source, patient, issues)
         return found
-    if message.trigger in VISITS:
-        pv1 = message.first("PV1")
-        if not pv1:
-            issues.append(Issue("warning", "required", "PV1", "没有就诊段,只更新个人信息 (no PV1)"))
-            return found
-        conditions = _diagnoses(message, source, person, issues)
-        found += [_encounter(message, source, person, pv1, conditions), *conditions]
-    return found
+    pv1 = message.first("PV1") if message.trigger in VISITS else []
+    conditions = _diagnoses(message, source, person, pv1, issues)
+    if pv1:
+        found.append(_encounter(message, source, person, pv1, conditions))
+    elif message.trigger in VISITS:
+        issues.append(Issue("warning", "required", "PV1", "没有就诊段,不记就诊 (no PV1)"))
+    return found + conditions
 
 
 def _merge(message: Message, source: str, patient: Element, issues: list[Issue]) -> None:
@@ -237,9 +236,9 @@ def _diagnosis_of(condition: Element, rank: int) -> Element:
     return {"condition": {"reference": f"Condition/{condition['id']}"}, "rank": rank}
 
 
-def _diagnoses(message: Message, source: str, person: Element, issues: list[Issue]) -> list[Element]:
-    """DG1: one Condition for each code of a visit."""
-    visit = _encounter_id(message, source, person, message.first("PV1"))
+def _diagnoses(message: Message, source: str, person: Element, pv1: list[str], issues: list[Issue]) -> list[Element]:
+    """DG1: one Condition for each code of a visit; of no visit, for each code and day of the person."""
+    visit = _encounter_id(message, source, person, pv1) if pv1 else ""
     found: dict[str, Element] = {}
     rows = [segment for segment in message.segments if segment[0] == "DG1"]
     for number, dg1 in enumerate(rows, 1):
@@ -250,7 +249,8 @@ def _diagnoses(message: Message, source: str, person: Element, issues: list[Issu
             issues.append(Issue("error", "required", f"DG1[{number}]-3", "诊断没有代码 (diagnosis without a code)"))
             continue
         name = code["coding"][0]["code"] if "coding" in code else code["text"]
-        key = stable_id(source, "Condition", visit, name)
+        own = [visit] if visit else [person["reference"], part(message, dg1, 5)]
+        key = stable_id(source, "Condition", *own, name)
         moment = types.timestamp(part(message, dg1, 5)) or _event_time(message)
         found[key] = {
             "resourceType": "Condition",
@@ -259,8 +259,9 @@ def _diagnoses(message: Message, source: str, person: Element, issues: list[Issu
             "verificationStatus": {"coding": [{"system": VERIFIED, "code": _certainty(message, dg1)}]},
             "code": code,
             "subject": person,
-            "encounter": {"reference": f"Encounter/{visit}"},
-        } | ({"recordedDate": moment} if moment else {})
+        }
+        found[key] |= {"encounter": {"reference": f"Encounter/{visit}"}} if visit else {}
+        found[key] |= {"recordedDate": moment} if moment else {}
     return list(found.values())
 
 
