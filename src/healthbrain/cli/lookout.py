@@ -1,5 +1,4 @@
-"""Beside the worker: every five seconds the fleet is watched for silence, and for vehicles whose day to be back has come;
-a synthetic county also drives."""
+"""Beside the worker, every five seconds: who of the fleet is silent, and who is back today; a synthetic county drives."""
 
 from __future__ import annotations
 
