@@ -1,4 +1,4 @@
-"""Beside the worker, every five seconds: who of the fleet is silent, and who is back today; a synthetic county drives."""
+"""Beside the worker, every five seconds: who of the fleet is silent, who is back today; a synthetic county drives."""
 
 from __future__ import annotations
 
