@@ -26,7 +26,7 @@ NAMES = {
     "dial-a-ride files in HEALTHBRAIN_DARP",
     "page": "the longitudinal page, server time",
     "surveillance": "detectors: published designs, a county's pass, equality with R, speed (parts: noufaily, daily, "
-    "county-pass, r-equality, farrington-speed)",
+    "county-pass, r-equality, farrington-speed, planted-year, late-reports, latency)",
 }
 
 
