@@ -95,7 +95,7 @@ def test_a_cell_of_a_quarter_megabyte_is_called_too_large(tmp_path):
     )
     report = take(tmp_path)
     assert (report.stored, report.rejected) == (1, 1)
-    assert reasons() == [(2, "", "row-too-large")]
+    assert reasons() == [(3, "", "row-too-large")]
 
 
 # the cell, and what becomes of it: a value in the ledger, a flagged one, or a rejected row
@@ -130,3 +130,24 @@ def test_file_names_in_the_encoding_of_a_chinese_windows(tmp_path):
     report = take(tmp_path)
     assert (report.stored, report.rejected) == (3, 1)
     assert set(Batch.objects.values_list("name", flat=True)) == {"人员.csv", "结果.json", "两个.json", "说明.pdf"}
+
+
+def test_one_enormous_cell_or_line_is_one_row(tmp_path):
+    """5 MB of text in one cell, 70 MB in one line: one row refused for what it is, the rows beside it stored."""
+    fat = f"jw01,P1,8480-6,2026-03-20,{'很长' * 900_000},mmHg,H1"
+    take(feeds.text_file(tmp_path, "observations.csv", feeds.OBSERVATIONS, ROW, fat, ROW.replace("P1", "P2")))
+    assert reasons() == [(3, "", "row-too-large")]
+    line = json.dumps(feeds.observation("Patient/p1", id="fat", note=[{"text": "x" * (70 << 20)}]))
+    good = json.dumps(feeds.observation("Patient/p1", id="good"))
+    report = take(feeds.text_file(tmp_path, "Observation.ndjson", good, line, good.replace("good", "better")))
+    assert (report.rows_in, report.stored + report.waiting, report.rejected) == (3, 2, 1)
+
+
+def test_a_sheet_of_an_old_macintosh(tmp_path):
+    """Lines that end in a carriage return alone; and a full-width 1 for the sex, as a Chinese keyboard types it."""
+    path = tmp_path / "persons.csv"
+    path.write_bytes(
+        f"{feeds.PERSONS}\rjw01,P1,王测试,１,1960-03-20,,,,\rjw01,P2,李测试,2,1961-03-20,,,,\r".encode("gb18030")
+    )
+    assert take(path).stored == 2
+    assert sorted(Identity.objects.values_list("name", "sex")) == [("李测试", "2"), ("王测试", "1")]

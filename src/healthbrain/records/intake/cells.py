@@ -121,7 +121,7 @@ def numbers(frame: pl.DataFrame, column: str) -> pl.DataFrame:
 
 def sex(column: str) -> pl.Expr:
     """GB/T 2261.1 code, null when the word is unknown."""
-    return pl.col(column).str.to_lowercase().replace_strict(SEXES, default=None, return_dtype=pl.Utf8)
+    return half_width(column).str.to_lowercase().replace_strict(SEXES, default=None, return_dtype=pl.Utf8)
 
 
 def quoted(column: str | pl.Expr) -> pl.Expr:

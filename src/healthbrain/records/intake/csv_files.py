@@ -13,7 +13,7 @@ from typing import IO
 
 import polars as pl
 
-from healthbrain.records.intake.files import Refused
+from healthbrain.records.intake.files import Refused, line_of
 from healthbrain.records.intake.report import Meter
 
 SAMPLE = 1 << 20
@@ -80,13 +80,18 @@ class Lines:
         self.again += reversed(lines)
 
     def _next(self) -> str:
-        raw = self._file.readline(LONGEST_FIELD * 8)
+        raw = line_of(self._file, LONGEST_FIELD * 8)
         if not raw:
             raise StopIteration
         try:
-            return raw.decode(self._encoding).replace("\x00", "")
+            return codecs.getincrementaldecoder(self._encoding)().decode(raw, final=_whole(raw)).replace("\x00", "")
         except UnicodeDecodeError:
             return NOT_TEXT + raw.decode(self._encoding, errors="replace")
+
+
+def _whole(raw: bytes) -> bool:
+    """Whether the line was read to its end: where it was cut, half a character is nobody's mistake."""
+    return len(raw) < LONGEST_FIELD * 8
 
 
 @dataclass(slots=True)
@@ -95,6 +100,7 @@ class Text:
 
     path: Path
     encoding: str
+    ends: bytes = b"\n"  # of lines; an old Macintosh writes a carriage return
     delimiter: str = ","
     header: list[str] = field(default_factory=list)
     header_number: int = 0
@@ -114,7 +120,7 @@ Numbered = list[tuple[int, list[str]]]
 
 def open_text(path: Path) -> Text:
     """Encoding, delimiter and header: the first record with something in it. Raises Refused for what is no text."""
-    text = Text(path, encoding_of(path))
+    text = Text(path, encoding_of(path), _ends(path))
     with _opened(text) as file:
         lines = Lines(file, _codec(text))
         first = next(lines, "")
@@ -128,23 +134,41 @@ def open_text(path: Path) -> Text:
     return text
 
 
+def _ends(path: Path) -> bytes:
+    with path.open("rb") as file:
+        sample = file.read(SAMPLE)
+    return b"\r" if b"\r" in sample and b"\n" not in sample else b"\n"
+
+
 def _codec(text: Text) -> str:
     return "utf-8" if text.encoding == "utf-16" else text.encoding.removesuffix("-sig")
 
 
 def _opened(text: Text) -> IO[bytes]:
-    """The file behind its mark. UTF-16 is rare: such a file is rewritten as UTF-8 in memory, or on disk when large."""
-    if text.encoding == "utf-16":
-        copy = tempfile.SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115  closed by whoever asked
-        with text.path.open(encoding="utf-16", errors="replace", newline="") as wide:
-            while piece := wide.read(1 << 20):
-                copy.write(piece.encode(errors="replace"))
-        copy.seek(0)
-        return copy
-    file = text.path.open("rb")
+    """The file behind its mark. What is rare, UTF-16 and old ends of lines, is rewritten in memory, or on disk when
+    large."""
+    file: IO[bytes]
+    if text.encoding == "utf-16" or text.ends != b"\n":
+        file = tempfile.SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115  closed by whoever asked
+        for piece in _rewritten(text):
+            file.write(piece)
+        file.seek(0)
+    else:
+        file = text.path.open("rb")
     if file.read(3) != codecs.BOM_UTF8:
         file.seek(0)
     return file
+
+
+def _rewritten(text: Text) -> Iterator[bytes]:
+    if text.encoding == "utf-16":
+        with text.path.open(encoding="utf-16", errors="replace", newline="") as wide:
+            while words := wide.read(1 << 20):
+                yield words.encode(errors="replace")
+        return
+    with text.path.open("rb") as file:  # no character of UTF-8 or GB18030 holds a carriage return
+        while piece := file.read(1 << 20):
+            yield piece.replace(b"\r", b"\n")
 
 
 def blocks(text: Text, meter: Meter, start: int = 0) -> Iterator[tuple[int, Plain | Numbered]]:

@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from healthbrain.records.rules.templates import by_file_name
 
@@ -82,6 +83,15 @@ def check_zip(path: Path) -> None:
     packed = sum(entry.compress_size for entry in entries) or 1
     if len(entries) > 10_000 or total > UNPACKED_LIMIT or (total > RATIO_MATTERS and total / packed > RATIO_LIMIT):
         raise Refused("file-too-large", f"解压后 {total / 2**20:.0f} MB，压缩比 {total / packed:.0f}")
+
+
+def line_of(file: IO[bytes], longest: int) -> bytes:
+    """The next line, empty at the end. Of one that is longer only so much: the rest is passed over, it is one row."""
+    line = file.readline(longest)
+    if len(line) == longest and not line.endswith(b"\n"):
+        while (rest := file.readline(longest)) and not rest.endswith(b"\n"):
+            pass
+    return line
 
 
 def groups(files: list[tuple[Path, str]]) -> Iterator[list[tuple[Path, str]]]:

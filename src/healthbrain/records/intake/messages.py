@@ -17,7 +17,7 @@ import orjson
 import polars as pl
 
 from healthbrain.records.intake.fhir import UNPACKED, Builder, Feed, Naming, entries_of, source_of
-from healthbrain.records.intake.files import Refused
+from healthbrain.records.intake.files import Refused, line_of
 from healthbrain.records.intake.lines import lines_of, split
 from healthbrain.records.intake.prepared import Note, Prepared, Reject
 from healthbrain.records.intake.report import Meter
@@ -59,7 +59,7 @@ def read_ndjson(
     meter = meter or Meter()
     with path.open("rb") as file:
         row, lines, size = 0, [], 0
-        while line := file.readline(LONGEST_LINE):
+        while line := line_of(file, LONGEST_LINE):
             if not line.strip():
                 continue
             row += 1
