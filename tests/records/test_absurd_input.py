@@ -95,7 +95,7 @@ def test_a_cell_of_a_quarter_megabyte_is_called_too_large(tmp_path):
     )
     report = take(tmp_path)
     assert (report.stored, report.rejected) == (1, 1)
-    assert reasons() == [(3, "", "row-too-large")]
+    assert reasons() == [(2, "", "row-too-large")]
 
 
 # the cell, and what becomes of it: a value in the ledger, a flagged one, or a rejected row
