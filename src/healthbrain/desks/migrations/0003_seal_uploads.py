@@ -1,5 +1,6 @@
 import re
 import shutil
+from typing import Any
 
 from django.db import migrations
 
@@ -7,7 +8,7 @@ from healthbrain.kernel import vault
 from healthbrain.kernel.home import home
 
 
-def seal(apps, editor):
+def seal(apps: Any, editor: Any) -> None:
     """Uploads of earlier versions lie as they came: a folder each with the file and state.json."""
     for place in sorted(home().glob("uploads/*")):
         state = place / "state.json"
