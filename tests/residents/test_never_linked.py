@@ -9,8 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from healthbrain.residents import persons, train
+from healthbrain.county import actions as county
+from healthbrain.residents import actions, persons, train
 from healthbrain.residents.linkage import cluster_frame
+from healthbrain.residents.models import Link, Review
 from healthbrain.residents.rules import id_number
 from healthbrain.residents.rules.compare import ALIKE_NAMES, BORN, NAME
 from healthbrain.residents.rules.decide import LINK, Population, judge
@@ -92,3 +94,51 @@ def test_the_batch_keeps_them_apart_too(pair):
     frame = frame.with_columns(pl.col("id").cast(pl.Int64), pl.col("birth_date").str.to_date("%Y%m%d", strict=False))
     roots, _ = cluster_frame(persons.persons(frame), train.load())
     assert roots["root"].n_unique() == 2
+
+
+TWINS_AT_HOME = {
+    "sex": "1",
+    "birth_date": dt.date(2026, 3, 5),
+    "phone": "13900000001",
+    "address": "清溪镇上塘村8组103号",
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("mode", ["online", "batch"])
+@pytest.mark.parametrize("known_before", [True, False])
+@pytest.mark.parametrize("second", [{}, {"address": None}, {"phone": None, "address": None}])
+def test_the_ward_s_stand_in_fits_neither_twin_for_sure(mode, known_before, second):
+    """许颖颖之子 with his mother's number, and her two sons: also when they were there first, or one is known less."""
+    public, ward = county.source("PH").pk, county.source("HIS").pk
+    rows = [
+        TWINS_AT_HOME | {"source_id": public, "source_key": "a", "name": "许小明"},
+        TWINS_AT_HOME | second | {"source_id": public, "source_key": "b", "name": "许小亮"},
+        TWINS_AT_HOME | {"source_id": ward, "source_key": "x", "name": "许颖颖之子", "id_number": "330197199203034024"},
+    ]
+    found: dict[str, int] = {}
+    for together in [rows[:2], rows[2:]] if known_before else [rows]:
+        ids = actions.upsert_identities(together)
+        actions.match_new(ids.values(), mode=mode)
+        found |= {key: identity for (_, key), identity in ids.items()}
+    residents = {key: Link.objects.get(pk=identity).resident_id for key, identity in found.items()}
+    assert len(set(residents.values())) == 3, residents
+    asked = {frozenset(pair) for pair in Review.objects.values_list("left_id", "right_id")}
+    assert frozenset((found["a"], found["x"])) in asked
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("mode", ["online", "batch"])
+def test_the_ward_s_stand_in_of_an_only_child_is_he(mode):
+    public, clinic, ward = (county.source(code).pk for code in ("PH", "CLINIC", "HIS"))
+    ids = actions.upsert_identities(
+        [
+            TWINS_AT_HOME | {"source_id": public, "source_key": "a", "name": "许小明"},
+            TWINS_AT_HOME | {"source_id": clinic, "source_key": "a2", "name": "许小明"},
+        ]
+    )
+    actions.match_new(ids.values(), mode=mode)
+    late = TWINS_AT_HOME | {"source_id": ward, "source_key": "x", "name": "许颖颖之子"}
+    ids |= actions.upsert_identities([late])
+    actions.match_new(ids.values(), mode=mode)
+    assert Link.objects.filter(pk__in=ids.values()).values("resident_id").distinct().count() == 1

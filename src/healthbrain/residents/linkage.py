@@ -43,7 +43,7 @@ def cluster_frame(people: pl.DataFrame, model: decide.Model) -> tuple[pl.DataFra
     scored = pairs.score(connection, model, population)
     rows = scored.select("a", "b", "total", "decision", "code", "veto").iter_rows()
     found_pairs = [Scored(a, b, None, total, "", d == "link", code, 0.0, veto) for a, b, total, d, code, veto in rows]
-    sure = ask_about_twins(found_pairs)
+    sure = ask_about_twins(found_pairs, set(people.filter(pl.col("name") == "")["id"]))
     own = people.filter(pl.col("own"))
     found = cluster(
         (Edge(p.left, p.right, p.weight, p.nameless) for p in sure if p.link),

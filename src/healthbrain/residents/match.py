@@ -107,6 +107,7 @@ def online(people: Sequence[Person]) -> tuple[list[Scored], Facts]:
     for p in people:
         facts.numbers |= {p.id: p.number} if p.own else {}
         facts.births |= {p.id: p.born} if p.born else {}
+        facts.unnamed |= {one.id for one in (p, *(other.person for other in found.of[p.id])) if not one.name}
         side = replace(p, phone="") if p.id in found.crowded else p
         for other in found.of[p.id]:
             if other.resident_id is None and other.person.id not in mine:
@@ -197,17 +198,19 @@ def _batch(new: Sequence[int]) -> Iterator[tuple[list[int], list[Scored], Facts]
     stored = _existing(new)
     crowd = candidates.count_names()
     connection = persons.connect(memory="3GB")
-    slim = _load(connection, new, stored, crowd)
+    slim, unnamed = _load(connection, new, stored, crowd)
     found = pairs.score(connection, train.model(), Population(crowd.identities, {}))
     connection.close()
     for ids, part in parts.parts(sorted(new), found, dict(stored.select("id", "resident_id").iter_rows())):
-        yield ids, *_as_scored(ids, part, stored, slim, crowd)
+        scored, facts = _as_scored(ids, part, stored, slim, crowd)
+        facts.unnamed = unnamed
+        yield ids, scored, facts
 
 
 def _load(
     connection: duckdb.DuckDBPyConnection, new: Sequence[int], stored: pl.DataFrame, crowd: Population
-) -> pl.DataFrame:
-    """Table `person` of everybody concerned; what clustering needs of the new ones comes back."""
+) -> tuple[pl.DataFrame, set[int]]:
+    """Table `person` of everybody concerned; what clustering needs of the new ones comes back, and who has no name."""
     mine = candidates.frame(f"SELECT {_FIELDS} FROM residents_identity i WHERE i.id = ANY(%s)", (list(new),))
     both = pl.concat(
         [mine.with_columns(is_new=pl.lit(True)), stored.with_columns(is_new=pl.lit(False))], how="diagonal_relaxed"
@@ -216,12 +219,13 @@ def _load(
         {"pinyin": list(crowd.name_counts), "bearers": list(crowd.name_counts.values())},
         schema={"pinyin": pl.Utf8, "bearers": pl.Int64},
     )
-    crowded, slim = _crowded_phones(), []
+    crowded, slim, unnamed = _crowded_phones(), [], set[int]()
     for start in range(0, both.height, _SLICE):
         people = persons.persons(both.slice(start, _SLICE), crowded_phones=crowded)
         load_people(connection, people.join(names, on="pinyin", how="left"), append=start > 0)
         slim.append(people.filter("is_new").select("id", "number", "own", "born"))
-    return pl.concat(slim).sort("id")
+        unnamed |= set(people.filter(pl.col("name") == "")["id"])
+    return pl.concat(slim).sort("id"), unnamed
 
 
 def _as_scored(

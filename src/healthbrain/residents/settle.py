@@ -7,7 +7,7 @@ import functools
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,11 +47,13 @@ class Scored:
 
 @dataclass(slots=True)
 class Facts:
-    """What clustering must know of the nodes: own valid numbers, birth dates, pairs a steward called different."""
+    """What clustering must know of the nodes: own valid numbers, birth dates, pairs a steward called different; and
+    which identities bear a stand-in name."""
 
     numbers: dict[int, str] = field(default_factory=dict)
     births: dict[int, str] = field(default_factory=dict)
     foes: dict[int, frozenset[int]] = field(default_factory=dict)
+    unnamed: set[int] = field(default_factory=set)
     prior: float = 0.0
 
 
@@ -140,8 +142,44 @@ def rivals(pairs: Iterable[Scored]) -> dict[int, frozenset[int]]:
     return {node: frozenset(others) for node, others in found.items()}
 
 
-def ask_about_twins(pairs: Sequence[Scored]) -> list[Scored]:
-    """A stand-in name (王芳之子) that fits two children who are rivals fits neither for sure: asked, not linked."""
+def _between_several(pairs: Sequence[Scored], unnamed: Collection[int]) -> set[int]:
+    """Nodes with a stand-in name that may be more than one child: twins who are there already, or one of them known
+    less well. Entries that are one child's by name are one."""
+    may: dict[int, set[int]] = defaultdict(set)
+    for pair in pairs:
+        if pair.nameless and not pair.veto and (pair.left in unnamed) != (pair.right in unnamed):
+            here, there = (pair.left, _node(pair)) if pair.left in unnamed else (_node(pair), pair.left)
+            may[here].add(there)
+    several = {node: others for node, others in may.items() if len(others) > 1}
+    children = set().union(*several.values())
+    named = [p for p in pairs if p.link and not p.nameless and p.left in children and _node(p) in children]
+    edges = [Edge(p.left, _node(p), p.weight) for p in named]
+    child = cluster(edges, numbers={}, births={}, foes={}).root_of
+    return {node for node, others in several.items() if len({child.get(other, other) for other in others}) > 1}
+
+
+def _with_a_twin(pairs: Sequence[Scored]) -> set[int]:
+    """Nodes of residents whom a stand-in name fits, and who were found to have a likely twin before."""
+    stored = {pair.right_resident for pair in pairs if pair.link and pair.nameless and pair.right_resident}
+    if not stored:
+        return set()
+    rows = db.prepared(
+        """SELECT l.resident_id FROM residents_link l JOIN residents_review r ON r.left_id = l.identity_id
+           WHERE l.resident_id = ANY(%(stored)s::bigint[]) AND r.explanation ->> 'veto' = %(twins)s::text
+           UNION SELECT l.resident_id FROM residents_link l JOIN residents_review r ON r.right_id = l.identity_id
+           WHERE l.resident_id = ANY(%(stored)s::bigint[]) AND r.explanation ->> 'veto' = %(twins)s::text""",
+        {"stored": list(stored), "twins": TWINS},
+    )
+    return {-row[0] for row in rows}
+
+
+def ask_about_twins(
+    pairs: Sequence[Scored], unnamed: Collection[int], twinned: Collection[int] = frozenset()
+) -> list[Scored]:
+    """A stand-in name (王芳之子) that fits two children, or one with a twin, fits nobody for sure: asked, not linked.
+
+    `twinned`: nodes known to have a likely twin who is not among `pairs`.
+    """
     fits: dict[int, set[int]] = defaultdict(set)
     for pair in pairs:
         if pair.link and pair.nameless:
@@ -150,7 +188,8 @@ def ask_about_twins(pairs: Sequence[Scored]) -> list[Scored]:
     if not fits:
         return list(pairs)
     twins = rivals(pairs)
-    unsure = {n for n, others in fits.items() if any(not others.isdisjoint(twins.get(o, ())) for o in others)}
+    unsure = {n for n, others in fits.items() if any(o in twins or o in twinned for o in others)}
+    unsure |= _between_several(pairs, unnamed)
     return [
         replace(p, link=False) if p.link and p.nameless and (p.left in unsure or _node(p) in unsure) else p
         for p in pairs
@@ -159,7 +198,7 @@ def ask_about_twins(pairs: Sequence[Scored]) -> list[Scored]:
 
 def settle(new: Sequence[int], pairs: Sequence[Scored], facts: Facts) -> Settled:
     """Write links, residents, history and reviews for `new` identities. Runs in the caller's transaction."""
-    pairs = ask_about_twins(pairs)
+    pairs = ask_about_twins(pairs, facts.unnamed, _with_a_twin(pairs))
     edges = [Edge(p.left, _node(p), p.weight, p.nameless) for p in pairs if p.link]
     clusters = cluster(edges, numbers=facts.numbers, births=facts.births, foes=facts.foes, rivals=rivals(pairs))
     links, first_of = _assign(new, clusters)
