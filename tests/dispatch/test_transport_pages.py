@@ -190,6 +190,8 @@ class TestInTheBrowser:
         family.locator("tr", has_text="已取消").wait_for()
         phone.locator(".go .button.primary", has_text="已上车").click()  # his page may not know yet
         phone.get_by_text("乘客已取消").first.wait_for()
+        phone.locator(".go .button.primary", has_text="出发去接").wait_for()  # renewed, and the words still stand
+        assert phone.locator("[data-refused]").is_visible()
         phone.goto(phone.base + "/transport/drive")
         phone.wait_for_load_state()
         phone.locator(".urgent", has_text="不去了").wait_for()

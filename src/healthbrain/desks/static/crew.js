@@ -47,7 +47,9 @@
     part.hidden = files.length === 0;
     hb.one("[data-megabytes]", part).textContent = (files.reduce((sum, item) => sum + size(item), 0) / 1048576).toFixed(1);
   }
+  let refused = ""; /* until the next press: the renewed page does not know what was refused */
   function refuse(text) {
+    refused = text;
     const note = hb.one("[data-refused]");
     if (note) { note.hidden = !text; note.textContent = text; }
   }
@@ -103,7 +105,7 @@
     const typing = at && at.matches("input:not([type=hidden]), select") && at.closest("#crew") && !kept.length && at.value;
     if (event.detail.target.id === "crew" && typing) event.detail.shouldSwap = false;
   });
-  document.addEventListener("htmx:afterSwap", show);
+  document.addEventListener("htmx:afterSwap", () => { show(); refuse(refused); });
   window.addEventListener("online", flush);
   setInterval(flush, 5000);
   flush();
